@@ -1,1 +1,5 @@
-fn main() {}
+//! `check_redis`: see [`keepalived_redis::cli`].
+
+fn main() -> std::process::ExitCode {
+    keepalived_redis::cli::check_redis()
+}

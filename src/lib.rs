@@ -1,1 +1,30 @@
-//! keepalived-redis.
+//! What the programs that keepalived runs for a pair of Redis servers share.
+//!
+//! Modules lean only on those named before them: [`endpoint`], [`deadline`], [`addresses`] (ground); [`config`],
+//! [`journal`], [`memory`], [`turn`]; [`info`], [`stream`], [`server`] (one Redis); [`lineage`], [`plan`] (pure
+//! decisions); [`survey`], [`probe`], [`fence`], [`handover`], [`rollback`] (one step each); [`program`], [`serve`],
+//! [`yielding`], [`stop`], [`check`] (what a program does); [`cli`], and the doorways in `bin/`.
+
+pub mod addresses;
+pub mod check;
+pub mod cli;
+pub mod config;
+pub mod deadline;
+pub mod endpoint;
+pub mod fence;
+pub mod handover;
+pub mod info;
+pub mod journal;
+pub mod lineage;
+pub mod memory;
+pub mod plan;
+pub mod probe;
+pub mod program;
+pub mod rollback;
+pub mod serve;
+pub mod server;
+pub mod stop;
+pub mod stream;
+pub mod survey;
+pub mod turn;
+pub mod yielding;

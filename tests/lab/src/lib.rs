@@ -1,1 +1,25 @@
-//! The lab.
+//! The lab: hosts as namespaces on one bridge, each with real keepalived and real Redis, and a
+//! client that writes numbered keys through the virtual IP and reads back what was acknowledged.
+//!
+//! Needs root, and Linux with network, mount, pid and uts namespaces, overlayfs and bridges.
+#![forbid(unsafe_code)]
+
+pub mod boot;
+pub mod compare;
+pub mod demo;
+pub mod host;
+pub mod keepalived;
+pub mod lab;
+pub mod netns;
+pub mod observer;
+pub mod readback;
+pub mod redis_server;
+pub mod resp;
+pub mod run;
+pub mod scenario;
+pub mod story;
+pub mod suite;
+pub mod switch;
+pub mod trial;
+pub mod wait;
+pub mod writer;

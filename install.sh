@@ -1,0 +1,847 @@
+#!/bin/sh
+# Installs the programs that keepalived calls for a Redis pair, and writes
+# keepalived.conf and redis-ha.toml for this node. "install.sh --help" says how.
+#
+# Order: look at everything, build, and only then change something. Whatever is
+# there already and as it should be is left alone, and a file that a person may
+# have edited is never overwritten: the new text goes to FILE.new beside it.
+set -eu
+umask 022
+
+PROGRAMS='check_redis redis_master redis_backup redis_fault redis_stop'
+PROGRAM_DIR=/usr/libexec/keepalived     # SELinux lets only these connect (K25)
+LINK_DIR=/usr/local/sbin
+ETC=/etc/keepalived
+CONF=$ETC/keepalived.conf
+TOML=$ETC/redis-ha.toml
+PASS=$ETC/redis.pass
+LOG_DIR=/var/log/keepalived-redis
+STATE_DIR=/var/lib/keepalived-redis
+ROLLBACK_DIR=$STATE_DIR/rollback
+LOGROTATE=/etc/logrotate.d/keepalived-redis
+DROPIN=/etc/systemd/system/keepalived.service.d/keepalived-redis.conf
+DEFAULT_PORT=6379
+KEEPALIVED_NEEDED=2.0.10
+
+usage() {
+    cat <<'END'
+install.sh - install the Redis programs for keepalived on this node
+
+  install.sh --nodes A[:PORT],B[:PORT] --vip V[/PREFIX] --interface IF
+             --password-file FILE [--names NAME-A,NAME-B] [--sticky] [...]
+  install.sh                install or upgrade the programs alone
+  install.sh --uninstall    remove them; configuration, logs and data stay
+
+  --nodes A,B           the addresses of the Redis servers, the preferred one
+                        first; the same on every node; [ADDRESS]:PORT for IPv6
+  --vip V[/PREFIX]      the address that moves
+  --interface IF        the interface that it moves on
+  --password-file FILE  holds the password of Redis; mode 0600 or 0400
+  --no-password         Redis asks for none
+  --names A,B           the nodes' host names ("uname -n" up to the first dot),
+                        in the order of --nodes: one keepalived.conf for all
+  --sticky              the VIP stays where it is until that node fails
+                        (otherwise the preferred node takes it back)
+  --bin-dir DIR         install the programs from DIR instead of building them
+  --destdir DIR         install below DIR, for another machine (needs --names
+                        where it writes a configuration)
+  --dry-run             say what would be done, change nothing
+  --help                this text
+
+Run it on every node. Run twice it changes nothing. Exit codes: 0 done,
+1 refused or failed (one line says what and why), 2 usage.
+END
+}
+
+say() { printf '%s\n' "$*"; }
+note() { say "note: $*"; }
+die() {
+    printf 'install.sh: %s\n' "$*" >&2
+    exit 1
+}
+bad_usage() {
+    printf 'install.sh: %s (see install.sh --help)\n' "$*" >&2
+    exit 2
+}
+
+work=
+beside=
+clean_up() {
+    if [ -n "$beside" ]; then rm -f -- "$beside"; fi
+    if [ -n "$work" ]; then rm -rf -- "$work"; fi
+}
+trap clean_up EXIT
+trap 'exit 1' HUP INT TERM
+
+# try DOING FIX COMMAND...: a failure is one line, with the command's own reason.
+try() {
+    try_doing=$1 try_fix=$2
+    shift 2
+    if "$@" 2>"$work/stderr"; then return 0; fi
+    die "$try_doing: $(tail -n 1 "$work/stderr"): $try_fix"
+}
+
+# ---------------------------------------------------------------- arguments
+
+nodes='' vip='' interface='' password_file='' names='' bin_dir='' destdir=''
+no_password=0 sticky=0 dry_run=0 uninstall=0
+while [ $# -gt 0 ]; do
+    option=$1
+    shift
+    case $option in
+        --*=*)
+            set -- "${option#*=}" "$@"
+            option=${option%%=*}
+            case $option in
+                --sticky | --no-password | --dry-run | --uninstall | --help)
+                    bad_usage "$option takes no value" ;;
+            esac ;;
+        --nodes | --vip | --interface | --password-file | --names | --bin-dir | --destdir)
+            if [ $# -eq 0 ]; then bad_usage "$option needs a value"; fi ;;
+    esac
+    case $option in
+        --nodes) nodes=$1 ;;
+        --vip) vip=$1 ;;
+        --interface) interface=$1 ;;
+        --password-file) password_file=$1 ;;
+        --names) names=$1 ;;
+        --bin-dir) bin_dir=$1 ;;
+        --destdir) destdir=$1 ;;
+        --no-password) no_password=1 ; continue ;;
+        --sticky) sticky=1 ; continue ;;
+        --dry-run) dry_run=1 ; continue ;;
+        --uninstall) uninstall=1 ; continue ;;
+        -h | --help) usage ; exit 0 ;;
+        *) bad_usage "unknown option '$option'" ;;
+    esac
+    if [ -z "$1" ]; then bad_usage "$option needs a value"; fi
+    shift
+done
+
+configure=0
+if [ -n "$nodes$vip$interface$password_file$names" ] || [ $((no_password + sticky)) -gt 0 ]; then
+    configure=1
+fi
+if [ $uninstall = 1 ]; then
+    if [ $configure = 1 ] || [ -n "$bin_dir" ]; then
+        bad_usage "--uninstall goes with --destdir and --dry-run only"
+    fi
+elif [ $configure = 1 ]; then
+    if [ -z "$nodes" ]; then bad_usage "--nodes is missing"; fi
+    if [ -z "$vip" ]; then bad_usage "--vip is missing"; fi
+    if [ -z "$interface" ]; then bad_usage "--interface is missing"; fi
+    if [ -n "$password_file" ] && [ $no_password = 1 ]; then
+        bad_usage "--password-file and --no-password exclude each other"
+    fi
+    if [ -z "$password_file" ] && [ $no_password = 0 ]; then
+        bad_usage "--password-file is missing (or --no-password where Redis asks for none)"
+    fi
+    if [ -n "$destdir" ] && [ -z "$names" ]; then
+        bad_usage "--destdir writes for other machines, whose host names it can't know: give --names"
+    fi
+fi
+
+live=1      # is this the system that keepalived will run on?
+if [ -n "$destdir" ]; then
+    live=0
+    case $destdir in
+        /*) ;;
+        *) destdir=$(pwd)/$destdir ;;
+    esac
+    destdir=${destdir%/}
+fi
+root=0
+if [ "$(id -u)" = 0 ]; then root=1; fi
+if [ $live = 1 ] && [ $dry_run = 0 ] && [ $root = 0 ]; then
+    die "changing $PROGRAM_DIR and $ETC: not root: run it with sudo, or see --dry-run and --destdir"
+fi
+
+here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
+work=$(mktemp -d "${TMPDIR:-/tmp}/install-keepalived-redis.XXXXXX") ||
+    die "making a directory for drafts below ${TMPDIR:-/tmp}: mktemp failed: is it full?"
+
+# ---------------------------------------------------------------- addresses
+
+# canonical: of each line, "ADDRESS FAMILY" with the address in its one long
+# form, or "- 0" where it is no address. No {n} in patterns, no strtonum: mawk.
+canonical() {
+    awk '
+    function v4(a,    p, n, i) {
+        n = split(a, p, ".")
+        if (n != 4) return ""
+        for (i = 1; i <= 4; i++) if (p[i] !~ /^[0-9][0-9]?[0-9]?$/ || p[i] + 0 > 255) return ""
+        return (p[1] + 0) "." (p[2] + 0) "." (p[3] + 0) "." (p[4] + 0)
+    }
+    function v6(a,    halves, n, left, right, l, r, i, out, g) {
+        if (a ~ /:::/ || a ~ /^:[^:]/ || a ~ /[^:]:$/) return ""
+        n = split(a, halves, "::")
+        if (n > 2) return ""
+        l = halves[1] == "" ? 0 : split(halves[1], left, ":")
+        r = 0
+        if (n == 2 && halves[2] != "") r = split(halves[2], right, ":")
+        if (n == 2 ? l + r > 7 : l != 8) return ""
+        out = ""
+        for (i = 1; i <= 8; i++) {
+            g = "0"
+            if (i <= l) g = left[i]
+            else if (i > 8 - r) g = right[i - 8 + r]
+            if (g !~ /^[0-9A-Fa-f][0-9A-Fa-f]?[0-9A-Fa-f]?[0-9A-Fa-f]?$/) return ""
+            g = tolower(g)
+            sub(/^0+/, "", g)
+            out = out (i > 1 ? ":" : "") (g == "" ? "0" : g)
+        }
+        return out
+    }
+    {
+        out = index($0, ":") ? v6($0) : v4($0)
+        if (out == "") print "- 0"
+        else print out, (index($0, ":") ? 6 : 4)
+    }'
+}
+
+# list_of TEXT: the parts between the commas, one to a line.
+list_of() { printf '%s\n' "$1" | tr ',' '\n'; }
+
+# The nodes, one to a line: ADDRESS ENDPOINT CANONICAL NAME.
+read_nodes() {
+    : >"$work/nodes"
+    list_of "$nodes" >"$work/list"
+    while IFS= read -r node; do
+        port=$DEFAULT_PORT
+        case $node in
+            \[*\]) address=${node#\[} address=${address%\]} ;;
+            \[*\]:*) address=${node#\[} address=${address%%\]*} port=${node##*\]:} ;;
+            *:*:*) address=$node ;;
+            *:*) address=${node%:*} port=${node##*:} ;;
+            *) address=$node ;;
+        esac
+        long=$(printf '%s\n' "$address" | canonical)
+        node_family=${long##* } long=${long% *}
+        if [ "$node_family" = 0 ]; then
+            die "reading --nodes: '$node': not an address: write 192.0.2.1, 192.0.2.1:6379 or [2001:db8::1]:6379 (a name would fail whenever DNS does)"
+        fi
+        case $port in
+            '' | *[!0-9]* | ??????*) port=0 ;;
+        esac
+        if [ "$port" -lt 1 ] || [ "$port" -gt 65535 ]; then
+            die "reading --nodes: '$node': its port is not a number from 1 to 65535: write ADDRESS:$DEFAULT_PORT"
+        fi
+        if [ "$node_family" = 6 ]; then endpoint="[$address]:$port"; else endpoint="$address:$port"; fi
+        if [ "${family:=$node_family}" != "$node_family" ]; then
+            die "reading --nodes: '$node': IPv4 and IPv6 are mixed: VRRP speaks one of the two, give all nodes in one"
+        fi
+        if cut -d ' ' -f 3 "$work/nodes" | grep -qxF -- "$long"; then
+            die "reading --nodes: '$node': this address stands there twice: each node needs one of its own"
+        fi
+        printf '%s %s %s\n' "$address" "$endpoint" "$long" >>"$work/nodes"
+    done <"$work/list"
+    count=$(awk 'END { print NR }' "$work/nodes")
+    if [ "$count" -lt 2 ]; then
+        die "reading --nodes: '$nodes': one node only: give all of them, as A,B"
+    fi
+    if [ "$count" -gt 200 ]; then
+        die "reading --nodes: $count nodes: VRRP has no priorities for so many: give 200 at most"
+    fi
+}
+
+read_vip() {
+    vip_address=${vip%%/*}
+    long=$(printf '%s\n' "$vip_address" | canonical)
+    vip_family=${long##* } vip_long=${long% *}
+    if [ "$vip_family" = 0 ]; then
+        die "reading --vip: '$vip': not an address: write 192.0.2.3 or 192.0.2.3/24"
+    fi
+    if [ "$vip_family" != "$family" ]; then
+        die "reading --vip: '$vip': the nodes are IPv$family and this is IPv$vip_family: VRRP speaks one of the two, give both in one"
+    fi
+    case $vip in
+        */*)
+            prefix=${vip#*/}
+            if [ "$family" = 6 ]; then longest=128; else longest=32; fi
+            case $prefix in
+                '' | *[!0-9]* | ????*) prefix=999 ;;
+            esac
+            if [ "$prefix" -lt 1 ] || [ "$prefix" -gt $longest ]; then
+                die "reading --vip: '$vip': its prefix is not a number from 1 to $longest: write $vip_address or $vip_address/24"
+            fi ;;
+    esac
+    if cut -d ' ' -f 3 "$work/nodes" | grep -qxF -- "$vip_long"; then
+        die "reading --vip: '$vip': it is also the address of a node: the VIP must be one that no machine has of its own"
+    fi
+}
+
+# A name for each node, as keepalived compares them: up to the first dot (K26).
+read_names() {
+    this_host=$(uname -n)
+    this_host=${this_host%%.*}
+    if [ -n "$names" ]; then
+        list_of "$names" >"$work/names"
+        if [ "$(awk 'END { print NR }' "$work/names")" != "$count" ]; then
+            die "reading --names: '$names': not as many as --nodes ($count): give one for each, in the same order"
+        fi
+        while IFS= read -r name; do
+            case $name in
+                *.*) die "reading --names: '$name': keepalived compares up to the first dot only: write '${name%%.*}'" ;;
+                '' | *[!A-Za-z0-9_-]* | [!A-Za-z0-9]*)
+                    die "reading --names: '$name': not a host name: write what 'uname -n' says on that node, up to the first dot" ;;
+            esac
+        done <"$work/names"
+        if [ -n "$(sort "$work/names" | uniq -d)" ]; then
+            die "reading --names: '$names': a name stands there twice: give each host a name of its own (hostnamectl set-hostname NAME)"
+        fi
+    else
+        # The others' names are not known here. Theirs are only placeholders:
+        # lines for hosts of another name, which this host does not read.
+        awk -v mine="$local_number" -v host="$this_host" '
+            { print NR == mine ? host : "HOST-NAME-OF-NODE-" NR }' "$work/nodes" >"$work/names"
+        case $this_host in
+            '' | *[!A-Za-z0-9_-]*)
+                die "reading this host's name: '$this_host': not usable in keepalived.conf: set one with hostnamectl set-hostname NAME" ;;
+        esac
+    fi
+    awk 'NR == FNR { name[NR] = $0; next } { print $0, name[FNR] }' \
+        "$work/names" "$work/nodes" >"$work/named"
+    if [ $live = 0 ]; then return 0; fi
+    local_name=$(sed -n "${local_number}p" "$work/names")
+    if [ "$local_name" != "$this_host" ]; then
+        die "reading --names: $local_address is this host, called '$this_host', not '$local_name': keepalived would find no line for itself (K26): correct --names or the host name"
+    fi
+}
+
+# Which node is this machine? Told by its own addresses.
+find_local() {
+    if ! ip -o addr show >"$work/ip" 2>"$work/stderr"; then
+        die "listing this machine's addresses with 'ip addr': $(tail -n 1 "$work/stderr"): install iproute2 (Debian) or iproute (RHEL)"
+    fi
+    awk '{ sub(/\/.*/, "", $4); print $4 }' "$work/ip" | canonical >"$work/own"
+    awk 'NR == FNR { own[$1] = 1; next } $3 in own { print FNR }' \
+        "$work/own" "$work/nodes" >"$work/local"
+    case $(awk 'END { print NR }' "$work/local") in
+        0) die "looking for this machine among --nodes: none of $nodes is an address of it: run this on the nodes, or correct --nodes" ;;
+        1) ;;
+        *) die "looking for this machine among --nodes: more than one of $nodes is an address of it: each node must be a machine of its own" ;;
+    esac
+    local_number=$(cat "$work/local")
+    local_address=$(sed -n "${local_number}p" "$work/nodes" | cut -d ' ' -f 1)
+}
+
+read_interface() {
+    case $interface in
+        *[!A-Za-z0-9._@:-]* | ????????????????*)
+            die "reading --interface: '$interface': not the name of an interface: see 'ip link'" ;;
+    esac
+    if [ $live = 0 ]; then return 0; fi
+    if ! grep -q "^ *$(printf '%s' "$interface" | sed 's/\./\\./g'):" /proc/net/dev; then
+        die "reading --interface: '$interface': no such interface here: see 'ip link'"
+    fi
+    if ! awk -v dev="$interface" '$2 == dev { sub(/\/.*/, "", $4); print $4 }' "$work/ip" |
+        canonical | grep -qF -- "$(sed -n "${local_number}p" "$work/nodes" | cut -d ' ' -f 3) "; then
+        note "$local_address is not on $interface: right only where the VIP is meant for another network than the nodes"
+    fi
+}
+
+read_password_file() {
+    if [ $no_password = 1 ]; then return 0; fi
+    if [ ! -f "$password_file" ]; then
+        die "reading --password-file $password_file: no such file: write the password of Redis into it, then chmod 600 $password_file"
+    fi
+    if [ ! -r "$password_file" ]; then
+        die "reading --password-file $password_file: permission denied: run this as root"
+    fi
+    if [ ! -s "$password_file" ]; then
+        die "reading --password-file $password_file: it is empty: write the password of Redis into it (or give --no-password)"
+    fi
+    for file in "$password_file" "$destdir$PASS"; do
+        if [ ! -f "$file" ]; then continue; fi
+        case $(stat -L -c %a "$file") in
+            *00) ;;
+            *) die "reading the password file $file: others than its owner can read it (mode $(stat -L -c %a "$file")): chmod 600 $file" ;;
+        esac
+    done
+}
+
+# ---------------------------------------------------------------- this machine
+
+read_keepalived() {
+    if [ $live = 0 ]; then return 0; fi
+    if ! command -v keepalived >/dev/null 2>&1; then
+        PATH=$PATH:/usr/sbin:/usr/local/sbin
+        command -v keepalived >/dev/null 2>&1 ||
+            die "looking for keepalived: not in PATH: apt-get install keepalived, or dnf install keepalived"
+    fi
+    version=$(keepalived --version 2>&1 | sed -n '1s/^Keepalived v\([0-9][0-9.]*\).*/\1/p')
+    if [ -z "$version" ]; then
+        note "keepalived did not say its version; it must be $KEEPALIVED_NEEDED or newer"
+    elif [ "$(printf '%s\n%s\n' "$KEEPALIVED_NEEDED" "$version" | sort -t . -k 1,1n -k 2,2n -k 3,3n | head -n 1)" != "$KEEPALIVED_NEEDED" ]; then
+        die "looking at keepalived: version $version: $KEEPALIVED_NEEDED or newer is needed (its "-t" and notify_master_rx_lower_pri): upgrade it"
+    fi
+}
+
+# A directory above the programs that others may write to makes keepalived
+# drop the check (K24), and a dropped check counts as success (K13).
+read_program_dir() {
+    if [ $live = 0 ]; then return 0; fi
+    dir=$PROGRAM_DIR
+    while :; do
+        if [ -e "$dir" ]; then
+            if [ ! -d "$dir" ]; then
+                die "looking at $dir: not a directory: move it away"
+            fi
+            if [ "$(stat -L -c %u "$dir")" != 0 ] ||
+                [ -n "$(find -L "$dir" -prune -perm -002)" ] ||
+                { [ "$(stat -L -c %g "$dir")" != 0 ] && [ -n "$(find -L "$dir" -prune -perm -020)" ]; }; then
+                die "looking at $dir: others than root may write there, so keepalived would not run the checks (K24): chown root:root $dir; chmod 755 $dir"
+            fi
+        fi
+        if [ "$dir" = / ]; then break; fi
+        dir=$(dirname -- "$dir")
+    done
+    for program in $PROGRAMS; do
+        old=$PROGRAM_DIR/$program
+        if [ ! -e "$old" ]; then continue; fi
+        if [ ! -f "$old" ]; then
+            die "looking at $old: not a regular file: move it away"
+        fi
+        if [ "$(head -c 2 "$old")" = '#!' ]; then
+            die "looking at $old: a script, not one of these programs: move it away (keepalived runs the checks that are named in its configuration; stop it first)"
+        fi
+    done
+}
+
+# Programs that this machine can't run would count as success for ever (K13).
+read_bin_dir() {
+    for program in $PROGRAMS; do
+        if [ ! -f "$bin_dir/$program" ]; then
+            die "looking for $bin_dir/$program: no such file: give the directory that holds all of: $PROGRAMS"
+        fi
+        if [ $live = 0 ]; then continue; fi
+        # A shell runs whatever is no program as a script of its own.
+        if [ "$(head -c 4 "$bin_dir/$program" | tr -d '\177')" != ELF ]; then
+            die "looking at $bin_dir/$program: not a program: give the directory that cargo built into"
+        fi
+        # The directory may be mounted noexec, or the mode be lost: try a copy.
+        if "$bin_dir/$program" --version >/dev/null 2>&1 </dev/null; then continue; fi
+        try "copying $bin_dir/$program to $work" "see that it can be read" \
+            cp -- "$bin_dir/$program" "$work/try-it"
+        chmod 755 "$work/try-it"
+        if ! "$work/try-it" --version >/dev/null 2>"$work/stderr" </dev/null; then
+            die "running $bin_dir/$program --version: $(tail -n 1 "$work/stderr"): build it for this machine ($(uname -m))"
+        fi
+    done
+}
+
+# ---------------------------------------------------------------- building
+
+# Who builds: the user who called sudo, where that user has cargo (nothing of
+# root's is then left in the source tree); else root.
+find_cargo() {
+    cargo='' build_as=''
+    if [ $root = 1 ] && [ -n "${SUDO_USER:-}" ] && [ "$SUDO_USER" != root ]; then
+        home=$(getent passwd "$SUDO_USER" | cut -d : -f 6)
+        if [ -n "$home" ] && [ -x "$home/.cargo/bin/cargo" ] && command -v runuser >/dev/null 2>&1; then
+            cargo=$home/.cargo/bin/cargo build_as=$SUDO_USER
+            return 0
+        fi
+    fi
+    for cargo in "$(command -v cargo || :)" "${CARGO_HOME:-${HOME:-/root}/.cargo}/bin/cargo" \
+        /usr/local/cargo/bin/cargo; do
+        if [ -n "$cargo" ] && [ -x "$cargo" ]; then return 0; fi
+    done
+    die "building the programs: no cargo found: install Rust (https://rustup.rs), or build elsewhere and give --bin-dir DIR"
+}
+
+# builder COMMAND...: run it in the source tree, as whoever builds.
+builder() (
+    cd -- "$here"
+    PATH=$(dirname -- "$cargo"):$PATH
+    export PATH
+    if [ -n "$build_as" ]; then
+        HOME=$(getent passwd "$build_as" | cut -d : -f 6)
+        export HOME
+        unset CARGO_HOME RUSTUP_HOME CARGO_TARGET_DIR
+        exec runuser -u "$build_as" -- "$@"
+    fi
+    exec "$@"
+)
+
+build() {
+    find_cargo
+    host=$(builder rustc -vV 2>"$work/stderr" | sed -n 's/^host: //p')
+    if [ -z "$host" ]; then
+        die "building the programs: running rustc -vV: $(tail -n 1 "$work/stderr"): repair the Rust installation of ${build_as:-root}"
+    fi
+    # Static, so that no library and no interpreter can go missing under
+    # keepalived (K13); musl starts quickest (X3).
+    target=$(printf '%s' "$host" | sed 's/-gnu/-musl/')
+    flags=''
+    if ! have_target "$target" && { [ $dry_run = 1 ] || ! builder rustup target add "$target" >/dev/null 2>&1; }; then
+        target=$host
+        flags='-C target-feature=+crt-static'
+    fi
+    if [ -n "$build_as" ]; then target_dir=$here/target; else target_dir=${CARGO_TARGET_DIR:-$here/target}; fi
+    case $target_dir in
+        /*) ;;
+        *) target_dir=$here/$target_dir ;;
+    esac
+    bin_dir=$target_dir/$target/release
+    if [ $dry_run = 1 ]; then
+        say "would build the programs for $target with $cargo${build_as:+ as $build_as}"
+        return 0
+    fi
+    say "building the programs for $target with $cargo${build_as:+ as $build_as}"
+    builder env ${flags:+RUSTFLAGS="$flags"} "$cargo" build --release --locked \
+        --package keepalived-redis --bins --target "$target" --target-dir "$target_dir" ||
+        die "building the programs in $here: cargo failed: see above (or build elsewhere and give --bin-dir DIR)"
+}
+
+have_target() {
+    builder rustc --print target-libdir --target "$1" >"$work/libdir" 2>/dev/null &&
+        [ -d "$(cat "$work/libdir")" ]
+}
+
+# ---------------------------------------------------------------- drafts
+
+draft_toml() {
+    list=$(awk '{ printf "%s\"%s\"", (NR > 1 ? ", " : ""), $2 }' "$work/nodes")
+    cat <<END
+# The Redis programs of keepalived read this file. It is the same on every
+# node: each finds itself by the addresses of its machine. A change counts from
+# the next run of a program; "check_redis -v" tells whether it can be read.
+
+nodes = [$list]     # in order of preference
+vip = "$vip_address"
+# local = "ADDRESS:PORT"        only where it can't be told from the addresses
+
+[auth]
+END
+    if [ $no_password = 1 ]; then
+        say "# password_file = \"$PASS\"    mode 0600, or it is refused"
+    else
+        say "password_file = \"$PASS\"      # mode 0600, or it is refused"
+    fi
+    cat <<END
+# username = "ha"               an ACL user, instead of the default one
+
+[timing]
+# check = "400ms"               the whole of a check
+# connect = "300ms"             a connection to a Redis
+# command = "500ms"             an answer of a Redis
+# delay = "0s"                  a fixed wait before the role is changed
+# sync = "10m"                  a replica catching up before it takes over
+# alone_after = "20s"           without a break, before a restarted node thinks itself alone
+
+[policy]
+# max_lag = "1MiB"              a replica that is further behind is not in sync
+
+[rollback]                      # an RDB of data that is about to be dropped
+# mode = "auto"                 auto | always | never
+# dir = "$ROLLBACK_DIR"
+# keep = 3
+
+[log]
+# dir = "$LOG_DIR"
+
+[memory]
+# dir = "$STATE_DIR"
+END
+}
+
+# keepalived.conf.example is the template: the lines of its two hosts are
+# replaced by lines for these, and its interface and VIP by these.
+draft_conf() {
+    awk -v interface="$interface" -v vip="$vip" -v sticky="$sticky" '
+    NR == FNR { n++; address[n] = $1; name[n] = $4; next }
+    sticky && /# failback only$/ { print "#" $0; next }
+    sticky && /# sticky only$/ { sub(/#/, ""); print; next }
+    /^@redis-b/ { next }
+    /^@redis-a[ \t]+\$SELF=/ {
+        for (i = 1; i <= n; i++) print "@" name[i] " $SELF=" address[i]
+        next
+    }
+    /^@redis-a[ \t]+\$PRIORITY=/ {
+        for (i = 1; i <= n; i++) print "@" name[i] " $PRIORITY=" 255 - i
+        next
+    }
+    /^@redis-a/ {
+        for (i = 1; i <= n; i++) for (j = 1; j <= n; j++) if (i != j)
+            print "@" name[i] "    " address[j]
+        next
+    }
+    /^    interface / { print "    interface " interface; next }
+    /^    virtual_ipaddress / { print; getline; $0 = "        " vip }
+    { print }' "$work/named" "$here/keepalived.conf.example"
+}
+
+# Debian gives keepalived its options in DAEMON_ARGS, the RHEL family in
+# KEEPALIVED_OPTIONS; the test must see the same ones (-i, -f).
+draft_dropin() {
+    options=DAEMON_ARGS
+    if [ -f "$destdir/etc/sysconfig/keepalived" ]; then options=KEEPALIVED_OPTIONS; fi
+    daemon=/usr/sbin/keepalived
+    if [ $live = 1 ]; then daemon=$(command -v keepalived || say $daemon); fi
+    sed -e "s,\$DAEMON_ARGS,\$$options," -e "s,=/usr/sbin/keepalived ,=$daemon ," \
+        "$here/contrib/keepalived-redis.conf"
+}
+
+# ---------------------------------------------------------------- changing
+
+changes=0
+did() { # did DONE WOULD WHAT
+    changes=$((changes + 1))
+    if [ $dry_run = 1 ]; then say "would $2 $3"; else say "$1 $3"; fi
+}
+
+label() { # SELinux: what a policy says of this path (K25)
+    if [ $live = 1 ] && command -v restorecon >/dev/null 2>&1; then
+        restorecon -F -- "$1" >/dev/null 2>&1 || note "restorecon $1 failed: look at it with ls -Z"
+    fi
+}
+
+# make_dir MODE GROUP DIR: whatever exists stays as it is.
+make_dir() {
+    if [ -d "$destdir$3" ]; then
+        if [ "$1" = 0700 ] && [ "$(stat -L -c %a "$destdir$3")" != 700 ]; then
+            note "$destdir$3 holds copies of the data, and its mode is $(stat -L -c %a "$destdir$3"): chmod 700 $destdir$3"
+        fi
+        return 0
+    fi
+    did made make "directory $destdir$3"
+    if [ $dry_run = 1 ]; then return 0; fi
+    try "making the directory $destdir$3" "see that the file system is writable and not full" \
+        mkdir -p -- "$destdir$3"
+    chmod "$1" "$destdir$3"
+    if [ $root = 1 ]; then chown "root:$2" "$destdir$3"; fi
+    label "$3"
+}
+
+# put MODE FROM TO: write beside and rename, so that at every moment the whole
+# old file or the whole new one is there (K13), after a power loss too.
+put() {
+    beside=$(dirname -- "$3")/.$(basename -- "$3").$$.new
+    put_fix="see that the file system is writable and not full"
+    try "writing $beside" "$put_fix" rm -f -- "$beside"
+    (umask 077 && : >"$beside") 2>/dev/null || :
+    try "writing $beside" "$put_fix" cp -- "$2" "$beside"
+    chmod "$1" "$beside"
+    if [ $root = 1 ]; then chown root:root "$beside"; fi
+    sync -- "$beside" 2>/dev/null || sync
+    try "renaming $beside to $3" "$put_fix" mv -f -- "$beside" "$3"
+    beside=
+    label "$3"
+}
+
+# same MODE FROM TO: content, mode and owner are as they should be.
+same() {
+    [ -f "$3" ] && [ ! -L "$3" ] && cmp -s -- "$2" "$3" && [ "$(stat -c %a "$3")" = "${1#0}" ] &&
+        { [ $root = 0 ] || [ "$(stat -c %u:%g "$3")" = 0:0 ]; }
+}
+
+install_program() {
+    to=$destdir$PROGRAM_DIR/$1
+    if [ -f "$bin_dir/$1" ] && same 0755 "$bin_dir/$1" "$to"; then return 0; fi
+    did installed install "$to"
+    if [ $dry_run = 0 ]; then put 0755 "$bin_dir/$1" "$to"; fi
+}
+
+install_link() {
+    link=$destdir$LINK_DIR/$1
+    if [ "$(readlink -- "$link" || :)" = "$PROGRAM_DIR/$1" ]; then return 0; fi
+    if [ -e "$link" ] || [ -L "$link" ]; then
+        note "$link is something else and stays as it is; the program is $PROGRAM_DIR/$1"
+        return 0
+    fi
+    did linked link "$link"
+    if [ $dry_run = 1 ]; then return 0; fi
+    try "linking $link" "see that the file system is writable" ln -s -- "$PROGRAM_DIR/$1" "$link"
+}
+
+# install_text MODE FROM TO: never over a file that a person may have edited.
+install_text() {
+    to=$destdir$3
+    if [ -e "$to" ] || [ -L "$to" ]; then
+        if cmp -s -- "$2" "$to"; then
+            if [ -e "$to.new" ]; then note "$to.new is left from an earlier run and no longer needed: rm $to.new"; fi
+            return 0
+        fi
+        waiting="$waiting $to.new"
+        if cmp -s -- "$2" "$to.new"; then
+            note "$to differs and stays as it is; $to.new is already there"
+            return 0
+        fi
+        did wrote write "$to.new: $to differs and stays as it is"
+        to=$to.new
+    else
+        did wrote write "$to"
+    fi
+    if [ $dry_run = 0 ]; then put "$1" "$2" "$to"; fi
+}
+
+reload_systemd() {
+    if [ $live = 1 ] && [ $dry_run = 0 ] && [ -d /run/systemd/system ] && command -v systemctl >/dev/null 2>&1; then
+        try "running systemctl daemon-reload" "run it by hand" systemctl daemon-reload
+    fi
+}
+
+# ---------------------------------------------------------------- uninstall
+
+# The configuration that calls a program which is no more is a trap: the check
+# counts as success, so this node would hold the VIP with a dead Redis (K13).
+refuse_uninstall_in_use() {
+    if [ ! -d "$destdir$ETC" ]; then return 0; fi
+    find "$destdir$ETC" -name '*.conf' -type f >"$work/list"
+    while IFS= read -r conf; do
+        if grep -Eq "^[^#!]*($PROGRAM_DIR|$LINK_DIR)/(check_redis|redis_(master|backup|fault|stop))" "$conf"; then
+            die "removing the programs: $conf still calls them, and to keepalived a missing check is a success (K13): stop keepalived, move $conf away, then run this again"
+        fi
+    done <"$work/list"
+}
+
+remove() {
+    if [ ! -e "$1" ] && [ ! -L "$1" ]; then return 0; fi
+    did removed remove "$1"
+    if [ $dry_run = 1 ]; then return 0; fi
+    try "removing $1" "see that the file system is writable" rm -f -- "$1"
+}
+
+# remove_text FROM TO: ours only while nobody has edited it.
+remove_text() {
+    remove_new=$destdir$2.new
+    remove "$remove_new"
+    if [ ! -e "$destdir$2" ]; then return 0; fi
+    if cmp -s -- "$1" "$destdir$2"; then remove "$destdir$2"; else note "$destdir$2 was edited and stays"; fi
+}
+
+uninstall() {
+    refuse_uninstall_in_use
+    if [ $live = 1 ] && command -v pidof >/dev/null 2>&1 && pidof keepalived >/dev/null; then
+        note "keepalived runs: if it still has a configuration that calls these programs, reload or stop it now"
+    fi
+    for program in $PROGRAMS; do
+        if [ "$(readlink -- "$destdir$LINK_DIR/$program" || :)" = "$PROGRAM_DIR/$program" ]; then
+            remove "$destdir$LINK_DIR/$program"
+        fi
+        remove "$destdir$PROGRAM_DIR/$program"
+    done
+    draft_dropin >"$work/dropin"
+    remove_text "$here/contrib/logrotate" "$LOGROTATE"
+    before=$changes
+    remove_text "$work/dropin" "$DROPIN"
+    if [ $dry_run = 0 ]; then
+        rmdir -- "$destdir$(dirname -- "$DROPIN")" "$destdir$PROGRAM_DIR" 2>/dev/null || :
+    fi
+    if [ "$changes" != "$before" ]; then reload_systemd; fi
+    if [ "$changes" = 0 ]; then say "nothing to remove"; fi
+    for kept in "$CONF" "$CONF.new" "$TOML" "$TOML.new" "$PASS" "$PASS.new" "$LOG_DIR" "$STATE_DIR"; do
+        if [ -e "$destdir$kept" ]; then say "kept $destdir$kept"; fi
+    done
+    if [ -d "$destdir$ROLLBACK_DIR" ]; then
+        say "kept $destdir$ROLLBACK_DIR: it may hold the only copy of writes that a failover set aside"
+    fi
+}
+
+if [ $uninstall = 1 ]; then
+    uninstall
+    exit 0
+fi
+
+# ---------------------------------------------------------------- look first
+
+for part in keepalived.conf.example contrib/logrotate contrib/keepalived-redis.conf; do
+    [ -r "$here/$part" ] || die "looking for $here/$part: no such file: run install.sh from the whole source tree"
+done
+read_keepalived
+if [ $configure = 1 ]; then
+    family=''
+    read_nodes
+    read_vip
+    local_number='' local_address=''
+    if [ $live = 1 ]; then find_local; fi
+    read_interface
+    read_names
+    read_password_file
+fi
+read_program_dir
+if [ -n "$bin_dir" ]; then read_bin_dir; else build; if [ $dry_run = 0 ]; then read_bin_dir; fi; fi
+
+draft_dropin >"$work/dropin"
+if [ $configure = 1 ]; then
+    draft_toml >"$work/toml"
+    draft_conf >"$work/conf"
+fi
+
+# ---------------------------------------------------------------- then change
+
+waiting=''
+log_group=root
+if getent group adm >/dev/null 2>&1; then log_group=adm; fi
+make_dir 0755 root "$PROGRAM_DIR"
+make_dir 0755 root "$LINK_DIR"
+make_dir 0755 root "$ETC"
+make_dir 0750 "$log_group" "$LOG_DIR"
+make_dir 0700 root "$STATE_DIR"
+make_dir 0700 root "$ROLLBACK_DIR"
+make_dir 0755 root "$(dirname -- "$LOGROTATE")"
+make_dir 0755 root "$(dirname -- "$DROPIN")"
+
+for program in $PROGRAMS; do install_program "$program"; done
+for program in $PROGRAMS; do install_link "$program"; done
+install_text 0644 "$here/contrib/logrotate" "$LOGROTATE"
+before=$changes
+install_text 0644 "$work/dropin" "$DROPIN"
+if [ "$changes" != "$before" ]; then reload_systemd; fi
+
+# keepalived_test FILE: 0 where keepalived accepts it; else its own words.
+keepalived_test() {
+    if keepalived -t -f "$1" >"$work/test" 2>&1; then return 0; else code=$?; fi
+    sed 's/^/    /' "$work/test" >&2
+    return $code
+}
+
+if [ $configure = 1 ]; then
+    if [ $no_password = 0 ] && [ "$(readlink -f -- "$password_file")" != "$destdir$PASS" ]; then
+        install_text 0600 "$password_file" "$PASS"
+    fi
+    install_text 0644 "$work/toml" "$TOML"
+    if [ $live = 1 ] && [ $dry_run = 0 ]; then
+        keepalived_test "$work/conf" ||
+            die "testing the new $CONF with keepalived -t: exit code $code, its words stand above: nothing was written there; correct the cause and run this again"
+    fi
+    install_text 0644 "$work/conf" "$CONF"
+fi
+
+if [ $changes = 0 ]; then say "nothing to change: all is as it should be"; fi
+if [ $live = 0 ] || [ $dry_run = 1 ]; then exit 0; fi
+
+# ---------------------------------------------------------------- look again
+
+if [ ! -f "$CONF" ]; then
+    say "no $CONF yet: run install.sh again with --nodes, --vip, --interface and --password-file"
+    exit 0
+fi
+if keepalived_test "$CONF"; then
+    say "keepalived -t: $CONF is good"
+else
+    case $waiting in
+        *"$CONF.new"*) note "keepalived -t does not accept $CONF as it stands (exit code $code, its words stand above); it does accept $CONF.new" ;;
+        *) die "testing $CONF with keepalived -t: exit code $code, its words stand above: correct it before keepalived is started or reloaded" ;;
+    esac
+fi
+if [ -f "$TOML" ]; then
+    if "$PROGRAM_DIR/check_redis" -v </dev/null >"$work/check" 2>&1; then code=0; else code=$?; fi
+    sed 's/^/    /' "$work/check"
+    say "check_redis: exit code $code$([ $code = 0 ] || say ' (nothing to fear where the local Redis is not set up yet)')"
+fi
+for file in $waiting; do
+    note "compare: diff ${file%.new} $file; then to take the new one: mv $file ${file%.new}"
+done
+if [ $configure = 1 ] && [ -z "$names" ]; then
+    note "$CONF is for this host, $this_host, alone: the other node's lines stand under a placeholder; --names makes one file for all"
+fi
+peer='ADDRESS PORT'
+if [ $configure = 1 ]; then
+    peer=$(awk -v mine="$local_number" 'NR != mine { sub(/.*[:]/, "", $2); print $1, $2; exit }' "$work/nodes")
+fi
+say "next:"
+say "  1. run the same command on every other node"
+say "  2. on each node, in redis.conf: replicaof $peer (there: the address of its own peer; so a restarted Redis wipes nothing) and masterauth, the same on all"
+say "  3. systemctl enable --now keepalived (where it runs already: keepalived -t && systemctl reload keepalived), and watch: tail -F $LOG_DIR/keepalived-redis-status.log"

@@ -1,0 +1,151 @@
+//! What `check_redis` does: is the local Redis alive and in the role that this node's VRRP state demands, and, with
+//! `--eligible`, may this node take the VIP? Read-only towards Redis.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use crate::addresses;
+use crate::config::Config;
+use crate::deadline::{Deadline, ms};
+use crate::endpoint::Endpoint;
+use crate::info::{Observation, Role};
+use crate::memory::{self, Served, Store, Synced};
+use crate::plan::{self, View, Vip};
+use crate::probe::{Liveness, Probe, probe};
+use crate::survey::Survey;
+use crate::turn::{self, State};
+
+/// Between two looks at something that seems wrong: one stale reading is not believed.
+const SECOND_LOOK: Duration = Duration::from_millis(50);
+/// A VIP without a `redis_master` for this long has none coming: keepalived starts it 3-15 ms after the VIP (K5).
+const ORPHANED: Duration = Duration::from_secs(3);
+
+/// What a check found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verdict {
+    /// Healthy, or eligible.
+    pub ok: bool,
+    /// Why, for a person.
+    pub sentence: String,
+}
+
+impl Verdict {
+    fn yes(sentence: String) -> Verdict {
+        Verdict { ok: true, sentence }
+    }
+
+    fn no(sentence: String) -> Verdict {
+        Verdict { ok: false, sentence }
+    }
+
+    /// The verdict without what changes at each run (times, offsets): what is journalled when it changes.
+    pub fn kind(&self) -> String {
+        let words = self.sentence.split(" (took").next().unwrap_or_default();
+        let sentence: String = words.chars().filter(|c| !c.is_ascii_digit()).collect();
+        format!("{} {sentence}", if self.ok { "ok" } else { "failed" })
+    }
+}
+
+/// Is the local Redis alive, and in the right role?
+pub fn health(config: &Config, local: SocketAddr, deadline: Deadline) -> Verdict {
+    let survey = Survey::new(config, local);
+    let endpoint = survey.local_endpoint().clone();
+    let found = probe_again(&endpoint, config, deadline);
+    let took = ms(found.took);
+    if !found.liveness.is_alive() {
+        return Verdict::no(format!("{endpoint}: {} (took {took} ms)", found.liveness));
+    }
+    let role = found.seen.as_ref().map_or("role unknown", |seen| if seen.is_master() { "master" } else { "replica" });
+    let healthy = Verdict::yes(format!("{endpoint}: {}, {role} (took {took} ms)", found.liveness));
+    match found.seen {
+        Some(seen) => role_verdict(config, survey, &seen, deadline)
+            .map_or(healthy, |wrong| Verdict::no(format!("{endpoint}: alive, in the wrong role: {wrong}"))),
+        None => healthy,
+    }
+}
+
+/// A server that closes the connection may be telling somebody else to go (CLIENT KILL after a handover): ask again,
+/// once.
+fn probe_again(endpoint: &Endpoint, config: &Config, deadline: Deadline) -> Probe {
+    let first = probe(endpoint, &config.auth, deadline);
+    match first.liveness {
+        Liveness::Reset if !deadline.is_over() => probe(endpoint, &config.auth, deadline),
+        _ => first,
+    }
+}
+
+fn role_verdict(config: &Config, mut survey: Survey, seen: &Observation, deadline: Deadline) -> Option<String> {
+    let store = Store::new(&config.memory_dir);
+    let holds_vip = addresses::of_this_machine().is_ok_and(|found| found.contains(&config.vip));
+    // The everyday answers cost no look at the peer.
+    if !may_be_wrong(config, seen, &store, holds_vip) {
+        store.spell("orphaned.toml", false);
+        return None;
+    }
+    let view = survey.look(true, deadline);
+    remember(&store, &view);
+    let wrong = judge(config, &store, &view);
+    if wrong.is_none() || !deadline.pause(SECOND_LOOK) {
+        // With no time left for a second look the next run has to confirm it.
+        return None;
+    }
+    judge(config, &store, &survey.look(true, deadline))
+}
+
+fn may_be_wrong(config: &Config, seen: &Observation, store: &Store, holds_vip: bool) -> bool {
+    match &seen.replication.role {
+        Role::Master => !holds_vip,
+        Role::Replica(_) if holds_vip => true,
+        Role::Replica(following) => {
+            let known = following.address().is_some_and(|address| config.nodes.contains(&address));
+            let synced = store.read().synced.is_some_and(|synced| synced.run_id == seen.run_id);
+            !(known && following.link_up && synced)
+        }
+    }
+}
+
+fn judge(config: &Config, store: &Store, view: &View) -> Option<String> {
+    let ticket = turn::read(&config.memory_dir).ok().flatten();
+    let here = view.vip == Vip::Here;
+    let at_work = ticket.as_ref().is_some_and(|ticket| (ticket.state == State::Master) == here && ticket.is_at_work());
+    let wrong = plan::wrong_role(view, at_work);
+    // The VIP is here and no MASTER was notified: in a moment, or never, where redis_master can't be run.
+    let coming = here && !ticket.is_some_and(|ticket| ticket.state == State::Master);
+    let orphaned = store.spell("orphaned.toml", wrong.is_some() && coming);
+    wrong.filter(|_| !coming || orphaned >= ORPHANED)
+}
+
+/// May this node take the VIP?
+pub fn eligible(config: &Config, local: SocketAddr, deadline: Deadline) -> Verdict {
+    let view = Survey::new(config, local).look(false, deadline);
+    remember(&Store::new(&config.memory_dir), &view);
+    let found = plan::eligibility(&view);
+    let sentence = format!("{}: {}", found.standing, found.why);
+    if found.eligible { Verdict::yes(sentence) } else { Verdict::no(sentence) }
+}
+
+/// Keeps what the next decision rests on when the peer can no longer be asked. A failed write is no failed check.
+fn remember(store: &Store, view: &View) {
+    let (Ok(local), Some((address, master))) = (&view.local.seen, view.serving_peer()) else { return };
+    if !local.follows(address) {
+        return;
+    }
+    let known = store.read();
+    if known.served.is_some() {
+        let _ = store.clear::<Served>();
+    }
+    if plan::in_sync(local, master, view.max_lag).is_err() {
+        // The link is down or a copy is under way while the master lives: from here on it has more than we do.
+        let _ = store.clear::<Synced>();
+        return;
+    }
+    let now = Synced {
+        run_id: local.run_id.clone(),
+        replid: local.replication.lineage.replid.clone(),
+        peer: address,
+        at: memory::now(),
+    };
+    if known.synced.is_none_or(|known| Synced { at: now.at.clone(), ..known } != now) {
+        let _ = store.set(&now);
+    }
+}

@@ -1,0 +1,218 @@
+//! The keys of the file: which there are, what each may be, what holds where one is absent.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::document::{Field, Source};
+use super::file::File;
+use super::{Auth, Config, ConfigError, Policy, Rollback, RollbackMode, Timing};
+use crate::endpoint::Endpoint;
+
+/// Where memory and last good copies are kept unless told otherwise.
+pub(super) const STATE_DIR: &str = "/var/lib/keepalived-redis";
+const LOG_DIR: &str = "/var/log/keepalived-redis";
+
+/// Every section and its keys; the first is what stands before any section.
+pub(super) const SECTIONS: &[(&str, &[&str])] = &[
+    ("", &["nodes", "vip", "local"]),
+    ("auth", &["username", "password_file"]),
+    ("timing", &["check", "connect", "command", "delay", "sync", "alone_after"]),
+    ("policy", &["max_lag"]),
+    ("rollback", &["mode", "dir", "keep"]),
+    ("log", &["dir"]),
+    ("memory", &["dir"]),
+];
+
+/// The instance's name: the stem of the file's name.
+pub(super) fn instance(path: &Path) -> Result<String, ConfigError> {
+    match path.file_stem().and_then(|stem| stem.to_str()) {
+        // It names a directory below memory.dir.
+        Some(stem) if !matches!(stem, "." | "..") => Ok(stem.to_owned()),
+        _ => Err(ConfigError::Unreadable {
+            path: path.to_owned(),
+            reason: "the file's name can't name an instance; call it redis-ha.toml or the like".to_owned(),
+        }),
+    }
+}
+
+/// The configuration that `text` holds, all but the password, and the file that holds that.
+pub(super) fn config(path: &Path, instance: String, text: &str) -> Result<(Config, Option<PathBuf>), ConfigError> {
+    let source = Source { path, text };
+    let document = source.parse()?;
+    let file = File { source, top: document.get_ref() };
+    file.refuse_unknown_keys()?;
+
+    let nodes = nodes(&file)?;
+    let vip = vip(&file, &nodes)?;
+    let local = local(&file, &nodes)?;
+    let username = file.optional("auth", "username", |field| {
+        let name = field.string("\"ha\"")?;
+        // Redis takes no such name either.
+        if name.is_empty() || name.contains(|c: char| c.is_whitespace() || c.is_control()) {
+            return Err(field.wrong("not a user's name; leave it out for the default user"));
+        }
+        Ok(name.to_owned())
+    })?;
+    let password_file =
+        file.optional("auth", "password_file", |field| field.absolute_path("\"/etc/keepalived/redis.pass\""))?;
+    let memory = file.dir("memory", STATE_DIR)?;
+    let config = Config {
+        path: path.to_owned(),
+        nodes,
+        vip,
+        local,
+        auth: Auth { username, password: None },
+        timing: timing(&file)?,
+        policy: policy(&file)?,
+        rollback: rollback(&file)?,
+        log_dir: file.dir("log", LOG_DIR)?,
+        memory_dir: memory.join(&instance),
+        instance,
+    };
+    Ok((config, password_file))
+}
+
+/// A user without a password would be silently left out of AUTH.
+pub(super) fn check_login(path: &Path, auth: &Auth) -> Result<(), ConfigError> {
+    if auth.username.is_some() && auth.password.is_none() {
+        return Err(ConfigError::Missing {
+            path: path.to_owned(),
+            key: "auth.password_file",
+            hint: "auth.username needs it, or REDISCLI_AUTH in the environment",
+        });
+    }
+    Ok(())
+}
+
+fn nodes(file: &File<'_>) -> Result<Vec<SocketAddr>, ConfigError> {
+    const EXAMPLE: &str = r#"["192.168.158.11:6379", "192.168.158.12:6379"]"#;
+    let Some(field) = file.field("", "nodes") else {
+        return Err(
+            file.missing("nodes", r#"write nodes = ["192.168.158.11:6379", "192.168.158.12:6379"] with your servers"#)
+        );
+    };
+    let mut nodes = Vec::new();
+    for item in field.strings(EXAMPLE)? {
+        let node = node(&item)?;
+        if nodes.contains(&node) {
+            return Err(item.wrong("named twice; each node once"));
+        }
+        nodes.push(node);
+    }
+    if nodes.len() < 2 {
+        return Err(field.wrong(format_args!("fewer than two nodes; write it as {EXAMPLE}")));
+    }
+    Ok(nodes)
+}
+
+fn node(field: &Field<'_>) -> Result<SocketAddr, ConfigError> {
+    let text = field.string(r#""192.168.158.11:6379" or "[::1]:6379""#)?;
+    let node: SocketAddr = text.parse().map_err(|_| match text.parse::<IpAddr>() {
+        Ok(ip) => field.wrong(format_args!(
+            "no port; write it as \"{}\"",
+            SocketAddr::new(ip, 6379)
+        )),
+        Err(_) => field.wrong(
+            "not IP:port such as \"192.168.158.11:6379\" or \"[::1]:6379\"; a host name is not allowed, because a failover can't wait for its lookup",
+        ),
+    })?;
+    // ::ffff:192.0.2.1 is the same server as 192.0.2.1.
+    let node = match node {
+        SocketAddr::V6(v6) if v6.ip().to_ipv4_mapped().is_some() => {
+            SocketAddr::new(node.ip().to_canonical(), node.port())
+        }
+        node => node,
+    };
+    if node.port() == 0 {
+        return Err(field.wrong("port 0; write the port that Redis listens on, such as 6379"));
+    }
+    if node.ip().is_unspecified() || node.ip().is_multicast() {
+        return Err(field.wrong("not the address of one server; write the node's own address"));
+    }
+    Ok(node)
+}
+
+fn vip(file: &File<'_>, nodes: &[SocketAddr]) -> Result<IpAddr, ConfigError> {
+    let Some(field) = file.field("", "vip") else {
+        return Err(file.missing("vip", r#"write vip = "192.168.158.13" with keepalived's virtual address"#));
+    };
+    let text = field.string("\"192.168.158.13\"")?;
+    let vip: IpAddr = text.parse().map_err(|_| {
+        field.wrong("not an IP address such as \"192.168.158.13\", without port, prefix length or name")
+    })?;
+    let vip = vip.to_canonical();
+    if vip.is_unspecified() || vip.is_multicast() || vip.is_loopback() {
+        return Err(field.wrong("not an address that keepalived could move between hosts"));
+    }
+    if nodes.iter().any(|node| node.ip() == vip) {
+        return Err(field.wrong("also the address of a node; the virtual address is one of its own"));
+    }
+    Ok(vip)
+}
+
+fn local(file: &File<'_>, nodes: &[SocketAddr]) -> Result<Option<Endpoint>, ConfigError> {
+    file.optional("", "local", |field| {
+        let text = field.string("\"192.168.158.11:6379\" or \"unix:/run/redis.sock\"")?;
+        if let Some(socket) = text.strip_prefix("unix:") {
+            if socket.len() < 2 || !socket.starts_with('/') || socket.contains(char::is_control) {
+                return Err(field.wrong("not \"unix:\" and an absolute path; write it as \"unix:/run/redis.sock\""));
+            }
+            return Ok(Endpoint::Unix(PathBuf::from(socket)));
+        }
+        match node(field) {
+            Ok(local) if nodes.contains(&local) => Ok(Endpoint::Tcp(local)),
+            _ => {
+                let nodes: Vec<String> = nodes.iter().map(|node| format!("\"{node}\"")).collect();
+                let nodes = nodes.join(", ");
+                Err(field.wrong(format_args!("not one of nodes ({nodes}), nor \"unix:/run/redis.sock\"")))
+            }
+        }
+    })
+}
+
+fn timing(file: &File<'_>) -> Result<Timing, ConfigError> {
+    const MS: Duration = Duration::from_millis(1);
+    const SECOND: Duration = Duration::from_secs(1);
+    const MINUTE: Duration = Duration::from_secs(60);
+    const HOUR: Duration = Duration::from_secs(3600);
+    let default = Timing::default();
+    let duration = |key, default, allowed| {
+        let read = |field: &Field<'_>| field.duration(allowed);
+        Ok(file.optional("timing", key, read)?.unwrap_or(default))
+    };
+    Ok(Timing {
+        // keepalived's own timeout is a whole second (K14): the check must have answered by then.
+        check: duration("check", default.check, 50 * MS..=900 * MS)?,
+        connect: duration("connect", default.connect, 10 * MS..=10 * SECOND)?,
+        command: duration("command", default.command, 10 * MS..=10 * SECOND)?,
+        delay: duration("delay", default.delay, Duration::ZERO..=5 * MINUTE)?,
+        sync: duration("sync", default.sync, SECOND..=12 * HOUR)?,
+        alone_after: duration("alone_after", default.alone_after, SECOND..=HOUR)?,
+    })
+}
+
+fn policy(file: &File<'_>) -> Result<Policy, ConfigError> {
+    // An offset moves without writes (R5): nobody is ever within a few bytes.
+    let max_lag = file.optional("policy", "max_lag", |field| field.bytes(1 << 10..=1 << 30))?;
+    Ok(max_lag.map_or_else(Policy::default, |max_lag| Policy { max_lag }))
+}
+
+fn rollback(file: &File<'_>) -> Result<Rollback, ConfigError> {
+    let default = Rollback::default();
+    let mode =
+        file.optional("rollback", "mode", |field| match field.string("\"auto\", \"always\" or \"never\"")? {
+            "auto" => Ok(RollbackMode::Auto),
+            "always" => Ok(RollbackMode::Always),
+            "never" => Ok(RollbackMode::Never),
+            _ => Err(field.wrong("not \"auto\", \"always\" or \"never\"")),
+        })?;
+    let keep = file.optional("rollback", "keep", |field| field.count(1..=1000))?;
+    let dir =
+        file.optional("rollback", "dir", |field| field.absolute_path("\"/var/lib/keepalived-redis/rollback\""))?;
+    Ok(Rollback {
+        mode: mode.unwrap_or(default.mode),
+        dir: dir.unwrap_or(default.dir),
+        keep: keep.unwrap_or(default.keep),
+    })
+}

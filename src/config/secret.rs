@@ -1,0 +1,121 @@
+//! The password: where it is read from, and that it is never shown.
+
+use std::fmt;
+use std::fs::{File, OpenOptions};
+use std::io::Read;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::Path;
+
+use nix::fcntl::OFlag;
+
+use super::ConfigError;
+
+const LONGEST_PASSWORD: u64 = 4096;
+
+/// A password. `Debug` and `Display` print `***`.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Takes the password in.
+    pub fn new(secret: String) -> Secret {
+        Secret(secret)
+    }
+
+    /// The password itself, for the AUTH command or a child's environment and nothing else.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("***")
+    }
+}
+
+impl fmt::Display for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("***")
+    }
+}
+
+/// Reads a password file that nobody but its owner may read or write, and whose owner is root or
+/// the caller.
+pub(super) fn read(path: &Path) -> Result<Secret, ConfigError> {
+    let file = open(path)?;
+    let metadata = file.metadata().map_err(|error| unreadable(path, &error))?;
+    let mode = metadata.mode() & 0o7777;
+    if mode & 0o066 != 0 {
+        return Err(wrong(
+            path,
+            format!(
+                "refused: group or others can read or write it (mode {mode:04o}); run: chmod 600 {}",
+                path.display()
+            ),
+        ));
+    }
+    if metadata.uid() != 0 && Some(metadata.uid()) != own_uid() {
+        return Err(wrong(
+            path,
+            format!(
+                "refused: its owner (uid {}) is neither root nor the user of this program; run: chown root {}",
+                metadata.uid(),
+                path.display()
+            ),
+        ));
+    }
+    password(path, file)
+}
+
+/// Reads a password file that was accepted before: to refuse it now, because somebody widened its
+/// mode, would turn an alarm into an outage.
+pub(super) fn read_leniently(path: &Path) -> Result<Secret, ConfigError> {
+    password(path, open(path)?)
+}
+
+fn open(path: &Path) -> Result<File, ConfigError> {
+    // Without O_NONBLOCK a named pipe would hang here for ever.
+    let file = OpenOptions::new()
+        .read(true)
+        .custom_flags(OFlag::O_NONBLOCK.bits())
+        .open(path)
+        .map_err(|error| unreadable(path, &error))?;
+    // The checks look at the open file, not at the name: it can't be exchanged in between.
+    match file.metadata() {
+        Ok(metadata) if metadata.is_file() => Ok(file),
+        Ok(_) => Err(wrong(path, "refused: not a regular file".to_owned())),
+        Err(error) => Err(unreadable(path, &error)),
+    }
+}
+
+fn password(path: &Path, file: File) -> Result<Secret, ConfigError> {
+    let mut bytes = Vec::new();
+    file.take(LONGEST_PASSWORD + 1).read_to_end(&mut bytes).map_err(|error| unreadable(path, &error))?;
+    if bytes.len() as u64 > LONGEST_PASSWORD {
+        return Err(wrong(path, "longer than 4096 bytes".to_owned()));
+    }
+    let text = String::from_utf8(bytes).map_err(|_| wrong(path, "not UTF-8 text".to_owned()))?;
+    let line = text.strip_suffix('\n').unwrap_or(&text);
+    let line = line.strip_suffix('\r').unwrap_or(line);
+    if line.is_empty() {
+        return Err(wrong(path, "empty; write the password into it, on one line".to_owned()));
+    }
+    if line.contains(['\n', '\r', '\0']) {
+        return Err(wrong(path, "more than one line; write the password alone, on one line".to_owned()));
+    }
+    Ok(Secret(line.to_owned()))
+}
+
+/// The effective user, as the kernel labels this process's entry in /proc.
+fn own_uid() -> Option<u32> {
+    std::fs::metadata("/proc/self").ok().map(|own| own.uid())
+}
+
+fn unreadable(path: &Path, error: &std::io::Error) -> ConfigError {
+    wrong(path, format!("can't be read: {error}"))
+}
+
+fn wrong(path: &Path, reason: String) -> ConfigError {
+    ConfigError::Password { path: path.to_owned(), reason }
+}

@@ -1,0 +1,110 @@
+//! Stopping the writes of a master for a moment, and letting them go on.
+//!
+//! From 6.2 on `CLIENT PAUSE ms WRITE` (R12): it ends by itself. Before, `min-slaves-to-write` is set to a number that
+//! no master has replicas for, and clients get NOREPLICAS (R13): that does not end by itself, so the number itself
+//! says that it is ours and what stood there before: whoever finds it can undo it.
+
+use std::time::Duration;
+
+use redis::{Value, cmd};
+
+use crate::deadline::Deadline;
+use crate::info::Version;
+use crate::server::{Failure, Server};
+
+/// The pause ends by itself after this, should we die. A handover takes about 1.3 ms.
+const PAUSE: Duration = Duration::from_millis(1500);
+/// Added to the former `min-slaves-to-write`. Nobody has a million replicas.
+const MARK: u64 = 1_000_000;
+const PARAMETER: &str = "min-slaves-to-write";
+
+/// The writes are stopped while this lives; [`Fence::lower`] it on every way out.
+#[must_use]
+pub struct Fence {
+    kind: Kind,
+    ends: Deadline,
+}
+
+enum Kind {
+    Pause,
+    MinReplicas { former: u64 },
+}
+
+impl Fence {
+    /// Stops the writes of `server`.
+    ///
+    /// # Errors
+    /// The [`Failure`]; then writes go on.
+    pub fn raise(server: &mut Server, version: Version, command: Duration) -> Result<Fence, Failure> {
+        // Counted from before the command is sent: the pause can only end later than we think.
+        let ends = Deadline::after(PAUSE);
+        if version.can_pause_writes() {
+            hold_writes(server, PAUSE, command)?;
+            return Ok(Fence { kind: Kind::Pause, ends });
+        }
+        let found = min_replicas(server, command)?;
+        let former = found.checked_sub(MARK).unwrap_or(found);
+        set_min_replicas(server, MARK + former, command)?;
+        Ok(Fence { kind: Kind::MinReplicas { former }, ends: Deadline::after(Duration::from_secs(3600)) })
+    }
+
+    /// How long the writes are sure to stay stopped.
+    pub fn left(&self) -> Duration {
+        self.ends.left()
+    }
+
+    /// Lets the writes go on.
+    ///
+    /// # Errors
+    /// The [`Failure`]; a pause then ends by itself, the other fence is lifted by the next program that finds it.
+    pub fn lower(self, server: &mut Server, command: Duration) -> Result<(), Failure> {
+        match self.kind {
+            Kind::Pause => release_writes(server, command),
+            Kind::MinReplicas { former } => set_min_replicas(server, former, command),
+        }
+    }
+}
+
+/// `CLIENT PAUSE ms WRITE` (6.2); a longer pause that is in force stays.
+///
+/// # Errors
+/// Every [`Failure`].
+pub fn hold_writes(server: &mut Server, pause: Duration, command: Duration) -> Result<(), Failure> {
+    let millis = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX);
+    server.call(cmd("CLIENT").arg("PAUSE").arg(millis).arg("WRITE"), Deadline::after(command)).map(|_: Value| ())
+}
+
+/// `CLIENT UNPAUSE` (6.2).
+///
+/// # Errors
+/// Every [`Failure`].
+pub fn release_writes(server: &mut Server, command: Duration) -> Result<(), Failure> {
+    server.call(cmd("CLIENT").arg("UNPAUSE"), Deadline::after(command)).map(|_: Value| ())
+}
+
+/// Is a fence of a program that died still up? The value that stood there before it.
+///
+/// # Errors
+/// Every [`Failure`].
+pub fn left_behind(server: &mut Server, command: Duration) -> Result<Option<u64>, Failure> {
+    Ok(min_replicas(server, command)?.checked_sub(MARK))
+}
+
+/// Lifts it.
+///
+/// # Errors
+/// Every [`Failure`].
+pub fn lift(server: &mut Server, former: u64, command: Duration) -> Result<(), Failure> {
+    set_min_replicas(server, former, command)
+}
+
+fn min_replicas(server: &mut Server, command: Duration) -> Result<u64, Failure> {
+    let text = server.setting(PARAMETER, Deadline::after(command))?;
+    let text = text.ok_or_else(|| Failure::Rubbish(format!("CONFIG GET {PARAMETER} answered nothing")))?;
+    text.parse().map_err(|_| Failure::Rubbish(format!("{PARAMETER} is {text:?}")))
+}
+
+fn set_min_replicas(server: &mut Server, value: u64, command: Duration) -> Result<(), Failure> {
+    let set = cmd("CONFIG").arg("SET").arg(PARAMETER).arg(value).clone();
+    server.call(&set, Deadline::after(command)).map(|_: Value| ())
+}

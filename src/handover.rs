@@ -1,0 +1,284 @@
+//! Moving the master role without losing a write, promotion, and becoming a replica. Each looks again before it says
+//! that something was done.
+//!
+//! The order of a handover is that of R12: stop the writes on the giver, let the taker reach its offset, demote the
+//! giver, promote the taker. A death in between leaves two replicas, which the next program repairs; the other order
+//! would leave two masters.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use redis::{Cmd, Value, cmd};
+
+use crate::deadline::{Deadline, Stopwatch};
+use crate::fence::Fence;
+use crate::info::{Replication, Role, Version};
+use crate::server::{Failure, Server};
+use crate::turn::Ended;
+
+/// How long the giver's writes may stay stopped while the taker catches up; after it they go on, and the handover is
+/// tried again.
+const CATCH_UP: Duration = Duration::from_millis(500);
+/// Looks at an offset that is about to be reached are this far apart: less than the 1.3 ms that the whole takes.
+const TICK: Duration = Duration::from_micros(200);
+/// How long data that has already arrived may take to be applied before a promotion.
+const DRAIN: Duration = Duration::from_millis(200);
+/// An offset that has not moved for this long rests.
+const REST: Duration = Duration::from_millis(5);
+
+/// Why a step did not come about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Trouble {
+    /// A Redis did not do it: what was being done, to whom, and why not.
+    Failed {
+        /// What was being done.
+        doing: String,
+        /// To which Redis.
+        node: String,
+        /// Why not.
+        cause: String,
+    },
+    /// Stop here.
+    Ended(Ended),
+}
+
+impl fmt::Display for Trouble {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Trouble::Failed { doing, node, cause } => write!(f, "{doing} {node}: {cause}"),
+            Trouble::Ended(ended) => write!(f, "{ended}"),
+        }
+    }
+}
+
+impl std::error::Error for Trouble {}
+
+impl From<Ended> for Trouble {
+    fn from(ended: Ended) -> Self {
+        Trouble::Ended(ended)
+    }
+}
+
+pub(crate) fn failed(doing: &str, node: impl fmt::Display, cause: impl fmt::Display) -> Trouble {
+    Trouble::Failed { doing: doing.to_string(), node: node.to_string(), cause: cause.to_string() }
+}
+
+/// One side of a handover.
+pub struct Side<'a> {
+    /// The connection.
+    pub server: &'a mut Server,
+    /// The address that the other side is told to follow.
+    pub address: SocketAddr,
+    /// Its version.
+    pub version: Version,
+}
+
+impl Side<'_> {
+    fn replication(&mut self, doing: &str, deadline: Deadline) -> Result<Replication, Trouble> {
+        self.server.replication(deadline).map_err(|failure| failed(doing, self.address, failure))
+    }
+}
+
+/// What a handover took.
+#[derive(Clone, Copy, Debug)]
+pub struct Moved {
+    /// From the stop of the writes to the new master.
+    pub took: Duration,
+    /// The offset at which the role changed hands.
+    pub offset: i64,
+}
+
+/// Moves the role from `giver`, a master, to `taker`, its replica. `go_on` is asked before the step from which there is
+/// no way back; `command` is the time for one answer.
+///
+/// # Errors
+/// [`Trouble`]; the giver's writes go on again, and it is still master unless the sentence says otherwise.
+pub fn swap(
+    giver: &mut Side<'_>,
+    taker: &mut Side<'_>,
+    command: Duration,
+    go_on: &dyn Fn() -> Result<(), Ended>,
+) -> Result<Moved, Trouble> {
+    let clock = Stopwatch::start();
+    let fence = Fence::raise(giver.server, giver.version, command)
+        .map_err(|failure| failed("stopping the writes on", giver.address, failure))?;
+    let moved = swap_fenced(giver, taker, &fence, command, go_on);
+    let lowered = fence.lower(giver.server, command);
+    let offset = moved?;
+    lowered.map_err(|failure| failed("letting clients go on at", giver.address, failure))?;
+    Ok(Moved { took: clock.elapsed(), offset })
+}
+
+fn swap_fenced(
+    giver: &mut Side<'_>,
+    taker: &mut Side<'_>,
+    fence: &Fence,
+    command: Duration,
+    go_on: &dyn Fn() -> Result<(), Ended>,
+) -> Result<i64, Trouble> {
+    let limit = Deadline::after(CATCH_UP);
+    let held = giver.replication("reading the offset of", Deadline::after(command))?;
+    if held.role != Role::Master {
+        return Err(failed("taking the role from", giver.address, "it is no master any more"));
+    }
+    reach(taker, giver.address, held.lineage.offset, limit, command)?;
+    go_on()?;
+    if fence.left() < command {
+        return Err(failed("taking the role from", giver.address, "its writes may soon go on; starting over"));
+    }
+    let demoted = demote(giver, taker.address, command);
+    let last = match demoted {
+        Ok(last) => last,
+        Err(trouble) => {
+            // It may have been done all the same: a look tells, and a master that it still is needs nothing undone.
+            restore(giver, command);
+            return Err(trouble);
+        }
+    };
+    // A write that slipped in before the demotion (we were frozen, the pause ran out) shows in the last offset.
+    if let Err(trouble) = reach(taker, giver.address, last, Deadline::after(command.min(CATCH_UP)), command) {
+        restore(giver, command);
+        return Err(trouble);
+    }
+    if let Err(trouble) = promote_once(taker, command) {
+        let still = taker.replication("looking at", Deadline::after(command));
+        if matches!(&still, Ok(Replication { role: Role::Replica(_), .. })) {
+            restore(giver, command);
+        }
+        return Err(trouble);
+    }
+    Ok(last)
+}
+
+/// Waits until the replica has applied everything up to `offset` of the master's stream.
+fn reach(
+    replica: &mut Side<'_>,
+    master: SocketAddr,
+    offset: i64,
+    limit: Deadline,
+    command: Duration,
+) -> Result<(), Trouble> {
+    loop {
+        let seen = replica.replication("waiting for the offset of", Deadline::after(command))?;
+        match &seen.role {
+            Role::Replica(following) if following.address() == Some(master) => {}
+            _ => return Err(failed("waiting for the offset of", replica.address, "it no longer follows the master")),
+        }
+        if seen.lineage.offset >= offset {
+            return Ok(());
+        }
+        if !limit.pause(TICK) {
+            let missing = offset.saturating_sub(seen.lineage.offset);
+            let cause = format!("{missing} bytes were still missing after {} ms", CATCH_UP.as_millis());
+            return Err(failed("waiting for the offset of", replica.address, cause));
+        }
+    }
+}
+
+/// Makes the giver a replica and reads, in the same round trip, the offset with which its time as master ended.
+fn demote(giver: &mut Side<'_>, taker: SocketAddr, command: Duration) -> Result<i64, Trouble> {
+    let doing = format!("SLAVEOF {taker} on");
+    let commands = [slaveof(taker), cmd("INFO").arg("replication").clone()];
+    let answers = giver.server.batch(&commands, Deadline::after(command));
+    let mut answers = answers.map_err(|failure| failed(&doing, giver.address, failure))?.into_iter();
+    if let Some(Err(denial)) = answers.next() {
+        return Err(failed(&doing, giver.address, Failure::Denied(denial)));
+    }
+    let seen = match answers.next() {
+        Some(Ok(value)) => crate::server::string(value)
+            .and_then(|text| Replication::read(&text).map_err(Failure::Rubbish))
+            .map_err(|failure| failed(&doing, giver.address, failure))?,
+        _ => return Err(failed(&doing, giver.address, "no look at it afterwards")),
+    };
+    match &seen.role {
+        Role::Replica(following) if following.address() == Some(taker) => Ok(seen.lineage.offset),
+        _ => Err(failed(&doing, giver.address, "it said OK and is still master")),
+    }
+}
+
+/// Undoes a demotion: only the giver has all the data, and nobody else has been promoted.
+fn restore(giver: &mut Side<'_>, command: Duration) {
+    if matches!(
+        giver.replication("looking at", Deadline::after(command)),
+        Ok(Replication { role: Role::Replica(_), .. })
+    ) {
+        let _ = giver.server.call(&no_one(), Deadline::after(command));
+    }
+}
+
+fn promote_once(side: &mut Side<'_>, command: Duration) -> Result<(), Trouble> {
+    let doing = "SLAVEOF NO ONE on";
+    side.server.call(&no_one(), Deadline::after(command)).map_err(|failure| failed(doing, side.address, failure))?;
+    match side.replication("looking again at", Deadline::after(command))?.role {
+        Role::Master => Ok(()),
+        Role::Replica(_) => Err(failed(doing, side.address, "it said OK and is still a replica")),
+    }
+}
+
+/// Promotes a replica whose master is gone. What has already arrived is applied first: until its link is seen down,
+/// or its offset rests (a frozen master keeps the link up, R3).
+///
+/// # Errors
+/// [`Trouble`]; nothing was changed unless the sentence says otherwise.
+pub fn promote(side: &mut Side<'_>, command: Duration, go_on: &dyn Fn() -> Result<(), Ended>) -> Result<(), Trouble> {
+    let limit = Deadline::after(DRAIN);
+    let mut last = None;
+    loop {
+        let seen = side.replication("looking at", Deadline::after(command))?;
+        let Role::Replica(following) = &seen.role else { return Ok(()) };
+        let applied = following.received.is_none_or(|received| received <= seen.lineage.offset);
+        let rests = last == Some(seen.lineage.offset);
+        if applied && (!following.link_up || rests) || limit.is_over() {
+            break;
+        }
+        last = Some(seen.lineage.offset);
+        limit.pause(REST);
+    }
+    go_on()?;
+    promote_once(side, command)
+}
+
+/// Makes `side` a replica of `master`, and looks that it is.
+///
+/// # Errors
+/// [`Trouble`].
+pub fn follow(side: &mut Side<'_>, master: SocketAddr, command: Duration) -> Result<(), Trouble> {
+    let doing = format!("SLAVEOF {master} on");
+    side.server
+        .call(&slaveof(master), Deadline::after(command))
+        .map_err(|failure| failed(&doing, side.address, failure))?;
+    match side.replication("looking again at", Deadline::after(command))?.role {
+        Role::Replica(following) if following.address() == Some(master) => Ok(()),
+        _ => Err(failed(&doing, side.address, "it said OK and does not follow it")),
+    }
+}
+
+/// Disconnects the ordinary clients of a demoted Redis: their connections lead to a replica now.
+///
+/// # Errors
+/// The [`Failure`]; nothing depends on it.
+pub fn disconnect_clients(server: &mut Server, command: Duration) -> Result<(), Failure> {
+    let kill = |kind: &str| cmd("CLIENT").arg("KILL").arg("TYPE").arg(kind).clone();
+    for answer in server.batch(&[kill("normal"), kill("pubsub")], Deadline::after(command))? {
+        answer.map_err(Failure::Denied)?;
+    }
+    Ok(())
+}
+
+/// `CONFIG REWRITE`: without it a role is gone at the next restart (R10).
+///
+/// # Errors
+/// The [`Failure`]: no config file, a directory that can't be written, no right to it. A warning and no more.
+pub fn rewrite_config(server: &mut Server, command: Duration) -> Result<(), Failure> {
+    server.call(cmd("CONFIG").arg("REWRITE"), Deadline::after(command)).map(|_: Value| ())
+}
+
+fn slaveof(master: SocketAddr) -> Cmd {
+    // Accepted by every version from 2.8 on, and by Valkey (R1).
+    cmd("SLAVEOF").arg(master.ip().to_string()).arg(master.port()).clone()
+}
+
+fn no_one() -> Cmd {
+    cmd("SLAVEOF").arg("NO").arg("ONE").clone()
+}

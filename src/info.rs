@@ -1,0 +1,272 @@
+//! What a Redis says of itself: the text of INFO, read into values. Pure.
+//!
+//! Fields come and go between versions, so only those without which nothing can be decided are demanded.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+
+/// The version of a server; Valkey gives the Redis version that it is compatible with.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Version(pub u32, pub u32, pub u32);
+
+impl Version {
+    /// `CLIENT PAUSE ms WRITE` exists from 6.2 (R12).
+    pub fn can_pause_writes(self) -> bool {
+        self >= Version(6, 2, 0)
+    }
+}
+
+impl fmt::Display for Version {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}.{}", self.0, self.1, self.2)
+    }
+}
+
+/// The replication role of a Redis.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// It accepts writes.
+    Master,
+    /// It follows another one.
+    Replica(Following),
+}
+
+/// How a replica stands to the one it follows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Following {
+    /// The host as it was given to SLAVEOF: an address, or a name that a person chose.
+    pub host: String,
+    /// Its port.
+    pub port: u16,
+    /// `master_link_status:up`. Not the same as in sync, nor as alive (R2, R3).
+    pub link_up: bool,
+    /// A full copy is being received.
+    pub syncing: bool,
+    /// How much of the copy has come, in percent, where the server knows.
+    pub synced_percent: Option<u8>,
+    /// Bytes of the stream received, where the server says (7.0); the applied ones are [`Replication::offset`].
+    pub received: Option<i64>,
+}
+
+impl Following {
+    /// The address that it follows; `None` for a host name.
+    pub fn address(&self) -> Option<SocketAddr> {
+        self.host.parse::<IpAddr>().ok().map(|ip| SocketAddr::new(ip, self.port))
+    }
+}
+
+/// The identity and length of a history (R6).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Lineage {
+    /// `master_replid`.
+    pub replid: String,
+    /// `master_replid2`, where there is one.
+    pub replid2: Option<String>,
+    /// `second_repl_offset`: the first byte that is not shared with the history `replid2`.
+    pub second_offset: i64,
+    /// Bytes of the stream that are in the data: `master_repl_offset`, on a replica `slave_repl_offset`.
+    pub offset: i64,
+}
+
+/// The replication section.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Replication {
+    /// Master or replica.
+    pub role: Role,
+    /// Which history the data is of.
+    pub lineage: Lineage,
+    /// How many replicas are attached, whatever their state.
+    pub replicas: u32,
+}
+
+/// All that the programs know of one Redis at one moment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Observation {
+    /// Changes at every start (R7).
+    pub run_id: String,
+    /// The server's version.
+    pub version: Version,
+    /// The data set is being read from disk or from a master.
+    pub loading: bool,
+    /// Keys in all databases.
+    pub keys: u64,
+    /// The replication section.
+    pub replication: Replication,
+}
+
+impl Observation {
+    /// Reads the sections server, replication, persistence and keyspace.
+    ///
+    /// # Errors
+    /// A sentence that names the field which is missing or absurd.
+    pub fn read(text: &str) -> Result<Observation, String> {
+        let fields = fields(text);
+        let run_id = hex_id(&fields, "run_id")?.ok_or("run_id is missing from INFO")?;
+        let keys = fields
+            .iter()
+            .filter(|(name, _)| name.strip_prefix("db").is_some_and(|n| n.parse::<u32>().is_ok()))
+            .filter_map(|(_, value)| value.split(',').find_map(|part| part.strip_prefix("keys=")))
+            .filter_map(|keys| keys.parse::<u64>().ok())
+            .fold(0, u64::saturating_add);
+        Ok(Observation {
+            run_id,
+            version: version(&fields),
+            loading: fields.get("loading").is_some_and(|v| *v != "0")
+                || fields.get("async_loading").is_some_and(|v| *v != "0"),
+            keys,
+            replication: Replication::from_fields(&fields)?,
+        })
+    }
+
+    /// It accepts writes from clients.
+    pub fn is_master(&self) -> bool {
+        self.replication.role == Role::Master
+    }
+
+    /// Whom it follows, where it is a replica.
+    pub fn following(&self) -> Option<&Following> {
+        match &self.replication.role {
+            Role::Master => None,
+            Role::Replica(following) => Some(following),
+        }
+    }
+
+    /// It is a replica of `node`.
+    pub fn follows(&self, node: SocketAddr) -> bool {
+        self.following().and_then(Following::address) == Some(node)
+    }
+}
+
+impl Replication {
+    /// Reads the replication section.
+    ///
+    /// # Errors
+    /// As [`Observation::read`].
+    pub fn read(text: &str) -> Result<Replication, String> {
+        Replication::from_fields(&fields(text))
+    }
+
+    fn from_fields(fields: &HashMap<&str, &str>) -> Result<Replication, String> {
+        let role = match fields.get("role").copied() {
+            Some("master") => Role::Master,
+            Some("slave" | "replica") => Role::Replica(following(fields)?),
+            Some(other) => return Err(format!("role:{other} in INFO is neither master nor slave")),
+            None => return Err("role is missing from INFO".to_string()),
+        };
+        let mut offset = number::<i64>(fields, "master_repl_offset")?.unwrap_or(0);
+        if let Role::Replica(_) = role {
+            // What is applied. Redis keeps both equal; where they differ the smaller one is the honest one.
+            offset = number::<i64>(fields, "slave_repl_offset")?.map_or(offset, |applied| applied.max(0));
+        }
+        if offset < 0 {
+            return Err(format!("master_repl_offset:{offset} in INFO is negative"));
+        }
+        let replid = hex_id(fields, "master_replid")?.unwrap_or_default();
+        let second_offset = number::<i64>(fields, "second_repl_offset")?.unwrap_or(-1);
+        let replid2 =
+            hex_id(fields, "master_replid2")?.filter(|id| second_offset >= 0 && id.bytes().any(|byte| byte != b'0'));
+        let replicas = number::<u32>(fields, "connected_slaves")?.unwrap_or(0);
+        Ok(Replication { role, lineage: Lineage { replid, replid2, second_offset, offset }, replicas })
+    }
+}
+
+fn following(fields: &HashMap<&str, &str>) -> Result<Following, String> {
+    let host = fields.get("master_host").copied().filter(|host| !host.is_empty());
+    let port = number::<u16>(fields, "master_port")?;
+    let total = number::<i64>(fields, "master_sync_total_bytes")?.filter(|total| *total > 0);
+    let left = number::<i64>(fields, "master_sync_left_bytes")?.filter(|left| *left >= 0);
+    let percent = match (total, left) {
+        (Some(total), Some(left)) if left <= total => {
+            u8::try_from((i128::from(total) - i128::from(left)) * 100 / i128::from(total)).ok()
+        }
+        _ => None,
+    };
+    Ok(Following {
+        host: host.ok_or("master_host is missing from INFO of a replica")?.to_string(),
+        port: port.ok_or("master_port is missing from INFO of a replica")?,
+        link_up: fields.get("master_link_status").is_some_and(|status| *status == "up"),
+        syncing: fields.get("master_sync_in_progress").is_some_and(|v| *v != "0"),
+        synced_percent: percent,
+        received: number::<i64>(fields, "slave_read_repl_offset")?,
+    })
+}
+
+fn fields(text: &str) -> HashMap<&str, &str> {
+    text.lines().filter_map(|line| line.split_once(':')).map(|(name, value)| (name.trim(), value.trim())).collect()
+}
+
+fn number<T: std::str::FromStr>(fields: &HashMap<&str, &str>, name: &str) -> Result<Option<T>, String> {
+    match fields.get(name) {
+        None => Ok(None),
+        Some(value) => match value.parse() {
+            Ok(number) => Ok(Some(number)),
+            Err(_) => Err(format!("{name}:{value} in INFO is not a number in its range")),
+        },
+    }
+}
+
+fn hex_id(fields: &HashMap<&str, &str>, name: &str) -> Result<Option<String>, String> {
+    match fields.get(name) {
+        None => Ok(None),
+        Some(id) if id.len() == 40 && id.bytes().all(|byte| byte.is_ascii_hexdigit()) => Ok(Some((*id).to_string())),
+        Some(id) => Err(format!("{name}:{id} in INFO is not an id of 40 hex digits")),
+    }
+}
+
+fn version(fields: &HashMap<&str, &str>) -> Version {
+    let mut parts = fields.get("redis_version").copied().unwrap_or("").split('.').map(|part| part.parse().unwrap_or(0));
+    let mut part = || parts.next().unwrap_or(0);
+    Version(part(), part(), part())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const REPLICA: &str = "# Server\r\nredis_version:7.0.15\r\nrun_id:0123456789abcdef0123456789abcdef01234567\r\n\
+        # Replication\r\nrole:slave\r\nmaster_host:192.168.158.12\r\nmaster_port:6379\r\nmaster_link_status:up\r\n\
+        master_sync_in_progress:0\r\nslave_read_repl_offset:120\r\nslave_repl_offset:113\r\nconnected_slaves:0\r\n\
+        master_replid:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\r\n\
+        master_replid2:0000000000000000000000000000000000000000\r\nmaster_repl_offset:113\r\nsecond_repl_offset:-1\r\n\
+        # Persistence\r\nloading:0\r\n# Keyspace\r\ndb0:keys=3,expires=0,avg_ttl=0\r\ndb12:keys=4,expires=1,avg_ttl=0\r\n";
+
+    #[test]
+    fn a_replica_is_read_with_its_applied_offset() {
+        let seen = Observation::read(REPLICA).expect("a real INFO");
+        assert!(seen.follows("192.168.158.12:6379".parse().expect("an address")));
+        assert_eq!(seen.replication.lineage.offset, 113);
+        assert_eq!(seen.replication.lineage.replid2, None);
+        assert_eq!(seen.following().and_then(|f| f.received), Some(120));
+        assert_eq!((seen.keys, seen.version, seen.loading), (7, Version(7, 0, 15), false));
+    }
+
+    #[test]
+    fn nothing_is_decided_on_nonsense() {
+        for (from, to) in [
+            ("role:slave", "role:king"),
+            ("master_repl_offset:113\r\n", "master_repl_offset:99999999999999999999999\r\n"),
+            ("master_port:6379", "master_port:70000"),
+            ("run_id:0123", "run_id:xyz-"),
+            ("master_host:192.168.158.12", "master_host:"),
+        ] {
+            assert!(Observation::read(&REPLICA.replace(from, to)).is_err(), "{to}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_makes_it_panic(text in "(role:(slave|master)\r\n)?([a-z_0-9]{1,20}:[ -~]{0,30}\r\n){0,12}") {
+            let _ = Observation::read(&text);
+        }
+
+        #[test]
+        fn no_number_makes_it_panic(number in any::<i128>(), field in prop::sample::select(vec![
+            "master_repl_offset", "slave_repl_offset", "second_repl_offset", "master_port", "connected_slaves",
+            "master_sync_total_bytes", "master_sync_left_bytes",
+        ])) {
+            let _ = Observation::read(&format!("{REPLICA}{field}:{number}\r\n"));
+        }
+    }
+}

@@ -1,0 +1,244 @@
+//! One run of a program: what it was told, which node it is, where it writes, and how it speaks while it waits.
+
+use std::fmt::Display;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use crate::addresses;
+use crate::config::{Config, RollbackMode};
+use crate::deadline::{Deadline, Stopwatch, ms};
+use crate::fence;
+use crate::handover::{self, Side, Trouble, failed};
+use crate::info::Observation;
+use crate::journal::Journal;
+use crate::memory::{self, Served, Store, Synced};
+use crate::plan::{Step, View};
+use crate::rollback;
+use crate::survey::Survey;
+use crate::turn::{Ended, Turn};
+
+/// A wait is said at first, then this often.
+const REMINDER: Duration = Duration::from_secs(60);
+/// A sync that moves on is said this often.
+const PROGRESS: Duration = Duration::from_secs(5);
+/// A fence that stays up this long has been left behind: a handover is a thousand times faster.
+const FENCE_AGE: Duration = Duration::from_secs(3);
+
+/// How a program ended; the exit code follows from it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Yes, or done.
+    Yes,
+    /// No, or Redis says no.
+    No,
+}
+
+/// What every notify program carries with it.
+pub struct Program {
+    /// The configuration.
+    pub config: Config,
+    /// This node.
+    pub local: SocketAddr,
+    /// The journal of transitions.
+    pub journal: Journal,
+    /// What is remembered.
+    pub store: Store,
+    /// Connections.
+    pub survey: Survey,
+    /// Since the program was started.
+    pub clock: Stopwatch,
+    last_wait: Option<(String, Stopwatch)>,
+    fence_seen: Option<Stopwatch>,
+}
+
+/// Which of the configured nodes this machine is.
+///
+/// # Errors
+/// A sentence that says which addresses were looked for.
+pub fn local_node(config: &Config) -> anyhow::Result<SocketAddr> {
+    let own = addresses::of_this_machine()
+        .map_err(|error| anyhow::anyhow!("asking the kernel for this machine's addresses: {error}"))?;
+    Ok(config.local_node(&own)?)
+}
+
+impl Program {
+    /// Ready to look; nothing has been connected to.
+    pub fn new(config: Config, local: SocketAddr, journal: Journal) -> Program {
+        let store = Store::new(&config.memory_dir);
+        let survey = Survey::new(&config, local);
+        let clock = Stopwatch::start();
+        Program { config, local, journal, store, survey, clock, last_wait: None, fence_seen: None }
+    }
+
+    /// One look at everything. Longer than one connection and one answer it can't take.
+    pub fn look(&mut self, ask_vip: bool) -> View {
+        let timing = &self.config.timing;
+        self.survey.look(ask_vip, Deadline::after(timing.connect + timing.command))
+    }
+
+    /// Says that something is waited for: when it begins, every minute, and a sync that moves on every 5 s.
+    pub fn say_waiting(&mut self, why: &str) {
+        let kind: String = why.chars().filter(|c| !c.is_ascii_digit()).collect();
+        let due = match &self.last_wait {
+            Some((last, since)) if *last == kind => {
+                since.elapsed() >= if why.contains('%') { PROGRESS } else { REMINDER }
+            }
+            _ => true,
+        };
+        if due {
+            self.last_wait = Some((kind, Stopwatch::start()));
+            self.journal.line(&format!("waiting: {why}"), &[("waited_ms", &ms(self.clock.elapsed()))]);
+        }
+    }
+
+    /// A failed step is said once; the loop that it happened in looks again.
+    pub fn say_trouble(&mut self, trouble: &dyn Display) {
+        self.say_waiting(&format!("{trouble}; looking again"));
+    }
+
+    /// The fixed wait of `timing.delay`, for those who want the scripts' pace.
+    ///
+    /// # Errors
+    /// [`Ended`] as soon as a newer notification comes.
+    pub fn delay(&self, turn: &Turn) -> Result<(), Ended> {
+        let delay = Deadline::after(self.config.timing.delay);
+        while delay.pause(Duration::from_millis(20)) {
+            turn.check()?;
+        }
+        turn.check()
+    }
+
+    /// Remembers that the local Redis serves in its present run.
+    pub fn remember_served(&self, run_id: &str) {
+        if self.store.read().served.is_none_or(|served| served.run_id != run_id) {
+            self.remember(self.store.set(&Served { run_id: run_id.to_string(), at: memory::now() }));
+        }
+    }
+
+    /// Remembers that the local Redis is no longer the one that serves.
+    pub fn forget_served(&self) {
+        self.remember(self.store.clear::<Served>());
+    }
+
+    /// Remembers that `local` has all that `peer` has.
+    pub fn remember_synced(&self, local: &Observation, peer: SocketAddr) {
+        let now = Synced {
+            run_id: local.run_id.clone(),
+            replid: local.replication.lineage.replid.clone(),
+            peer,
+            at: memory::now(),
+        };
+        let known = self.store.read().synced;
+        if known.is_none_or(|known| Synced { at: now.at.clone(), ..known } != now) {
+            self.remember(self.store.set(&now));
+        }
+    }
+
+    fn remember(&self, written: std::io::Result<()>) {
+        if let Err(error) = written {
+            self.journal.line(&format!("warning: {error}; going on without"), &[]);
+        }
+    }
+
+    /// Makes the local Redis a replica of the step's peer, after a rollback file where data would be dropped.
+    ///
+    /// # Errors
+    /// [`Trouble`]; without the rollback file that is needed nothing is dropped.
+    pub fn follow(&mut self, turn: &Turn, view: &View, step: &Step) -> Result<(), Trouble> {
+        let Step::Follow { peer, contained, diverged, why } = step else { return Ok(()) };
+        let Ok(seen) = &view.local.seen else { return Ok(()) };
+        self.keep(turn, seen, *peer, *contained, *diverged)?;
+        let command = self.config.timing.command;
+        let _acting = turn.act(Deadline::after(Duration::from_secs(3)))?;
+        let local = self.local;
+        let server = self.survey.local().map_err(|failure| failed("connecting to", local, failure))?;
+        let mut side = Side { server, address: local, version: seen.version };
+        handover::follow(&mut side, *peer, command)?;
+        let rewritten = handover::rewrite_config(side.server, command);
+        self.forget_served();
+        self.journal.line(&format!("now a replica of {peer}, because {why}"), &[("peer", peer)]);
+        self.warn_rewrite(local, rewritten);
+        Ok(())
+    }
+
+    /// A rollback file of the local data, where it is not contained in the peer's.
+    fn keep(
+        &mut self,
+        turn: &Turn,
+        seen: &Observation,
+        peer: SocketAddr,
+        contained: bool,
+        diverged: Option<u64>,
+    ) -> Result<(), Trouble> {
+        let past = diverged.map_or_else(|| "unknown".to_string(), |bytes| bytes.to_string());
+        match self.config.rollback.mode {
+            RollbackMode::Never if contained => return Ok(()),
+            RollbackMode::Never => {
+                let sentence = format!("dropping the local data for that of {peer}; rollback.mode is never");
+                self.journal.line(&sentence, &[("keys", &seen.keys), ("diverged_bytes", &past)]);
+                return Ok(());
+            }
+            RollbackMode::Auto if contained => return Ok(()),
+            RollbackMode::Always if seen.keys == 0 => return Ok(()),
+            RollbackMode::Auto | RollbackMode::Always => {}
+        }
+        let settings = self.config.rollback.clone();
+        let cause = |error: anyhow::Error| failed("following", peer, format!("{error:#}"));
+        let used = self.used_memory();
+        rollback::room_for(&settings.dir, used).map_err(cause)?;
+        let (endpoint, node) = (self.survey.local_endpoint().clone(), self.local.to_string());
+        let deadline = Deadline::after(self.config.timing.sync);
+        let clock = Stopwatch::start();
+        let kept = rollback::take(&settings, &endpoint, &self.config.auth, &node, deadline, &|| turn.check());
+        // What ended it was a newer notification, not the disk.
+        turn.check()?;
+        let kept = kept.map_err(cause)?;
+        self.journal.line(
+            &format!("kept the local data in {} before following {peer}", kept.path.display()),
+            &[
+                ("keys", &seen.keys),
+                ("diverged_bytes", &past),
+                ("bytes", &kept.bytes),
+                ("took_ms", &ms(clock.elapsed())),
+            ],
+        );
+        Ok(())
+    }
+
+    fn used_memory(&mut self) -> u64 {
+        let command = self.config.timing.command;
+        let Ok(server) = self.survey.local() else { return 0 };
+        let info = server.call(redis::cmd("INFO").arg("memory"), Deadline::after(command));
+        let text = info.and_then(crate::server::string).unwrap_or_default();
+        text.lines().find_map(|line| line.strip_prefix("used_memory:")?.trim().parse().ok()).unwrap_or(0)
+    }
+
+    /// A role that is not in redis.conf is gone at the next restart (R10): worth a line, never a failure.
+    pub fn warn_rewrite(&self, node: SocketAddr, rewritten: Result<(), crate::server::Failure>) {
+        if let Err(failure) = rewritten {
+            self.journal.line(
+                &format!("warning: CONFIG REWRITE on {node}: {failure}; its role will not survive a restart"),
+                &[],
+            );
+        }
+    }
+
+    /// Lifts the fence of a handover that died half-way, where the local master has no pause that ends by itself.
+    pub fn lift_stale_fence(&mut self, view: &View) {
+        let Ok(seen) = &view.local.seen else { return };
+        if seen.version.can_pause_writes() || !seen.is_master() {
+            return;
+        }
+        let command = self.config.timing.command;
+        let Ok(server) = self.survey.local() else { return };
+        let Ok(Some(former)) = fence::left_behind(server, command) else {
+            self.fence_seen = None;
+            return;
+        };
+        let since = *self.fence_seen.get_or_insert_with(Stopwatch::start);
+        if since.elapsed() >= FENCE_AGE && fence::lift(server, former, command).is_ok() {
+            self.fence_seen = None;
+            self.journal.line("lifted the fence of a handover that did not end", &[("min_slaves_to_write", &former)]);
+        }
+    }
+}

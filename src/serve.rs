@@ -1,0 +1,205 @@
+//! What `redis_master` does: this node has been given the VIP, so its Redis becomes master. Every millisecond is
+//! outage.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use crate::deadline::{Deadline, Stopwatch, ms};
+use crate::fence;
+use crate::handover::{self, Side, Trouble, failed};
+use crate::info::Observation;
+use crate::plan::{self, Step, View};
+use crate::program::{Outcome, Program};
+use crate::turn::{Ended, Turn};
+
+/// Between two looks. A look is two round trips; what is waited for here is seconds away, or a loading Redis.
+const TICK: Duration = Duration::from_millis(20);
+/// Writes are held this long at a time while it is not known whether the local data is old.
+const HOLD: Duration = Duration::from_millis(1500);
+/// For an older program to leave its step: its commands have deadlines of their own.
+const ACT_WAIT: Duration = Duration::from_secs(3);
+
+/// Works until the local Redis is master, a newer notification comes, or `timing.sync` is used up. With `again` the
+/// state was MASTER before: `notify_master_rx_lower_pri` comes with every advert, up to ten a second, and what it finds
+/// in order is not worth a line.
+///
+/// # Errors
+/// [`Ended`]: a newer notification, or SIGTERM.
+pub fn run(program: &mut Program, turn: &Turn, again: bool) -> Result<Outcome, Ended> {
+    let mut held = false;
+    let outcome = work(program, turn, again, &mut held);
+    if held {
+        release(program);
+    }
+    outcome
+}
+
+fn work(program: &mut Program, turn: &Turn, again: bool, held: &mut bool) -> Result<Outcome, Ended> {
+    let budget = Deadline::after(program.config.timing.sync);
+    let mut delayed = program.config.timing.delay.is_zero();
+    loop {
+        turn.check()?;
+        let view = program.look(true);
+        let step = plan::serve(&view);
+        if again && matches!(&step, Step::Done(_)) && knows_it_serves(&view) {
+            return Ok(Outcome::Yes);
+        }
+        if !delayed && !matches!(step, Step::Done(_) | Step::Refuse(_)) {
+            program.delay(turn)?;
+            delayed = true;
+            continue;
+        }
+        match take(program, turn, &view, &step, held) {
+            Ok(Some(outcome)) => return Ok(outcome),
+            Ok(None) => {}
+            Err(Trouble::Ended(ended)) => return Err(ended),
+            Err(trouble) => program.say_trouble(&trouble),
+        }
+        program.lift_stale_fence(&view);
+        if !budget.pause(TICK) {
+            let waited = program.config.timing.sync.as_secs();
+            program.journal.line(&format!("gave up after {waited} s (timing.sync); the check now fails here"), &[]);
+            return Ok(Outcome::No);
+        }
+    }
+}
+
+fn take(
+    program: &mut Program,
+    turn: &Turn,
+    view: &View,
+    step: &Step,
+    held: &mut bool,
+) -> Result<Option<Outcome>, Trouble> {
+    if *held && !matches!(step, Step::Hold(_)) {
+        release(program);
+        *held = false;
+    }
+    match step {
+        Step::Done(why) => {
+            if let Ok(seen) = &view.local.seen {
+                program.remember_served(&seen.run_id);
+            }
+            let took = ms(program.clock.elapsed());
+            program.journal.line(&format!("serving: {why}"), &[("took_ms", &took)]);
+            Ok(Some(Outcome::Yes))
+        }
+        Step::Refuse(why) => {
+            program.journal.line(&format!("nothing done: {why}"), &[]);
+            Ok(Some(Outcome::No))
+        }
+        Step::Wait(why) => {
+            program.say_waiting(why);
+            Ok(None)
+        }
+        Step::Hold(why) => {
+            hold(program, view, held);
+            program.say_waiting(&format!("{why}; its writes are held"));
+            Ok(None)
+        }
+        Step::Promote(why) => promote(program, turn, view, why).map(Some),
+        Step::TakeOver(peer, why) => take_over(program, turn, view, *peer, why).map(Some),
+        Step::Raise(peer, why) => raise(program, turn, view, *peer, why).map(|()| None),
+        Step::Follow { .. } => program.follow(turn, view, step).map(|()| None),
+        Step::GiveUp(..) => Ok(None),
+    }
+}
+
+fn knows_it_serves(view: &View) -> bool {
+    let served = view.memory.served.as_ref().map(|served| &served.run_id);
+    view.local.seen.as_ref().is_ok_and(|seen| served == Some(&seen.run_id))
+}
+
+fn observed(view: &View, node: SocketAddr) -> Result<&Observation, Trouble> {
+    let mut nodes = std::iter::once(&view.local).chain(&view.peers);
+    match nodes.find(|seen| seen.address == node).map(|found| &found.seen) {
+        Some(Ok(seen)) => Ok(seen),
+        Some(Err(failure)) => Err(failed("looking at", node, failure)),
+        None => Err(failed("looking at", node, "it is not one of the nodes")),
+    }
+}
+
+fn promote(program: &mut Program, turn: &Turn, view: &View, why: &str) -> Result<Outcome, Trouble> {
+    let clock = Stopwatch::start();
+    let (local, command) = (program.local, program.config.timing.command);
+    let seen = observed(view, local)?;
+    let _acting = turn.act(Deadline::after(ACT_WAIT))?;
+    let server = program.survey.local().map_err(|failure| failed("connecting to", local, failure))?;
+    let mut side = Side { server, address: local, version: seen.version };
+    handover::promote(&mut side, command, &|| turn.check())?;
+    let (step, total) = (ms(clock.elapsed()), ms(program.clock.elapsed()));
+    let rewritten = handover::rewrite_config(side.server, command);
+    program.remember_served(&seen.run_id);
+    for peer in &view.peers {
+        if let Err(failure) = &peer.seen {
+            program.journal.line(&format!("{} is gone: {failure}", peer.address), &[("peer", &peer.address)]);
+        }
+    }
+    program.journal.line(
+        &format!("promoted: {why}"),
+        &[
+            ("took_ms", &step),
+            ("since_start_ms", &total),
+            ("offset", &seen.replication.lineage.offset),
+            ("keys", &seen.keys),
+        ],
+    );
+    program.warn_rewrite(local, rewritten);
+    Ok(Outcome::Yes)
+}
+
+fn take_over(program: &mut Program, turn: &Turn, view: &View, peer: SocketAddr, why: &str) -> Result<Outcome, Trouble> {
+    let (local, command) = (program.local, program.config.timing.command);
+    let (mine, theirs) = (observed(view, local)?, observed(view, peer)?);
+    let _acting = turn.act(Deadline::after(ACT_WAIT))?;
+    let (taker, giver) = program.survey.local_and(peer).map_err(|failure| failed("connecting to", peer, failure))?;
+    let mut taker = Side { server: taker, address: local, version: mine.version };
+    let mut giver = Side { server: giver, address: peer, version: theirs.version };
+    let moved = handover::swap(&mut giver, &mut taker, command, &|| turn.check())?;
+    let total = ms(program.clock.elapsed());
+    let disconnected = handover::disconnect_clients(giver.server, command);
+    let rewritten = [
+        (local, handover::rewrite_config(taker.server, command)),
+        (peer, handover::rewrite_config(giver.server, command)),
+    ];
+    program.remember_served(&mine.run_id);
+    program.journal.line(
+        &format!("took the role over from {peer}: {why}"),
+        &[("took_ms", &ms(moved.took)), ("since_start_ms", &total), ("offset", &moved.offset), ("peer", &peer)],
+    );
+    if let Err(failure) = disconnected {
+        program.journal.line(&format!("warning: disconnecting the clients of {peer}: {failure}"), &[]);
+    }
+    for (node, result) in rewritten {
+        program.warn_rewrite(node, result);
+    }
+    Ok(Outcome::Yes)
+}
+
+/// Makes the peer master for the moment: the local Redis follows it, catches up, and takes the role over.
+fn raise(program: &mut Program, turn: &Turn, view: &View, peer: SocketAddr, why: &str) -> Result<(), Trouble> {
+    let command = program.config.timing.command;
+    let version = observed(view, peer)?.version;
+    let _acting = turn.act(Deadline::after(ACT_WAIT))?;
+    let (_, server) = program.survey.local_and(peer).map_err(|failure| failed("connecting to", peer, failure))?;
+    let mut side = Side { server, address: peer, version };
+    handover::promote(&mut side, command, &|| turn.check())?;
+    program.journal.line(&format!("made {peer} master until we have its data: {why}"), &[("peer", &peer)]);
+    Ok(())
+}
+
+fn hold(program: &mut Program, view: &View, held: &mut bool) {
+    let can = view.local.seen.as_ref().is_ok_and(|seen| seen.version.can_pause_writes());
+    let command = program.config.timing.command;
+    if can && let Ok(server) = program.survey.local() {
+        *held |= fence::hold_writes(server, HOLD, command).is_ok();
+    }
+}
+
+fn release(program: &mut Program) {
+    let command = program.config.timing.command;
+    if let Ok(server) = program.survey.local() {
+        // It ends by itself in a moment, should this fail.
+        let _ = fence::release_writes(server, command);
+    }
+}

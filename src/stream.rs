@@ -1,0 +1,128 @@
+//! A connection whose reads and writes obey one deadline, whatever the other side does.
+//!
+//! `redis::Connection` times each read on its own and forgets the timeout after connecting (X1): a server that
+//! answers one byte at a time holds it for ever. So the socket is ours, and the `redis` crate encodes and parses.
+
+use std::io::{self, Read, Write};
+use std::net::TcpStream;
+use std::os::unix::net::UnixStream;
+use std::time::Duration;
+
+use socket2::{Domain, SockAddr, Socket, Type};
+
+use crate::deadline::Deadline;
+use crate::endpoint::Endpoint;
+
+/// More than any answer that the programs ask for: INFO is about 6 kB. Beyond it the other side talks rubbish.
+const LONGEST_ANSWER: usize = 4 << 20;
+
+#[derive(Debug)]
+enum Socketed {
+    Tcp(TcpStream),
+    Unix(UnixStream),
+}
+
+/// An open connection; set a deadline with [`Stream::until`] before each exchange.
+#[derive(Debug)]
+pub struct Stream {
+    socket: Socketed,
+    deadline: Deadline,
+    received: usize,
+    trouble: Option<io::Error>,
+}
+
+impl Stream {
+    /// Connects before `deadline`.
+    ///
+    /// # Errors
+    /// As the kernel reports it; `TimedOut` when the deadline came first.
+    pub fn connect(endpoint: &Endpoint, deadline: Deadline) -> io::Result<Stream> {
+        let left = some_time(deadline)?;
+        let socket = match endpoint {
+            Endpoint::Tcp(address) => {
+                let stream = TcpStream::connect_timeout(address, left)?;
+                stream.set_nodelay(true)?;
+                Socketed::Tcp(stream)
+            }
+            Endpoint::Unix(path) => {
+                let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+                // A full backlog (a server that no longer accepts) is EAGAIN here, and would block without this.
+                socket.connect_timeout(&SockAddr::unix(path)?, left).map_err(|error| match error.kind() {
+                    io::ErrorKind::WouldBlock => io::Error::from(io::ErrorKind::TimedOut),
+                    _ => error,
+                })?;
+                Socketed::Unix(UnixStream::from(std::os::fd::OwnedFd::from(socket)))
+            }
+        };
+        Ok(Stream { socket, deadline, received: 0, trouble: None })
+    }
+
+    /// The deadline of the next exchange.
+    pub fn until(&mut self, deadline: Deadline) {
+        self.deadline = deadline;
+        self.received = 0;
+    }
+
+    /// Why the last read failed, where it did: the parser keeps it to itself.
+    pub fn trouble(&mut self) -> Option<io::Error> {
+        self.trouble.take()
+    }
+
+    fn read_some(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let left = some_time(self.deadline)?;
+        let read = match &mut self.socket {
+            Socketed::Tcp(socket) => socket.set_read_timeout(Some(left)).and_then(|()| socket.read(buffer)),
+            Socketed::Unix(socket) => socket.set_read_timeout(Some(left)).and_then(|()| socket.read(buffer)),
+        }
+        .map_err(timed_out)?;
+        self.received += read;
+        if read == 0 && !buffer.is_empty() {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        if self.received > LONGEST_ANSWER {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "an answer without an end"));
+        }
+        Ok(read)
+    }
+}
+
+fn some_time(deadline: Deadline) -> io::Result<Duration> {
+    let left = deadline.left();
+    if left.is_zero() { Err(io::ErrorKind::TimedOut.into()) } else { Ok(left.max(Duration::from_micros(1))) }
+}
+
+/// A socket timeout shows up as `WouldBlock`; it is the deadline that has passed.
+fn timed_out(error: io::Error) -> io::Error {
+    if error.kind() == io::ErrorKind::WouldBlock { io::ErrorKind::TimedOut.into() } else { error }
+}
+
+impl Read for Stream {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        loop {
+            match self.read_some(buffer) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => {
+                    let same = io::Error::new(error.kind(), error.to_string());
+                    self.trouble = Some(error);
+                    return Err(same);
+                }
+                read => return read,
+            }
+        }
+    }
+}
+
+impl Write for Stream {
+    fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
+        let left = some_time(self.deadline)?;
+        match &mut self.socket {
+            Socketed::Tcp(socket) => socket.set_write_timeout(Some(left)).and_then(|()| socket.write(buffer)),
+            Socketed::Unix(socket) => socket.set_write_timeout(Some(left)).and_then(|()| socket.write(buffer)),
+        }
+        .map_err(timed_out)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

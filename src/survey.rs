@@ -1,0 +1,181 @@
+//! All nodes at once: one look at every Redis and at the VIP, over connections that are kept between looks.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::addresses;
+use crate::config::{Auth, Config};
+use crate::deadline::Deadline;
+use crate::endpoint::Endpoint;
+use crate::info::Observation;
+use crate::memory::Store;
+use crate::plan::{Node, View, Vip};
+use crate::server::{Failure, Server};
+
+/// A node and the connection to it.
+struct Line {
+    address: SocketAddr,
+    endpoint: Endpoint,
+    server: Option<Server>,
+}
+
+/// The nodes of a pair and the connections to them.
+pub struct Survey {
+    local: Line,
+    peers: Vec<Line>,
+    vip: IpAddr,
+    auth: Auth,
+    connect: Duration,
+    command: Duration,
+    alone_after: Duration,
+    max_lag: u64,
+    memory_dir: PathBuf,
+}
+
+impl Survey {
+    /// Prepares to look from `local`, one of the configuration's nodes. Connects to nobody yet.
+    pub fn new(config: &Config, local: SocketAddr) -> Survey {
+        let line = |address: SocketAddr, endpoint| Line { address, endpoint, server: None };
+        let socket = config.local.clone().filter(|endpoint| matches!(endpoint, Endpoint::Unix(_)));
+        Survey {
+            local: line(local, socket.unwrap_or(Endpoint::Tcp(local))),
+            peers: config.nodes.iter().filter(|node| **node != local).map(|node| line(*node, (*node).into())).collect(),
+            vip: config.vip,
+            auth: config.auth.clone(),
+            connect: config.timing.connect,
+            command: config.timing.command,
+            alone_after: config.timing.alone_after,
+            max_lag: config.policy.max_lag,
+            memory_dir: config.memory_dir.clone(),
+        }
+    }
+
+    /// How the local Redis is reached.
+    pub fn local_endpoint(&self) -> &Endpoint {
+        &self.local.endpoint
+    }
+
+    /// Is the VIP on an interface of this machine? False when the kernel does not say.
+    pub fn holds_vip(&self) -> bool {
+        addresses::of_this_machine().is_ok_and(|found| found.contains(&self.vip))
+    }
+
+    /// Looks at all nodes at the same time, and, where the VIP is not here and `ask_vip`, at who answers on it.
+    pub fn look(&mut self, ask_vip: bool, deadline: Deadline) -> View {
+        let holds_vip = self.holds_vip();
+        let (auth, connect, command) = (&self.auth, self.connect, self.command);
+        let look = |line: &mut Line| {
+            let seen = line.observe(auth, connect, command, deadline);
+            Node { address: line.address, seen }
+        };
+        let vip = SocketAddr::new(self.vip, self.local.address.port());
+        let (local, peers, on_vip) = std::thread::scope(|scope| {
+            let peers: Vec<_> = self.peers.iter_mut().map(|line| scope.spawn(|| look(line))).collect();
+            let on_vip = (ask_vip && !holds_vip).then(|| scope.spawn(|| run_on(vip, auth, connect, deadline)));
+            let local = look(&mut self.local);
+            let peers: Vec<Node> = peers.into_iter().filter_map(|thread| thread.join().ok()).collect();
+            (local, peers, on_vip.and_then(|thread| thread.join().ok()).flatten())
+        });
+        let holder = on_vip.and_then(|run| {
+            let same = |node: &&Node| node.seen.as_ref().is_ok_and(|seen| seen.run_id == run);
+            peers.iter().find(same).map(|node| node.address)
+        });
+        let vip = match holder {
+            _ if holds_vip => Vip::Here,
+            Some(address) => Vip::At(address),
+            None => Vip::Unknown,
+        };
+        let store = Store::new(&self.memory_dir);
+        let alone_for = store.spell("alone.toml", !peers.iter().any(Node::is_alive));
+        View {
+            local,
+            peers,
+            vip,
+            memory: store.read(),
+            alone_for,
+            alone_after: self.alone_after,
+            max_lag: self.max_lag,
+        }
+    }
+
+    /// The local Redis alone.
+    pub fn look_local(&mut self, deadline: Deadline) -> Result<Observation, Failure> {
+        self.local.observe(&self.auth, self.connect, self.command, deadline)
+    }
+
+    /// The connection to the local Redis, opened where it is not.
+    ///
+    /// # Errors
+    /// As [`Server::connect`].
+    pub fn local(&mut self) -> Result<&mut Server, Failure> {
+        self.local.open(&self.auth, Deadline::after(self.connect))
+    }
+
+    /// The connections to the local Redis and to `peer`.
+    ///
+    /// # Errors
+    /// As [`Server::connect`]; `Network` when there is no such node.
+    pub fn local_and(&mut self, peer: SocketAddr) -> Result<(&mut Server, &mut Server), Failure> {
+        let deadline = Deadline::after(self.connect);
+        let local = self.local.open(&self.auth, deadline)?;
+        match self.peers.iter_mut().find(|line| line.address == peer) {
+            Some(line) => Ok((local, line.open(&self.auth, deadline)?)),
+            None => Err(Failure::Network(format!("{peer} is not one of the nodes"))),
+        }
+    }
+}
+
+impl Node {
+    fn is_alive(&self) -> bool {
+        matches!(self.seen, Ok(_) | Err(Failure::Denied(_)))
+    }
+}
+
+impl Line {
+    fn open(&mut self, auth: &Auth, deadline: Deadline) -> Result<&mut Server, Failure> {
+        let server = match self.server.take() {
+            Some(server) => server,
+            None => Server::connect(&self.endpoint, auth, deadline)?,
+        };
+        Ok(self.server.insert(server))
+    }
+
+    /// A kept connection may have been closed since (CLIENT KILL after a handover, a restart), which says nothing
+    /// about the server: then a new one is tried, once.
+    fn observe(
+        &mut self,
+        auth: &Auth,
+        connect: Duration,
+        command: Duration,
+        deadline: Deadline,
+    ) -> Result<Observation, Failure> {
+        let was_open = self.server.is_some();
+        let seen = self.observe_once(auth, connect, command, deadline);
+        match seen {
+            Err(Failure::Reset) if was_open => self.observe_once(auth, connect, command, deadline),
+            seen => seen,
+        }
+    }
+
+    fn observe_once(
+        &mut self,
+        auth: &Auth,
+        connect: Duration,
+        command: Duration,
+        deadline: Deadline,
+    ) -> Result<Observation, Failure> {
+        let seen = self.open(auth, deadline.at_most(connect))?.observe(deadline.at_most(command));
+        if seen.as_ref().is_err_and(|failure| !matches!(failure, Failure::Denied(_))) {
+            // What is left in a broken conversation would answer the next question.
+            self.server = None;
+        }
+        seen
+    }
+}
+
+fn run_on(vip: SocketAddr, auth: &Auth, connect: Duration, deadline: Deadline) -> Option<String> {
+    let deadline = deadline.at_most(connect);
+    let mut server = Server::connect(&Endpoint::Tcp(vip), auth, deadline).ok()?;
+    server.observe(deadline).ok().map(|seen| seen.run_id)
+}

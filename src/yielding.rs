@@ -1,0 +1,123 @@
+//! What `redis_backup` and `redis_fault` do: this node does not hold the VIP, so its Redis follows the one that
+//! serves. The serving peer may come back an hour later and no second notification is sent, so they persist.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use crate::deadline::{Deadline, Stopwatch, ms};
+use crate::handover::{self, Side, Trouble, failed};
+use crate::info::Role;
+use crate::plan::{self, Step, View, Vip};
+use crate::program::{Outcome, Program};
+use crate::turn::{Ended, Turn};
+
+/// What is the other node's to do is left to it for this long.
+const GRACE: Duration = Duration::from_secs(5);
+/// Between two looks, at first.
+const SOON: Duration = Duration::from_millis(50);
+/// Between two looks, when nothing has changed for a while.
+const LATER: Duration = Duration::from_secs(1);
+
+/// Works until the local Redis follows the serving peer and is in sync, or a newer notification comes.
+///
+/// # Errors
+/// [`Ended`]: a newer notification, or SIGTERM.
+pub fn run(program: &mut Program, turn: &Turn) -> Result<Outcome, Ended> {
+    let mut delayed = program.config.timing.delay.is_zero();
+    let mut situation = (String::new(), Stopwatch::start());
+    loop {
+        turn.check()?;
+        let view = program.look(true);
+        let now = outline(&view);
+        if situation.0 != now {
+            situation = (now, Stopwatch::start());
+        }
+        if view.local.seen.as_ref().is_ok_and(|seen| !seen.is_master()) {
+            program.forget_served();
+        }
+        let waited = situation.1.elapsed();
+        let step = plan::yield_role(&view, waited, GRACE);
+        if !delayed && matches!(step, Step::Follow { .. } | Step::GiveUp(..)) {
+            program.delay(turn)?;
+            delayed = true;
+            continue;
+        }
+        let taken = match &step {
+            Step::Done(why) => {
+                if let (Ok(seen), Some((peer, _))) = (&view.local.seen, view.serving_peer()) {
+                    program.remember_synced(seen, peer);
+                }
+                program.journal.line(why, &[("took_ms", &ms(program.clock.elapsed()))]);
+                return Ok(Outcome::Yes);
+            }
+            Step::Follow { .. } => program.follow(turn, &view, &step),
+            Step::GiveUp(peer, why) => give_up(program, turn, &view, *peer, why),
+            Step::Wait(why) | Step::Hold(why) | Step::Refuse(why) => {
+                program.say_waiting(why);
+                Ok(())
+            }
+            Step::Promote(_) | Step::TakeOver(..) | Step::Raise(..) => Ok(()),
+        };
+        match taken {
+            Ok(()) => {}
+            Err(Trouble::Ended(ended)) => return Err(ended),
+            Err(trouble) => program.say_trouble(&trouble),
+        }
+        program.lift_stale_fence(&view);
+        wait(turn, if waited < Duration::from_secs(30) { SOON } else { LATER })?;
+    }
+}
+
+/// A newer notification is heard within 20 ms, however long the wait.
+fn wait(turn: &Turn, tick: Duration) -> Result<(), Ended> {
+    let deadline = Deadline::after(tick);
+    while deadline.pause(Duration::from_millis(20)) {
+        turn.check()?;
+    }
+    turn.check()
+}
+
+/// The pair in a few words: as long as they stay the same, nothing has changed.
+fn outline(view: &View) -> String {
+    let mut text = match view.vip {
+        Vip::Here => "vip here".to_string(),
+        Vip::At(node) => format!("vip at {node}"),
+        Vip::Unknown => "vip unknown".to_string(),
+    };
+    for node in std::iter::once(&view.local).chain(&view.peers) {
+        text.push_str(&match node.seen.as_ref().map(|seen| (&seen.run_id, &seen.replication.role)) {
+            Ok((run, Role::Master)) => format!(", {} {run} master", node.address),
+            Ok((run, Role::Replica(of))) => format!(", {} {run} replica of {}:{}", node.address, of.host, of.port),
+            Err(_) => format!(", {} silent", node.address),
+        });
+    }
+    text
+}
+
+/// The holder of the VIP has no program that takes the role: it is moved from here, in the same lossless way.
+fn give_up(program: &mut Program, turn: &Turn, view: &View, peer: SocketAddr, why: &str) -> Result<(), Trouble> {
+    let (local, command) = (program.local, program.config.timing.command);
+    let version = |node: SocketAddr| {
+        let mut nodes = std::iter::once(&view.local).chain(&view.peers);
+        nodes.find(|seen| seen.address == node).and_then(|found| found.seen.as_ref().ok()).map(|seen| seen.version)
+    };
+    let _acting = turn.act(Deadline::after(Duration::from_secs(3)))?;
+    let (giver, taker) = program.survey.local_and(peer).map_err(|failure| failed("connecting to", peer, failure))?;
+    let mut giver = Side { server: giver, address: local, version: version(local).unwrap_or_default() };
+    let mut taker = Side { server: taker, address: peer, version: version(peer).unwrap_or_default() };
+    let moved = handover::swap(&mut giver, &mut taker, command, &|| turn.check())?;
+    let _ = handover::disconnect_clients(giver.server, command);
+    let rewritten = [
+        (local, handover::rewrite_config(giver.server, command)),
+        (peer, handover::rewrite_config(taker.server, command)),
+    ];
+    program.forget_served();
+    program.journal.line(
+        &format!("gave the role to {peer}: {why}"),
+        &[("took_ms", &ms(moved.took)), ("offset", &moved.offset), ("peer", &peer)],
+    );
+    for (node, result) in rewritten {
+        program.warn_rewrite(node, result);
+    }
+    Ok(())
+}

@@ -1,0 +1,290 @@
+//! A host: network, mount, pid and uts namespaces around a pid 1, with a disk that outlives them.
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail, ensure};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use crate::boot;
+use crate::netns::NetNs;
+use crate::story::Story;
+use crate::switch::Switch;
+
+/// How the network of a host is while it boots.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Cable {
+    /// There at once.
+    Ready,
+    /// Link and address are there, but nothing gets through until [`Host::hear`].
+    Silent,
+}
+
+/// A machine, on or off.
+pub struct Host {
+    /// Its host name, and that of its port at the switch.
+    pub name: String,
+    /// Its own address on `eth0`.
+    pub address: IpAddr,
+    /// Where the lab told its story.
+    pub story: Story,
+    dir: PathBuf,
+    tree: PathBuf,
+    switch: Arc<Switch>,
+    life: Mutex<Option<Life>>,
+}
+
+struct Life {
+    /// unshare(1), the parent of pid 1. Its stdin is the thread that the host's life hangs on.
+    unshare: Child,
+    pid: i32,
+    net: NetNs,
+}
+
+impl Host {
+    /// A host that is still off, with a blank disk below `dir`. `tree` is the source tree that it
+    /// sees at [`boot::TREE`].
+    pub fn new(name: &str, address: IpAddr, dir: PathBuf, tree: PathBuf, switch: Arc<Switch>, story: Story) -> Host {
+        let life = Mutex::new(None);
+        Host { name: name.to_owned(), address, story, dir, tree, switch, life }
+    }
+
+    fn life(&self) -> std::sync::MutexGuard<'_, Option<Life>> {
+        self.life.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Tells the story what the lab does to this host.
+    pub fn tell(&self, what: impl Into<String>) {
+        self.story.add(&self.name, "does", what);
+    }
+
+    /// Boots it; nothing runs yet but pid 1.
+    pub fn power_on(&self, cable: Cable) -> Result<()> {
+        let mut life = self.life();
+        ensure!(life.is_none(), "{} is already on", self.name);
+        fs::create_dir_all(&self.dir)?;
+        let mut unshare = Command::new("unshare")
+            .args(["--mount", "--net", "--uts", "--pid", "--fork", "--kill-child", "--"])
+            .arg(init_program()?)
+            .args(["host-init", "--name", &self.name, "--dir"])
+            .arg(&self.dir)
+            .arg("--tree")
+            .arg(&self.tree)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            // unshare(1) 2.38 complains there about a signal mask when its child was killed.
+            .stderr(Stdio::null())
+            .spawn()
+            .context("starting unshare(1)")?;
+        let mut line = String::new();
+        if let Some(stdout) = unshare.stdout.take() {
+            BufReader::new(stdout).read_line(&mut line)?;
+        }
+        let Ok(pid) = line.trim().parse() else {
+            let _ = unshare.kill();
+            let _ = unshare.wait();
+            bail!("{} did not boot: {}", self.name, line.trim());
+        };
+        let net = NetNs::of_process(pid)?;
+        self.switch.plug(&self.name, &net, &format!("{}/24", self.address))?;
+        if cable == Cable::Silent {
+            self.switch.silent(&self.name, true)?;
+        }
+        *life = Some(Life { unshare, pid, net });
+        drop(life);
+        self.tell(format!("power on, network {cable:?}"));
+        Ok(())
+    }
+
+    /// Power loss: everything is gone at once, without a last packet.
+    pub fn power_off(&self) -> Result<()> {
+        let Some(mut life) = self.life().take() else { return Ok(()) };
+        // Silent first: dying sockets would say goodbye.
+        self.switch.silent(&self.name, true)?;
+        kill(Pid::from_raw(life.pid), Signal::SIGKILL)?;
+        self.tell("power off");
+        self.switch.unplug(&self.name)?;
+        life.unshare.wait()?;
+        Ok(())
+    }
+
+    /// Whether it is on.
+    pub fn is_on(&self) -> bool {
+        self.life().is_some()
+    }
+
+    /// Its network namespace, while it is on.
+    pub fn net(&self) -> Option<NetNs> {
+        self.life().as_ref().map(|life| life.net.clone())
+    }
+
+    fn pid(&self) -> Result<i32> {
+        self.life().as_ref().map(|life| life.pid).with_context(|| format!("{} is off", self.name))
+    }
+
+    /// Where the lab finds the host's file `path`. On: as the host sees it. Off: on its disk,
+    /// if the host wrote it.
+    pub fn file(&self, path: &str) -> PathBuf {
+        match self.pid() {
+            Ok(pid) => PathBuf::from(format!("/proc/{pid}/root{path}")),
+            Err(_) => {
+                for place in boot::OVERLAYS {
+                    if let Ok(rest) = Path::new(path).strip_prefix(place) {
+                        return boot::upper(&self.dir, place).join(rest);
+                    }
+                }
+                self.dir.join("disk").join(path.trim_start_matches('/'))
+            }
+        }
+    }
+
+    /// Writes a file of the host, its directories too.
+    pub fn write(&self, path: &str, text: &str, mode: u32) -> Result<()> {
+        use std::os::unix::fs::PermissionsExt;
+        let file = self.file(path);
+        if let Some(parent) = file.parent() {
+            fs::create_dir_all(parent)?;
+        }
+        fs::write(&file, text).with_context(|| format!("writing {path} of {}", self.name))?;
+        fs::set_permissions(&file, fs::Permissions::from_mode(mode))?;
+        Ok(())
+    }
+
+    /// A command that will run inside.
+    pub fn command(&self, program: &str) -> Result<Command> {
+        let mut command = Command::new("nsenter");
+        command.arg(format!("--target={}", self.pid()?));
+        command.args(["--mount", "--net", "--uts", "--pid", "--wd=/", "--", program]);
+        command.stdin(Stdio::null());
+        command.env_clear();
+        command.env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
+        command.env("LANG", "C.UTF-8");
+        Ok(command)
+    }
+
+    /// Runs a shell command inside to its end; the result holds all that it said.
+    pub fn sh(&self, script: &str) -> Result<Output> {
+        Ok(self.command("sh")?.args(["-c", script]).output()?)
+    }
+
+    /// Starts a program inside that goes on by itself.
+    pub fn spawn(&self, program: &str, args: &[&str]) -> Result<()> {
+        let mut child = self.command(program)?.args(args).stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
+        std::thread::spawn(move || child.wait());
+        Ok(())
+    }
+
+    /// The processes inside whose name `wanted` accepts, pid 1 left out: pid, parent, name.
+    pub fn processes(&self, wanted: impl Fn(&str) -> bool) -> Vec<(Pid, Pid, String)> {
+        let Ok(init) = self.pid() else { return Vec::new() };
+        let Ok(space) = fs::read_link(format!("/proc/{init}/ns/pid")) else { return Vec::new() };
+        let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
+        let mut found = Vec::new();
+        for entry in entries.flatten() {
+            let Some(pid) = entry.file_name().to_str().and_then(|n| n.parse::<i32>().ok()) else {
+                continue;
+            };
+            if pid == init || fs::read_link(entry.path().join("ns/pid")).is_ok_and(|ns| ns != space) {
+                continue;
+            }
+            let Ok(stat) = fs::read_to_string(entry.path().join("stat")) else { continue };
+            let Some((head, tail)) = stat.rsplit_once(") ") else { continue };
+            let Some((_, name)) = head.split_once('(') else { continue };
+            let mut fields = tail.split(' ');
+            let state = fields.next().unwrap_or("Z");
+            let parent = fields.next().and_then(|n| n.parse().ok()).unwrap_or(0);
+            let alive = !matches!(state, "Z" | "X") && entry.path().join("ns/pid").exists();
+            if alive && wanted(name) {
+                found.push((Pid::from_raw(pid), Pid::from_raw(parent), name.to_owned()));
+            }
+        }
+        found
+    }
+
+    /// Sends a signal to all processes inside with that name; how many there were.
+    pub fn signal(&self, name: &str, signal: Signal) -> usize {
+        let found = self.processes(|n| n == name);
+        for (pid, ..) in &found {
+            let _ = kill(*pid, signal);
+        }
+        found.len()
+    }
+
+    /// Stops every process but pid 1, as a machine that is paused.
+    pub fn freeze(&self) {
+        self.tell("freeze");
+        let mut before = 0;
+        loop {
+            let all = self.processes(|_| true);
+            for (pid, ..) in &all {
+                let _ = kill(*pid, Signal::SIGSTOP);
+            }
+            // A process may have been born while the others were stopped.
+            if all.len() == before {
+                return;
+            }
+            before = all.len();
+        }
+    }
+
+    /// Ends a freeze.
+    pub fn thaw(&self) {
+        self.tell("thaw");
+        for (pid, ..) in self.processes(|_| true) {
+            let _ = kill(pid, Signal::SIGCONT);
+        }
+    }
+
+    /// Ends a silence of the network.
+    pub fn hear(&self) -> Result<()> {
+        self.tell("network gets through");
+        self.switch.silent(&self.name, false)
+    }
+
+    /// Carrier off or on.
+    pub fn link(&self, up: bool) -> Result<()> {
+        self.tell(if up { "link up" } else { "link down" });
+        self.switch.carrier(&self.name, up)
+    }
+
+    /// Cuts it off from other cut-off hosts, not from the client; or ends that.
+    pub fn cut(&self, cut: bool) -> Result<()> {
+        self.tell(if cut { "cut off" } else { "joined again" });
+        self.switch.isolated(&self.name, cut)
+    }
+
+    /// Limits its cable to megabits a second, both ways.
+    pub fn rate(&self, mbit: Option<u32>) -> Result<()> {
+        let net = self.net().with_context(|| format!("{} is off", self.name))?;
+        self.tell(format!("network limited to {mbit:?} Mbit/s"));
+        self.switch.rate(&self.name, &net, mbit)
+    }
+
+    /// Waits until no process of that kind is left.
+    pub fn until_gone(&self, what: &str, wanted: impl Fn(&str) -> bool) -> Result<()> {
+        let limit = Duration::from_secs(10);
+        crate::wait::until(&format!("{what} gone on {}", self.name), limit, || self.processes(&wanted).is_empty())
+    }
+}
+
+impl Drop for Host {
+    fn drop(&mut self) {
+        let _ = self.power_off();
+    }
+}
+
+/// The `lab` program, which is pid 1 of every host: this very program, or beside the test.
+fn init_program() -> Result<PathBuf> {
+    let own = std::env::current_exe()?;
+    if own.file_name().is_some_and(|name| name == "lab") {
+        return Ok(own);
+    }
+    let beside = own.ancestors().skip(1).take(2).map(|dir| dir.join("lab"));
+    beside.into_iter().find(|path| path.is_file()).context("no program `lab` beside this one")
+}

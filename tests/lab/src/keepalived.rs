@@ -1,0 +1,139 @@
+//! keepalived on a host, in the foreground, with or without somebody who starts it again.
+
+use std::fs::OpenOptions;
+use std::io::{BufRead, BufReader, Write};
+use std::process::Stdio;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Result;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use crate::host::Host;
+
+const NAME: &str = "keepalived";
+const CONFIG: &str = "/etc/keepalived/keepalived.conf";
+/// There while nobody wants keepalived to run: written by the lab and by the `systemctl` below.
+const UNWANTED: &str = "/run/lab/keepalived.unwanted";
+/// What systemd waits by default (`RestartSec`).
+const RESTART: Duration = Duration::from_millis(100);
+
+/// A `systemctl` for hosts without systemd: it can stop keepalived, as unit and all.
+const SYSTEMCTL: &str = "#!/bin/sh\n\
+    [ \"$1 ${2%.service}\" = \"stop keepalived\" ] || exit 0\n\
+    touch /run/lab/keepalived.unwanted\n\
+    pid=$(cat /run/keepalived.pid 2>/dev/null) || exit 0\n\
+    kill \"$pid\" 2>/dev/null\n\
+    exit 0\n";
+
+/// Puts the `systemctl` there.
+pub fn install_systemctl(host: &Host) -> Result<()> {
+    host.write("/usr/local/sbin/systemctl", SYSTEMCTL, 0o755)
+}
+
+/// Who looks after keepalived.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Supervision {
+    /// Nobody: dead is dead, as with Debian's own unit.
+    None,
+    /// It is started again 100 ms after its death unless it was stopped: `Restart=always`.
+    Restart,
+}
+
+/// Starts it. Does not wait.
+pub fn start(host: &Arc<Host>, supervision: Supervision) -> Result<()> {
+    host.tell("start keepalived");
+    let _ = std::fs::remove_file(host.file(UNWANTED));
+    launch(host, supervision)
+}
+
+fn launch(host: &Arc<Host>, supervision: Supervision) -> Result<()> {
+    let mut child = host
+        .command(NAME)?
+        .args(["--dont-fork", "--log-console", "--log-detail", "--use-file", CONFIG])
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()?;
+    let host = host.clone();
+    std::thread::spawn(move || {
+        if let Some(stderr) = child.stderr.take() {
+            follow(&host, BufReader::new(stderr));
+        }
+        let _ = child.wait();
+        // The power went, or somebody stopped it.
+        if !host.is_on() || host.file(UNWANTED).exists() {
+            return;
+        }
+        host.tell("keepalived has died");
+        if supervision == Supervision::Restart {
+            std::thread::sleep(RESTART);
+            if host.is_on() && !host.file(UNWANTED).exists() {
+                host.tell("keepalived is started again");
+                let _ = launch(&host, supervision);
+            }
+        }
+    });
+    Ok(())
+}
+
+/// Takes keepalived's lines into the story and a file. A notify program that outlives keepalived
+/// does not hold its stderr, so the end of the stream is the end of keepalived.
+fn follow(host: &Host, lines: impl BufRead) {
+    let path = host.file("/var/log/keepalived.log");
+    let mut log = OpenOptions::new().create(true).append(true).open(path).ok();
+    for line in lines.lines().map_while(std::result::Result::ok) {
+        if let Some(log) = &mut log {
+            let _ = writeln!(log, "{line}");
+        }
+        // Its own time stamp knows whole seconds only: ours is better.
+        let text = line.split_once(": ").map_or(line.as_str(), |(_, text)| text);
+        host.story.add(&host.name, "log", text);
+    }
+}
+
+/// A clean stop, and waits for it.
+pub fn stop(host: &Host) -> Result<()> {
+    host.write(UNWANTED, "", 0o600)?;
+    host.tell("stop keepalived");
+    for pid in family(host).parents {
+        let _ = kill(pid, Signal::SIGTERM);
+    }
+    host.until_gone("keepalived", |name| name == NAME)
+}
+
+/// `kill -9` of parent and child.
+pub fn kill_all(host: &Host) {
+    host.tell("kill -9 keepalived");
+    let family = family(host);
+    // The parents first: they would start a child again.
+    for pid in family.parents.into_iter().chain(family.children) {
+        let _ = kill(pid, Signal::SIGKILL);
+    }
+}
+
+/// `kill -9` of the VRRP process only; its parent starts another.
+pub fn kill_child(host: &Host) {
+    host.tell("kill -9 keepalived's child");
+    for pid in family(host).children {
+        let _ = kill(pid, Signal::SIGKILL);
+    }
+}
+
+/// Whether it runs.
+pub fn runs(host: &Host) -> bool {
+    !host.processes(|name| name == NAME).is_empty()
+}
+
+struct Family {
+    parents: Vec<Pid>,
+    children: Vec<Pid>,
+}
+
+fn family(host: &Host) -> Family {
+    let found = host.processes(|name| name == NAME);
+    let is_child = |parent| found.iter().any(|(pid, ..)| *pid == parent);
+    let (children, parents): (Vec<_>, Vec<_>) = found.iter().partition(|(_, parent, _)| is_child(*parent));
+    let pids = |list: Vec<&(Pid, Pid, String)>| list.into_iter().map(|(pid, ..)| *pid).collect();
+    Family { parents: pids(parents), children: pids(children) }
+}

@@ -1,0 +1,226 @@
+//! One run: a suite on a lab, a writer, and phases whose gaps are measured.
+
+use std::time::Duration;
+
+use anyhow::Result;
+
+use crate::host::Host;
+use crate::lab::Lab;
+use crate::readback::{Fate, read_back};
+use crate::redis_server::{self, Settings};
+use crate::suite::Suite;
+use crate::wait;
+use crate::writer::{Rate, Writer, Written};
+
+/// How long a goal must hold before it counts.
+const STEADY: Duration = Duration::from_secs(2);
+
+/// What a phase waits for.
+#[derive(Clone, Copy)]
+pub enum Goal<'a> {
+    /// This host serves; what the other one does is of no matter.
+    ServesAlone(&'a Host),
+    /// This host has the VIP, perhaps not alone, and is a master, perhaps not the only one.
+    Promoted(&'a Host),
+    /// This host serves and the other one follows.
+    Serves(&'a Host),
+    /// One of the two serves and the other one follows.
+    Settled,
+}
+
+/// The gap of one phase.
+#[derive(Clone, Debug)]
+pub struct Phase {
+    /// `failover`, `failback`...
+    pub name: &'static str,
+    /// The longest time without an acknowledged write.
+    pub gap: Duration,
+    /// From the event to the goal, the steady time included.
+    pub took: Duration,
+    /// The goal was reached.
+    pub reached: bool,
+}
+
+/// What came out of a run.
+#[derive(Clone, Debug)]
+pub struct Record {
+    /// The scenario's name.
+    pub scenario: &'static str,
+    /// The suite.
+    pub suite: Suite,
+    /// In order.
+    pub phases: Vec<Phase>,
+    /// What became of the acknowledged writes.
+    pub fate: Fate,
+    /// Failed writes by kind.
+    pub errors: Vec<(String, u64)>,
+    /// Hosts whose Redis was a master at the end.
+    pub masters: Vec<String>,
+    /// Hosts that held the VIP at the end.
+    pub holders: Vec<String>,
+}
+
+impl Record {
+    /// One master, and it is where the VIP is.
+    pub fn agrees(&self) -> bool {
+        self.masters.len() == 1 && self.masters == self.holders
+    }
+
+    /// The gap of the phase with that name; of all when there is none.
+    pub fn gap(&self, phase: &str) -> Duration {
+        let named = self.phases.iter().filter(|p| p.name == phase).map(|p| p.gap);
+        named.max().unwrap_or_else(|| self.longest_gap())
+    }
+
+    /// The longest gap of all phases.
+    pub fn longest_gap(&self) -> Duration {
+        self.phases.iter().map(|phase| phase.gap).max().unwrap_or_default()
+    }
+}
+
+/// A run under way.
+pub struct Run<'a> {
+    /// The lab.
+    pub lab: &'a Lab,
+    /// The suite that is installed.
+    pub suite: Suite,
+    writer: Writer,
+    phases: Vec<(&'static str, Duration, Duration, bool)>,
+}
+
+impl<'a> Run<'a> {
+    /// Starts Redis, installs the suite, starts keepalived, waits until the first host serves,
+    /// and starts the writer.
+    pub fn start(lab: &'a Lab, suite: Suite, rate: Rate) -> Result<Run<'a>> {
+        bring_up(lab, suite)?;
+        let writer = lab.write(rate);
+        let run = Run { lab, suite, writer, phases: Vec::new() };
+        run.until_written(100)?;
+        Ok(run)
+    }
+
+    /// Does something and waits for the goal. A goal that is not reached is no error: it stands
+    /// in the record.
+    pub fn phase(
+        &mut self,
+        name: &'static str,
+        limit: Duration,
+        goal: Goal<'_>,
+        act: impl FnOnce() -> Result<()>,
+    ) -> Result<()> {
+        let from = self.lab.story.now();
+        act()?;
+        let (_, last) = self.writer.acknowledged();
+        let waited = wait::until_steady(&format!("the goal of {name}"), STEADY, limit, || {
+            self.holds(goal) && self.writer.acknowledged().1 > last
+        });
+        if let Err(e) = &waited {
+            self.lab.story.add("lab", "does", format!("{e:#}"));
+        }
+        self.phases.push((name, from, self.lab.story.now(), waited.is_ok()));
+        Ok(())
+    }
+
+    fn holds(&self, goal: Goal<'_>) -> bool {
+        let lab = self.lab;
+        let other = |host: &Host| lab.hosts.iter().find(|h| h.name != host.name);
+        let pair = |host: &Host| {
+            lab.serves(host)
+                && other(host).is_some_and(|other| lab.follows(other))
+                && !lab.hosts.iter().any(|host| self.suite.is_busy(host))
+        };
+        match goal {
+            Goal::ServesAlone(host) => {
+                // Programs of ours wait for the peer; the scripts' sleeps end.
+                lab.serves(host) && (self.suite != Suite::Scripts || !self.suite.is_busy(host))
+            }
+            Goal::Promoted(host) => {
+                lab.holders().contains(&host.name) && lab.masters().contains(&host.name) && !self.suite.is_busy(host)
+            }
+            Goal::Serves(host) => pair(host),
+            Goal::Settled => lab.hosts.iter().any(|host| pair(host)),
+        }
+    }
+
+    /// Waits until `count` more writes were acknowledged.
+    pub fn until_written(&self, count: usize) -> Result<()> {
+        let (before, _) = self.writer.acknowledged();
+        let limit = Duration::from_secs(60);
+        wait::until(&format!("{count} more writes"), limit, || self.writer.acknowledged().0 >= before + count)
+    }
+
+    /// Acknowledged so far.
+    pub fn acknowledged(&self) -> usize {
+        self.writer.acknowledged().0
+    }
+
+    /// Ends the writer, reads everything back, and sums up.
+    pub fn finish(self, scenario: &'static str) -> Result<Record> {
+        let written: Written = self.writer.stop()?;
+        let (masters, holders) = (self.lab.masters(), self.lab.holders());
+        let fate = read_back(self.lab, &written)?;
+        let phases = self.phases.into_iter().map(|(name, from, to, reached)| {
+            let (gap, _) = written.longest_gap(from, to);
+            Phase { name, gap, took: to - from, reached }
+        });
+        let record = Record {
+            scenario,
+            suite: self.suite,
+            phases: phases.collect(),
+            errors: written.errors.into_iter().collect(),
+            fate,
+            masters,
+            holders,
+        };
+        self.lab.story.add("lab", "does", format!("{record}"));
+        Ok(record)
+    }
+}
+
+impl std::fmt::Display for Record {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} with {}:", self.scenario, self.suite.name())?;
+        for phase in &self.phases {
+            let (gap, took) = (phase.gap.as_millis(), phase.took.as_secs_f32());
+            let goal = if phase.reached { "" } else { ", goal not reached" };
+            write!(f, " {} gap {gap} ms (took {took:.1} s{goal});", phase.name)?;
+        }
+        write!(
+            f,
+            " {} acknowledged, {} lost, {} in files (read from {}); master {}, VIP {}; errors",
+            self.fate.acknowledged,
+            self.fate.lost.len(),
+            self.fate.in_files.len(),
+            self.fate.asked,
+            self.masters.join("+"),
+            self.holders.join("+"),
+        )?;
+        self.errors.iter().try_for_each(|(kind, count)| write!(f, " {kind} {count}"))
+    }
+}
+
+/// Redis, the suite and keepalived on both hosts, until the first host serves.
+pub fn bring_up(lab: &Lab, suite: Suite) -> Result<()> {
+    for host in &lab.hosts {
+        redis_server::start(host)?;
+    }
+    for host in &lab.hosts {
+        redis_server::until_up(host)?;
+    }
+    suite.install(lab)?;
+    for host in &lab.hosts {
+        suite.start_keepalived(host)?;
+    }
+    let quiet = || !lab.hosts.iter().any(|host| suite.is_busy(host));
+    wait::until_steady(
+        "the first host serves, the second follows",
+        Duration::from_secs(1),
+        Duration::from_secs(60),
+        || lab.serves(lab.a()) && lab.follows(lab.b()) && quiet(),
+    )
+}
+
+/// A lab with the usual settings.
+pub fn usual_lab() -> Result<Lab> {
+    Lab::new(Settings { appendonly: true })
+}

@@ -1,0 +1,66 @@
+//! The switch: a bridge in a namespace of its own, with a port for every host and the client.
+
+use anyhow::Result;
+
+use crate::netns::NetNs;
+
+/// The bridge. A port is named after its host.
+pub struct Switch {
+    ns: NetNs,
+}
+
+impl Switch {
+    /// A bridge without ports. It forwards at once, learns quickly and floods multicast.
+    pub fn new() -> Result<Switch> {
+        let ns = NetNs::new()?;
+        ns.sh("ip link add br0 type bridge forward_delay 0 mcast_snooping 0; ip link set br0 up")?;
+        Ok(Switch { ns })
+    }
+
+    /// Plugs a cable in: `eth0` with `address` (CIDR) appears in the namespace `inside`.
+    pub fn plug(&self, port: &str, inside: &NetNs, address: &str) -> Result<()> {
+        self.ns.sh(&format!(
+            "ip link add {port} type veth peer name eth0 netns {}; \
+             ip link set {port} master br0; ip link set {port} up",
+            inside.path()
+        ))?;
+        inside.sh(&format!("ip link set lo up; ip addr add {address} dev eth0; ip link set eth0 up"))
+    }
+
+    /// Pulls the cable out, and `eth0` with it. No error if there was none.
+    pub fn unplug(&self, port: &str) -> Result<()> {
+        self.ns.sh(&format!("ip link del {port} 2>/dev/null || true"))
+    }
+
+    /// Carrier of the host's `eth0`.
+    pub fn carrier(&self, port: &str, up: bool) -> Result<()> {
+        let state = if up { "up" } else { "down" };
+        self.ns.sh(&format!("ip link set {port} {state}"))
+    }
+
+    /// A silent port keeps its carrier but lets nothing through, as one that still learns.
+    pub fn silent(&self, port: &str, silent: bool) -> Result<()> {
+        let state = if silent { 0 } else { 3 };
+        self.ns.sh(&format!("bridge link set dev {port} state {state}"))
+    }
+
+    /// Isolated ports reach the client, but not each other.
+    pub fn isolated(&self, port: &str, isolated: bool) -> Result<()> {
+        let state = if isolated { "on" } else { "off" };
+        self.ns.sh(&format!("bridge link set dev {port} isolated {state}"))
+    }
+
+    /// Limits a port to `mbit` megabits a second each way, or lifts the limit. `inside` is the
+    /// host's namespace.
+    pub fn rate(&self, port: &str, inside: &NetNs, mbit: Option<u32>) -> Result<()> {
+        for (ns, dev) in [(&self.ns, port), (inside, "eth0")] {
+            match mbit {
+                Some(mbit) => {
+                    ns.sh(&format!("tc qdisc replace dev {dev} root tbf rate {mbit}mbit burst 256k latency 50ms"))?
+                }
+                None => ns.sh(&format!("tc qdisc del dev {dev} root 2>/dev/null || true"))?,
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,53 @@
+//! What the tests stand on: a scenario on a lab of its own, judged while the lab still stands.
+
+use std::time::Duration;
+
+use crate::compare::median;
+use crate::run::{self, Record};
+use crate::scenario;
+use crate::suite::Suite;
+use crate::writer::Rate;
+
+/// A run that was judged, and its story.
+pub struct Trial {
+    /// What came out.
+    pub record: Record,
+    /// The timeline.
+    pub story: String,
+}
+
+/// Plays the scenario and lets `judge` look at what came out. When that panics, the timeline is
+/// printed and the evidence is kept.
+pub fn play(name: &str, suite: Suite, judge: impl Fn(&Record, &str)) -> Trial {
+    let scenario = scenario::named(name).expect("the scenario exists");
+    let lab = run::usual_lab().expect("a lab can be set up (root?)");
+    let record = scenario
+        .run(&lab, suite, Rate::PerSecond(200))
+        .unwrap_or_else(|e| panic!("{name} with {}: {e:#}", suite.name()));
+    let story = crate::story::render(&lab.told(false));
+    println!("{record}");
+    judge(&record, &story);
+    Trial { record, story }
+}
+
+/// Every acknowledged write is in the surviving data, enough were written to say so, every goal
+/// was reached, and one master is where the VIP is.
+pub fn is_whole(record: &Record) {
+    assert!(record.fate.acknowledged > 500, "hardly anything was written: {record}");
+    assert!(record.fate.lost.is_empty(), "acknowledged writes are lost: {record}");
+    assert!(record.fate.in_files.is_empty(), "writes had to go to a file: {record}");
+    assert!(record.phases.iter().all(|phase| phase.reached), "it never settled: {record}");
+    assert!(record.agrees(), "not one master where the VIP is: {record}");
+}
+
+/// The median gap of a phase is below `limit`; otherwise the story of the worst run is told.
+pub fn assert_median(trials: &[Trial], phase: &str, limit: Duration) {
+    let gaps: Vec<Duration> = trials.iter().map(|trial| trial.record.gap(phase)).collect();
+    println!("{phase}: gaps {gaps:.0?}");
+    let worst = trials.iter().max_by_key(|trial| trial.record.gap(phase));
+    assert!(
+        median(gaps.clone()) < limit,
+        "the median of {gaps:.0?} in {phase} is not below {limit:?}; the worst run:\n{}",
+        worst.map_or("", |trial| trial.story.as_str())
+    );
+}

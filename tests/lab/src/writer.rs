@@ -1,0 +1,186 @@
+//! The writer: numbered keys through the virtual IP, and which of them were acknowledged when.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, anyhow};
+
+use crate::netns::NetNs;
+use crate::redis_server::PASSWORD;
+use crate::resp::{self, Connection, Reply};
+use crate::story::Story;
+
+/// No operation takes longer; then the writer connects anew.
+const TIMEOUT: Duration = Duration::from_millis(300);
+/// Gaps from here on are told.
+const TELL: Duration = Duration::from_millis(100);
+/// Between two attempts when the rate is unlimited and the server refuses.
+const REFUSED: Duration = Duration::from_millis(1);
+
+/// How fast it writes.
+#[derive(Clone, Copy, Debug)]
+pub enum Rate {
+    /// So many a second at most; what an outage swallows is not made up for.
+    PerSecond(u32),
+    /// One after the other without a pause.
+    Unlimited,
+}
+
+/// An acknowledged write. Times are moments of the story.
+#[derive(Clone, Copy, Debug)]
+pub struct Ack {
+    /// The number in the key.
+    pub number: u64,
+    /// When the write was sent.
+    pub sent: Duration,
+    /// When the answer was there.
+    pub at: Duration,
+}
+
+/// What was written so far.
+#[derive(Clone, Debug, Default)]
+pub struct Written {
+    /// In the order of time.
+    pub acks: Vec<Ack>,
+    /// Attempts, acknowledged or not.
+    pub attempts: u64,
+    /// Failed attempts by kind.
+    pub errors: BTreeMap<String, u64>,
+}
+
+impl Written {
+    /// The longest time without an acknowledged write that touches `from..to`, and when it began.
+    pub fn longest_gap(&self, from: Duration, to: Duration) -> (Duration, Duration) {
+        let mut last = from;
+        let mut longest = (Duration::ZERO, from);
+        for at in self.acks.iter().map(|ack| ack.at).chain([to]) {
+            if at >= from && last <= to && at.saturating_sub(last) > longest.0 {
+                longest = (at - last, last);
+            }
+            last = at;
+        }
+        longest
+    }
+
+    /// Acknowledged writes within `from..to`.
+    pub fn count(&self, from: Duration, to: Duration) -> usize {
+        self.acks.iter().filter(|ack| (from..to).contains(&ack.at)).count()
+    }
+}
+
+/// The key with a number.
+pub fn key(number: u64) -> String {
+    format!("w:{number}")
+}
+
+/// A thread that writes until it is stopped.
+pub struct Writer {
+    written: Arc<Mutex<Written>>,
+    stop: Arc<AtomicBool>,
+    thread: Option<JoinHandle<Result<()>>>,
+}
+
+impl Writer {
+    /// Starts writing from the namespace `client` to `target`.
+    pub fn start(client: &NetNs, target: SocketAddr, rate: Rate, story: &Story) -> Writer {
+        let written = Arc::new(Mutex::new(Written::default()));
+        let stop = Arc::new(AtomicBool::new(false));
+        let (w, s, client, story) = (written.clone(), stop.clone(), client.clone(), story.clone());
+        let thread = std::thread::spawn(move || {
+            client.enter()?;
+            write(target, rate, &story, &w, &s);
+            Ok(())
+        });
+        Writer { written, stop, thread: Some(thread) }
+    }
+
+    /// A copy of what was written so far.
+    pub fn written(&self) -> Written {
+        lock(&self.written).clone()
+    }
+
+    /// Acknowledged so far, and the moment of the last.
+    pub fn acknowledged(&self) -> (usize, Duration) {
+        let written = lock(&self.written);
+        (written.acks.len(), written.acks.last().map_or(Duration::ZERO, |ack| ack.at))
+    }
+
+    /// Ends it.
+    pub fn stop(mut self) -> Result<Written> {
+        self.stop.store(true, Ordering::Relaxed);
+        if let Some(thread) = self.thread.take() {
+            thread.join().map_err(|_| anyhow!("the writer died"))??;
+        }
+        Ok(std::mem::take(&mut lock(&self.written)))
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+fn lock(written: &Mutex<Written>) -> std::sync::MutexGuard<'_, Written> {
+    written.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn write(target: SocketAddr, rate: Rate, story: &Story, all: &Mutex<Written>, stop: &AtomicBool) {
+    let pace = match rate {
+        Rate::PerSecond(count) => Duration::from_secs(1) / count.max(1),
+        Rate::Unlimited => Duration::ZERO,
+    };
+    let mut connection: Option<Connection> = None;
+    let mut last = story.now();
+    let mut next = Instant::now();
+    for number in 0.. {
+        if stop.load(Ordering::Relaxed) {
+            return;
+        }
+        let sent = story.now();
+        let result = attempt(&mut connection, target, number);
+        let at = story.now();
+        let mut written = lock(all);
+        written.attempts += 1;
+        match &result {
+            Ok(()) => written.acks.push(Ack { number, sent, at }),
+            Err(kind) => *written.errors.entry(kind.clone()).or_default() += 1,
+        }
+        drop(written);
+        if result.is_ok() {
+            if at - last >= TELL {
+                let gap = (at - last).as_millis();
+                story.add_at(last, "writer", "gap", format!("last write before {gap} ms without"));
+                story.add_at(at, "writer", "gap", format!("writes again after {gap} ms"));
+            }
+            last = at;
+        } else {
+            connection = None;
+        }
+        let now = Instant::now();
+        next = (next + pace).max(now);
+        if result.is_err() {
+            next = next.max(now + REFUSED);
+        }
+        std::thread::sleep(next.saturating_duration_since(now));
+    }
+}
+
+fn attempt(connection: &mut Option<Connection>, target: SocketAddr, number: u64) -> Result<(), String> {
+    let redis = match connection {
+        Some(redis) => redis,
+        None => connection.insert(Connection::open(target, PASSWORD, TIMEOUT).map_err(|e| resp::kind(&e))?),
+    };
+    match redis.call(&["SET", &key(number), &number.to_string()]) {
+        Ok(Reply::Simple(_)) => Ok(()),
+        Ok(reply) => Err(reply.text().split(' ').next().unwrap_or("other").to_owned()),
+        Err(e) => Err(resp::kind(&e)),
+    }
+}

@@ -1,0 +1,198 @@
+//! The lab can be believed: its hosts lose power, networks and time as real ones do, and its
+//! writer sees every loss.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use lab::host::{Cable, Host};
+use lab::lab::Lab;
+use lab::redis_server::{self, Settings};
+use lab::writer::{Rate, key};
+use lab::{readback, run, wait};
+
+fn hosts_with_redis() -> Lab {
+    let lab = run::usual_lab().expect("a lab can be set up (root?)");
+    for host in &lab.hosts {
+        redis_server::start(host).expect("Redis can be started");
+        redis_server::until_up(host).expect("Redis comes up");
+    }
+    lab
+}
+
+fn reaches(from: &Host, to: &Host) -> bool {
+    from.sh(&format!("ping -c1 -W1 {}", to.address)).is_ok_and(|out| out.status.success())
+}
+
+fn has_vip(lab: &Lab, host: &Host) {
+    let added = host.sh(&format!("ip addr add {}/32 dev eth0", lab.target().ip()));
+    assert!(added.is_ok_and(|out| out.status.success()), "the VIP could not be added");
+}
+
+#[test]
+fn a_power_off_leaves_the_disk_and_nothing_else() {
+    let lab = hosts_with_redis();
+    let a = lab.a();
+    has_vip(&lab, a);
+    lab.ask(None, &["SET", "kept", "1"]).expect("the VIP answers");
+    a.write("/run/gone", "1", 0o600).expect("written");
+    a.power_off().expect("power off");
+    assert!(a.processes(|_| true).is_empty(), "processes outlived the power");
+    assert!(lab.ask(None, &["PING"]).is_err(), "the VIP outlived the power");
+    wait::until("seen off", Duration::from_secs(2), || !lab.seen()[0].on).expect("seen off");
+    a.power_on(Cable::Ready).expect("power on");
+    assert!(!a.file("/run/gone").exists(), "/run outlived the power");
+    redis_server::start(a).expect("Redis can be started");
+    redis_server::until_up(a).expect("Redis comes up on the old disk");
+    let kept = redis_server::call(a, &["GET", "kept"]).expect("an answer").text();
+    assert_eq!(kept, "1", "an acknowledged write was not on the disk");
+}
+
+#[test]
+fn cut_off_hosts_reach_the_client_but_not_each_other() {
+    let lab = hosts_with_redis();
+    assert!(reaches(lab.a(), lab.b()), "two joined hosts do not reach each other");
+    lab.partition(true).expect("cut");
+    assert!(!reaches(lab.a(), lab.b()), "two cut-off hosts reach each other");
+    for host in &lab.hosts {
+        lab.ask(Some(host), &["PING"]).expect("the client reaches a cut-off host");
+    }
+    lab.partition(false).expect("joined");
+    assert!(reaches(lab.a(), lab.b()), "healed hosts do not reach each other");
+}
+
+#[test]
+fn a_silent_network_has_a_link_and_lets_nothing_through() {
+    let lab = run::usual_lab().expect("a lab can be set up (root?)");
+    let a = lab.a();
+    a.power_off().expect("power off");
+    a.power_on(Cable::Silent).expect("power on");
+    let link = a.sh("ip -o link show dev eth0").expect("ip runs");
+    assert!(String::from_utf8_lossy(&link.stdout).contains("LOWER_UP"), "no carrier");
+    assert!(!reaches(a, lab.b()), "a silent network lets something through");
+    a.hear().expect("heard");
+    assert!(reaches(a, lab.b()), "the network never came");
+    a.link(false).expect("link down");
+    let link = a.sh("ip -o link show dev eth0").expect("ip runs");
+    assert!(!String::from_utf8_lossy(&link.stdout).contains("LOWER_UP"), "carrier without a link");
+    a.link(true).expect("link up");
+}
+
+#[test]
+fn a_frozen_host_answers_nothing_and_goes_on_after_the_thaw() {
+    let lab = hosts_with_redis();
+    let a = lab.a();
+    a.freeze();
+    assert!(lab.ask(Some(a), &["PING"]).is_err(), "a frozen Redis answers");
+    a.thaw();
+    assert_eq!(lab.ask(Some(a), &["PING"]).expect("an answer").text(), "PONG");
+}
+
+#[test]
+fn a_slow_link_carries_what_its_rate_allows() {
+    let lab = hosts_with_redis();
+    let (a, b) = (lab.a(), lab.b());
+    redis_server::fill(a, 30).expect("filled");
+    b.rate(Some(80)).expect("limited");
+    let start = Instant::now();
+    let address = a.address.to_string();
+    redis_server::call(b, &["CONFIG", "SET", "repl-diskless-sync-delay", "0"]).expect("set");
+    redis_server::call(a, &["CONFIG", "SET", "repl-diskless-sync-delay", "0"]).expect("set");
+    redis_server::call(b, &["SLAVEOF", &address, "6379"]).expect("SLAVEOF");
+    wait::until("copied", Duration::from_secs(30), || lab.follows(b)).expect("copied");
+    let took = start.elapsed();
+    assert!(took > Duration::from_secs(3), "30 MB at 10 MB/s took only {took:?}");
+    assert!(took < Duration::from_secs(9), "30 MB at 10 MB/s took {took:?}");
+}
+
+#[test]
+fn orphans_are_reaped_by_pid_1() {
+    let lab = run::usual_lab().expect("a lab can be set up (root?)");
+    let a = lab.a();
+    a.sh("(sleep 0.1 &)").expect("an orphan is born");
+    wait::until("reaped", Duration::from_secs(5), || {
+        let zombies = a.sh("cat /proc/[0-9]*/stat | grep -c ') Z 1 '").expect("counted");
+        a.processes(|name| name == "sleep").is_empty() && String::from_utf8_lossy(&zombies.stdout).trim() == "0"
+    })
+    .expect("the orphan is reaped");
+}
+
+#[test]
+fn writes_that_vanish_are_found_in_files_or_counted_as_lost() {
+    let lab = Lab::new(Settings { appendonly: false }).expect("a lab can be set up (root?)");
+    let a = lab.a();
+    redis_server::start(a).expect("Redis can be started");
+    redis_server::until_up(a).expect("Redis comes up");
+    has_vip(&lab, a);
+    let writer = lab.write(Rate::PerSecond(200));
+    wait::until("300 writes", Duration::from_secs(10), || writer.acknowledged().0 >= 300).expect("written");
+    let written = writer.stop().expect("the writer ends");
+    let rollback = "/var/lib/keepalived-redis/rollback";
+    a.sh(&format!("mkdir -p {rollback}")).expect("made");
+    for (from, to) in [(0, 10), (10, 25)] {
+        if from == 10 {
+            // The first ten are still in this file.
+            redis_server::call(a, &["SAVE"]).expect("saved");
+            a.sh(&format!("cp /var/lib/redis/dump.rdb {rollback}/before.rdb")).expect("copied");
+        }
+        for ack in &written.acks[from..to] {
+            redis_server::call(a, &["DEL", &key(ack.number)]).expect("deleted");
+        }
+    }
+    let fate = readback::read_back(&lab, &written).expect("read back");
+    assert_eq!(fate.acknowledged, written.acks.len());
+    assert_eq!(fate.lost.len(), 10, "the first ten were deleted before the file was taken");
+    assert_eq!(fate.in_files.len(), 15, "the next fifteen are in the file");
+    assert_eq!(fate.files.len(), 1);
+}
+
+#[test]
+fn a_gap_between_writes_is_measured() {
+    let lab = hosts_with_redis();
+    let a = lab.a();
+    has_vip(&lab, a);
+    let writer = lab.write(Rate::PerSecond(200));
+    wait::until("100 writes", Duration::from_secs(10), || writer.acknowledged().0 >= 100).expect("written");
+    let from = lab.story.now();
+    a.link(false).expect("link down");
+    std::thread::sleep(Duration::from_millis(700));
+    a.link(true).expect("link up");
+    let before = writer.acknowledged().0;
+    wait::until("writes again", Duration::from_secs(10), || writer.acknowledged().0 >= before + 100).expect("written");
+    let to = lab.story.now();
+    let written = writer.stop().expect("the writer ends");
+    let (gap, _) = written.longest_gap(from, to);
+    assert!(gap >= Duration::from_millis(690), "the gap was {gap:?}");
+    assert!(gap < Duration::from_millis(2500), "the gap was {gap:?}");
+}
+
+#[test]
+fn a_lab_that_is_killed_leaves_no_process_behind() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let mut lab = Command::new(env!("CARGO_BIN_EXE_lab"))
+        .args(["run", "--suite", "scripts", "--scenario", "kill-redis"])
+        .env("TMPDIR", dir.path())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("the lab program starts");
+    let redis_runs = || inside(dir.path()).iter().filter(|name| *name == "redis-server").count();
+    let up = wait::until("two Redis run", Duration::from_secs(20), || redis_runs() == 2);
+    lab.kill().expect("killed");
+    lab.wait().expect("gone");
+    up.expect("the lab came up");
+    wait::until("all gone", Duration::from_secs(5), || inside(dir.path()).is_empty()).expect("nothing is left");
+}
+
+/// Names of the processes that live in a mount namespace with a disk below `dir`.
+fn inside(dir: &Path) -> Vec<String> {
+    let dir = dir.to_string_lossy().into_owned();
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir("/proc").expect("/proc is there").flatten() {
+        let read = |file| std::fs::read_to_string(entry.path().join(file)).unwrap_or_default();
+        if read("mountinfo").contains(&dir) {
+            names.push(read("comm").trim().to_owned());
+        }
+    }
+    names
+}
