@@ -5,6 +5,7 @@
 # Order: look at everything, build, and only then change something. Whatever is
 # there already and as it should be is left alone, and a file that a person may
 # have edited is never overwritten: the new text goes to FILE.new beside it.
+# K13 and the like number the facts in docs/facts.md.
 set -eu
 umask 022
 
@@ -239,8 +240,9 @@ read_nodes() {
     if [ "$count" -lt 2 ]; then
         die "reading --nodes: '$nodes': one node only: give all of them, as A,B"
     fi
-    if [ "$count" -gt 200 ]; then
-        die "reading --nodes: $count nodes: VRRP has no priorities for so many: give 200 at most"
+    # A node that is behind loses 10 of priority, and must come below all others.
+    if [ "$count" -gt 10 ]; then
+        die "reading --nodes: $count nodes: the priorities are for 10 at most: give fewer"
     fi
 }
 
@@ -348,8 +350,14 @@ read_password_file() {
     if [ ! -r "$password_file" ]; then
         die "reading --password-file $password_file: permission denied: run this as root"
     fi
-    if [ ! -s "$password_file" ]; then
+    if [ -z "$(head -n 1 "$password_file" | tr -d '\r\000')" ]; then
         die "reading --password-file $password_file: it is empty: write the password of Redis into it (or give --no-password)"
+    fi
+    if [ "$(awk 'END { print NR }' "$password_file")" != 1 ]; then
+        die "reading --password-file $password_file: more than one line: write the password alone, on one line"
+    fi
+    if [ $live = 1 ] && [ -f "$PASS" ] && [ "$(stat -L -c %u "$PASS")" != 0 ]; then
+        die "reading the password file $PASS: root does not own it, so the programs would refuse it: chown root:root $PASS"
     fi
     for file in "$password_file" "$destdir$PASS"; do
         if [ ! -f "$file" ]; then continue; fi
@@ -373,7 +381,7 @@ read_keepalived() {
     if [ -z "$version" ]; then
         note "keepalived did not say its version; it must be $KEEPALIVED_NEEDED or newer"
     elif [ "$(printf '%s\n%s\n' "$KEEPALIVED_NEEDED" "$version" | sort -t . -k 1,1n -k 2,2n -k 3,3n | head -n 1)" != "$KEEPALIVED_NEEDED" ]; then
-        die "looking at keepalived: version $version: $KEEPALIVED_NEEDED or newer is needed (its "-t" and notify_master_rx_lower_pri): upgrade it"
+        die "looking at keepalived: version $version: $KEEPALIVED_NEEDED or newer is needed (its '-t' and notify_master_rx_lower_pri): upgrade it"
     fi
 }
 
@@ -474,7 +482,10 @@ build() {
     # keepalived (K13); musl starts quickest (X3).
     target=$(printf '%s' "$host" | sed 's/-gnu/-musl/')
     flags=''
-    if ! have_target "$target" && { [ $dry_run = 1 ] || ! builder rustup target add "$target" >/dev/null 2>&1; }; then
+    if ! have_target "$target" && [ $dry_run = 0 ]; then
+        builder rustup target add "$target" >/dev/null 2>&1 || :
+    fi
+    if ! have_target "$target"; then
         target=$host
         flags='-C target-feature=+crt-static'
     fi
@@ -503,46 +514,44 @@ have_target() {
 
 draft_toml() {
     list=$(awk '{ printf "%s\"%s\"", (NR > 1 ? ", " : ""), $2 }' "$work/nodes")
+    off=''
+    if [ $no_password = 1 ]; then off='#'; fi
     cat <<END
 # The Redis programs of keepalived read this file. It is the same on every
-# node: each finds itself by the addresses of its machine. A change counts from
-# the next run of a program; "check_redis -v" tells whether it can be read.
+# node: each finds itself by the addresses of its machine. "#key" shows the
+# default; take the # away to change it. A change counts from the next run of
+# a program, and "check_redis -v" tells whether the file can be read.
+# redis-ha.toml.example says more of each key.
 
 nodes = [$list]     # in order of preference
 vip = "$vip_address"
-# local = "ADDRESS:PORT"        only where it can't be told from the addresses
+#local = "$(sed -n 1p "$work/nodes" | cut -d ' ' -f 2)"     # only where it can't be told from the addresses
 
 [auth]
-END
-    if [ $no_password = 1 ]; then
-        say "# password_file = \"$PASS\"    mode 0600, or it is refused"
-    else
-        say "password_file = \"$PASS\"      # mode 0600, or it is refused"
-    fi
-    cat <<END
-# username = "ha"               an ACL user, instead of the default one
+${off}password_file = "$PASS"     # closed to all but root, or it is refused
+#username = "ha"            # an ACL user, instead of the default one
 
 [timing]
-# check = "400ms"               the whole of a check
-# connect = "300ms"             a connection to a Redis
-# command = "500ms"             an answer of a Redis
-# delay = "0s"                  a fixed wait before the role is changed
-# sync = "10m"                  a replica catching up before it takes over
-# alone_after = "20s"           without a break, before a restarted node thinks itself alone
+#check = "400ms"            # the whole of a check
+#connect = "300ms"          # opening a connection to a node
+#command = "500ms"          # an answer of a node
+#delay = "0s"               # a fixed wait before a role is changed
+#sync = "10m"               # for catching up before a handover
+#alone_after = "20s"        # peer unreachable that long, without a break: alone
 
 [policy]
-# max_lag = "1MiB"              a replica that is further behind is not in sync
+#max_lag = "1MiB"           # a replica that is further behind is not in sync
 
-[rollback]                      # an RDB of data that is about to be dropped
-# mode = "auto"                 auto | always | never
-# dir = "$ROLLBACK_DIR"
-# keep = 3
+[rollback]
+#mode = "auto"              # a copy of data about to be dropped: auto | always | never
+#dir = "$ROLLBACK_DIR"
+#keep = 3
 
 [log]
-# dir = "$LOG_DIR"
+#dir = "$LOG_DIR"
 
 [memory]
-# dir = "$STATE_DIR"
+#dir = "$STATE_DIR"
 END
 }
 
@@ -785,10 +794,6 @@ make_dir 0755 root "$(dirname -- "$DROPIN")"
 
 for program in $PROGRAMS; do install_program "$program"; done
 for program in $PROGRAMS; do install_link "$program"; done
-install_text 0644 "$here/contrib/logrotate" "$LOGROTATE"
-before=$changes
-install_text 0644 "$work/dropin" "$DROPIN"
-if [ "$changes" != "$before" ]; then reload_systemd; fi
 
 # keepalived_test FILE: 0 where keepalived accepts it; else its own words.
 keepalived_test() {
@@ -797,15 +802,21 @@ keepalived_test() {
     return $code
 }
 
+# With the programs in place, as keepalived looks for them too.
+if [ $configure = 1 ] && [ $live = 1 ] && [ $dry_run = 0 ]; then
+    keepalived_test "$work/conf" ||
+        die "testing the new $CONF with keepalived -t: exit code $code, its words stand above: no configuration was written; correct the cause and run this again"
+fi
+
+install_text 0644 "$here/contrib/logrotate" "$LOGROTATE"
+before=$changes
+install_text 0644 "$work/dropin" "$DROPIN"
+if [ "$changes" != "$before" ]; then reload_systemd; fi
 if [ $configure = 1 ]; then
     if [ $no_password = 0 ] && [ "$(readlink -f -- "$password_file")" != "$destdir$PASS" ]; then
         install_text 0600 "$password_file" "$PASS"
     fi
     install_text 0644 "$work/toml" "$TOML"
-    if [ $live = 1 ] && [ $dry_run = 0 ]; then
-        keepalived_test "$work/conf" ||
-            die "testing the new $CONF with keepalived -t: exit code $code, its words stand above: nothing was written there; correct the cause and run this again"
-    fi
     install_text 0644 "$work/conf" "$CONF"
 fi
 

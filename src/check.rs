@@ -9,11 +9,11 @@ use crate::config::Config;
 use crate::deadline::{Deadline, ms};
 use crate::endpoint::Endpoint;
 use crate::info::{Observation, Role};
-use crate::memory::{self, Served, Store, Synced};
+use crate::memory::{Served, Store, Synced};
 use crate::plan::{self, View, Vip};
 use crate::probe::{Liveness, Probe, probe};
 use crate::survey::Survey;
-use crate::turn::{self, State};
+use crate::ticket::{self, State};
 
 /// Between two looks at something that seems wrong: one stale reading is not believed.
 const SECOND_LOOK: Duration = Duration::from_millis(50);
@@ -105,7 +105,7 @@ fn may_be_wrong(config: &Config, seen: &Observation, store: &Store, holds_vip: b
 }
 
 fn judge(config: &Config, store: &Store, view: &View) -> Option<String> {
-    let ticket = turn::read(&config.memory_dir).ok().flatten();
+    let ticket = ticket::read(&config.memory_dir).ok().flatten();
     let here = view.vip == Vip::Here;
     let at_work = ticket.as_ref().is_some_and(|ticket| (ticket.state == State::Master) == here && ticket.is_at_work());
     let wrong = plan::wrong_role(view, at_work);
@@ -130,22 +130,11 @@ fn remember(store: &Store, view: &View) {
     if !local.follows(address) {
         return;
     }
-    let known = store.read();
-    if known.served.is_some() {
-        let _ = store.clear::<Served>();
-    }
+    let _ = store.clear::<Served>();
     if plan::in_sync(local, master, view.max_lag).is_err() {
         // The link is down or a copy is under way while the master lives: from here on it has more than we do.
         let _ = store.clear::<Synced>();
         return;
     }
-    let now = Synced {
-        run_id: local.run_id.clone(),
-        replid: local.replication.lineage.replid.clone(),
-        peer: address,
-        at: memory::now(),
-    };
-    if known.synced.is_none_or(|known| Synced { at: now.at.clone(), ..known } != now) {
-        let _ = store.set(&now);
-    }
+    let _ = store.set_synced(&local.run_id, &local.replication.lineage.replid, address);
 }

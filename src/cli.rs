@@ -17,7 +17,8 @@ use crate::journal::{CHECKS, Journal, Label, TRANSITIONS};
 use crate::memory::Store;
 use crate::probe::probe;
 use crate::program::{Outcome, Program, local_node};
-use crate::turn::{Ended, Entry, State, Turn};
+use crate::ticket::State;
+use crate::turn::{Ended, Entry, Turn};
 use crate::{serve, stop, yielding};
 
 /// What the exit codes mean. keepalived logs "now returning N", so people read them.

@@ -1,7 +1,7 @@
 //! What the programs that keepalived runs for a pair of Redis servers share.
 //!
 //! Modules lean only on those named before them: [`endpoint`], [`deadline`], [`addresses`] (ground); [`config`],
-//! [`journal`], [`memory`], [`turn`]; [`info`], [`stream`], [`server`] (one Redis); [`lineage`], [`plan`] (pure
+//! [`journal`], [`memory`], [`ticket`], [`turn`]; [`info`], [`stream`], [`server`] (one Redis); [`lineage`], [`plan`] (pure
 //! decisions); [`survey`], [`probe`], [`fence`], [`handover`], [`rollback`] (one step each); [`program`], [`serve`],
 //! [`yielding`], [`stop`], [`check`] (what a program does); [`cli`], and the doorways in `bin/`.
 
@@ -26,5 +26,6 @@ pub mod server;
 pub mod stop;
 pub mod stream;
 pub mod survey;
+pub mod ticket;
 pub mod turn;
 pub mod yielding;

@@ -114,14 +114,34 @@ impl Store {
         Duration::from_secs(now - since)
     }
 
-    /// Remembers `value`; writes nothing when it is remembered already.
+    /// Remembers that the local Redis serves in its run `run_id`; writes nothing when it is remembered already.
+    ///
+    /// # Errors
+    /// As [`Store::set`].
+    pub fn set_served(&self, run_id: &str) -> io::Result<()> {
+        match self.get::<Served>() {
+            Some(served) if served.run_id == run_id => Ok(()),
+            _ => self.set(&Served { run_id: run_id.to_string(), at: now() }),
+        }
+    }
+
+    /// Remembers that the local Redis, in its run `run_id` and of the history `replid`, has all that `peer` has; writes
+    /// nothing when it is remembered already.
+    ///
+    /// # Errors
+    /// As [`Store::set`].
+    pub fn set_synced(&self, run_id: &str, replid: &str, peer: SocketAddr) -> io::Result<()> {
+        match self.get::<Synced>() {
+            Some(known) if known.run_id == run_id && known.replid == replid && known.peer == peer => Ok(()),
+            _ => self.set(&Synced { run_id: run_id.to_string(), replid: replid.to_string(), peer, at: now() }),
+        }
+    }
+
+    /// Remembers `value`.
     ///
     /// # Errors
     /// With the path, when the directory or the disk refuses.
     pub fn set<T: Kept>(&self, value: &T) -> io::Result<()> {
-        if self.get::<T>().as_ref() == Some(value) {
-            return Ok(());
-        }
         let text = toml::to_string(value).map_err(io::Error::other)?;
         self.replace(T::FILE, text.as_bytes())
     }

@@ -11,7 +11,7 @@ use crate::fence;
 use crate::handover::{self, Side, Trouble, failed};
 use crate::info::Observation;
 use crate::journal::Journal;
-use crate::memory::{self, Served, Store, Synced};
+use crate::memory::{Served, Store};
 use crate::plan::{Step, View};
 use crate::rollback;
 use crate::survey::Survey;
@@ -59,6 +59,18 @@ pub fn local_node(config: &Config) -> anyhow::Result<SocketAddr> {
     let own = addresses::of_this_machine()
         .map_err(|error| anyhow::anyhow!("asking the kernel for this machine's addresses: {error}"))?;
     Ok(config.local_node(&own)?)
+}
+
+/// What a node said in the look that a step rests on.
+///
+/// # Errors
+/// [`Trouble`]: it said nothing usable.
+pub fn observed(view: &View, node: SocketAddr) -> Result<&Observation, Trouble> {
+    match view.seen(node) {
+        Some(Ok(seen)) => Ok(seen),
+        Some(Err(failure)) => Err(failed("looking at", node, failure)),
+        None => Err(failed("looking at", node, "it is not one of the nodes")),
+    }
 }
 
 impl Program {
@@ -110,9 +122,7 @@ impl Program {
 
     /// Remembers that the local Redis serves in its present run.
     pub fn remember_served(&self, run_id: &str) {
-        if self.store.read().served.is_none_or(|served| served.run_id != run_id) {
-            self.remember(self.store.set(&Served { run_id: run_id.to_string(), at: memory::now() }));
-        }
+        self.remember(self.store.set_served(run_id));
     }
 
     /// Remembers that the local Redis is no longer the one that serves.
@@ -122,16 +132,7 @@ impl Program {
 
     /// Remembers that `local` has all that `peer` has.
     pub fn remember_synced(&self, local: &Observation, peer: SocketAddr) {
-        let now = Synced {
-            run_id: local.run_id.clone(),
-            replid: local.replication.lineage.replid.clone(),
-            peer,
-            at: memory::now(),
-        };
-        let known = self.store.read().synced;
-        if known.is_none_or(|known| Synced { at: now.at.clone(), ..known } != now) {
-            self.remember(self.store.set(&now));
-        }
+        self.remember(self.store.set_synced(&local.run_id, &local.replication.lineage.replid, peer));
     }
 
     fn remember(&self, written: std::io::Result<()>) {

@@ -8,8 +8,8 @@ use crate::deadline::{Deadline, Stopwatch, ms};
 use crate::fence;
 use crate::handover::{self, Side, Trouble, failed};
 use crate::info::Observation;
-use crate::plan::{self, Step, View};
-use crate::program::{Outcome, Program};
+use crate::plan::{self, Step, View, Vip};
+use crate::program::{Outcome, Program, observed};
 use crate::turn::{Ended, Turn};
 
 /// Between two looks. A look is two round trips; what is waited for here is seconds away, or a loading Redis.
@@ -82,6 +82,12 @@ fn take(
             }
             let took = ms(program.clock.elapsed());
             program.journal.line(&format!("serving: {why}"), &[("took_ms", &took)]);
+            if view.vip != Vip::Here {
+                let (vip, path) = (program.config.vip, program.config.path.display());
+                program
+                    .journal
+                    .line(&format!("warning: the VIP {vip} is not on this machine; is vip right in {path}?"), &[]);
+            }
             Ok(Some(Outcome::Yes))
         }
         Step::Refuse(why) => {
@@ -108,15 +114,6 @@ fn take(
 fn knows_it_serves(view: &View) -> bool {
     let served = view.memory.served.as_ref().map(|served| &served.run_id);
     view.local.seen.as_ref().is_ok_and(|seen| served == Some(&seen.run_id))
-}
-
-fn observed(view: &View, node: SocketAddr) -> Result<&Observation, Trouble> {
-    let mut nodes = std::iter::once(&view.local).chain(&view.peers);
-    match nodes.find(|seen| seen.address == node).map(|found| &found.seen) {
-        Some(Ok(seen)) => Ok(seen),
-        Some(Err(failure)) => Err(failed("looking at", node, failure)),
-        None => Err(failed("looking at", node, "it is not one of the nodes")),
-    }
 }
 
 fn promote(program: &mut Program, turn: &Turn, view: &View, why: &str) -> Result<Outcome, Trouble> {

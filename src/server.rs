@@ -82,9 +82,15 @@ impl From<io::Error> for Failure {
     }
 }
 
-/// An open connection to one Redis.
+/// A connection to one Redis. After a broken conversation it is opened again by the next command: what was left in
+/// the old one would answer the wrong question.
 pub struct Server {
     endpoint: Endpoint,
+    auth: Auth,
+    line: Option<Line>,
+}
+
+struct Line {
     stream: Stream,
     parser: Parser,
     greeting: Option<Cmd>,
@@ -97,15 +103,8 @@ impl Server {
     /// # Errors
     /// [`Failure::Refused`], [`Failure::TimedOut`] or [`Failure::Network`].
     pub fn connect(endpoint: &Endpoint, auth: &Auth, deadline: Deadline) -> Result<Server, Failure> {
-        let stream = Stream::connect(endpoint, deadline)?;
-        let greeting = auth.password.as_ref().map(|password| {
-            let mut auth_command = cmd("AUTH");
-            if let Some(user) = &auth.username {
-                auth_command.arg(user);
-            }
-            auth_command.arg(password.expose()).clone()
-        });
-        Ok(Server { endpoint: endpoint.clone(), stream, parser: Parser::new(), greeting, auth_denied: None })
+        let line = Some(Line::open(endpoint, auth, deadline)?);
+        Ok(Server { endpoint: endpoint.clone(), auth: auth.clone(), line })
     }
 
     /// Where this connection goes.
@@ -114,30 +113,17 @@ impl Server {
     }
 
     /// Sends all `commands` in one write and reads their answers. An error reply is the answer of its command; only
-    /// a broken conversation fails the batch, and then the connection is of no more use.
+    /// a broken conversation fails the batch.
     ///
     /// # Errors
-    /// Every [`Failure`] but `Denied`.
+    /// Every [`Failure`]; `Denied` only where the server refuses the connection itself.
     pub fn batch(&mut self, commands: &[Cmd], deadline: Deadline) -> Result<Vec<Result<Value, Denial>>, Failure> {
-        self.stream.until(deadline);
-        let greeting = self.greeting.take();
-        let mut bytes = Vec::with_capacity(256);
-        for command in greeting.iter().chain(commands) {
-            command.write_packed_command(&mut bytes);
-        }
-        let sent = self.stream.write_all(&bytes);
-        if greeting.is_some() {
-            self.auth_denied = self.answer().map_err(|failure| first_cause(failure, &sent))?.err();
-        }
-        let mut answers = Vec::with_capacity(commands.len());
-        for _ in commands {
-            let answer = self.answer().map_err(|failure| first_cause(failure, &sent))?;
-            answers.push(answer.map_err(|denial| match &self.auth_denied {
-                // What went wrong is the password, not that there was none.
-                Some(wrong) if denial.code == "NOAUTH" => wrong.clone(),
-                _ => denial,
-            }));
-        }
+        let mut line = match self.line.take() {
+            Some(line) => line,
+            None => Line::open(&self.endpoint, &self.auth, deadline)?,
+        };
+        let answers = line.exchange(commands, deadline)?;
+        self.line = Some(line);
         Ok(answers)
     }
 
@@ -150,25 +136,6 @@ impl Server {
         match answers.pop() {
             Some(answer) => answer.map_err(Failure::Denied),
             None => Err(Failure::Reset),
-        }
-    }
-
-    fn answer(&mut self) -> Result<Result<Value, Denial>, Failure> {
-        match self.parser.parse_value(&mut self.stream) {
-            Ok(Value::ServerError(error)) => {
-                let text = error.details().unwrap_or_default().to_string();
-                let denial = Denial { code: error.code().to_string(), text };
-                // The one refusal that comes unasked, before the connection is closed (R17).
-                if denial.text.starts_with("max number of clients") {
-                    return Err(Failure::Denied(denial));
-                }
-                Ok(Err(denial))
-            }
-            Ok(value) => Ok(Ok(value)),
-            Err(error) => Err(match self.stream.trouble() {
-                Some(trouble) => Failure::from(trouble),
-                None => Failure::Rubbish(error.to_string()),
-            }),
         }
     }
 
@@ -214,6 +181,62 @@ impl Server {
         match self.call(cmd("CONFIG").arg("GET").arg(name), deadline)? {
             Value::Array(pair) => pair.into_iter().nth(1).map(string).transpose(),
             other => Err(Failure::Rubbish(format!("CONFIG GET answered {other:?}"))),
+        }
+    }
+}
+
+impl Line {
+    fn open(endpoint: &Endpoint, auth: &Auth, deadline: Deadline) -> Result<Line, Failure> {
+        let stream = Stream::connect(endpoint, deadline)?;
+        let greeting = auth.password.as_ref().map(|password| {
+            let mut command = cmd("AUTH");
+            if let Some(user) = &auth.username {
+                command.arg(user);
+            }
+            command.arg(password.expose()).clone()
+        });
+        Ok(Line { stream, parser: Parser::new(), greeting, auth_denied: None })
+    }
+
+    fn exchange(&mut self, commands: &[Cmd], deadline: Deadline) -> Result<Vec<Result<Value, Denial>>, Failure> {
+        self.stream.until(deadline);
+        let greeting = self.greeting.take();
+        let mut bytes = Vec::with_capacity(256);
+        for command in greeting.iter().chain(commands) {
+            command.write_packed_command(&mut bytes);
+        }
+        let sent = self.stream.write_all(&bytes);
+        if greeting.is_some() {
+            self.auth_denied = self.answer().map_err(|failure| first_cause(failure, &sent))?.err();
+        }
+        let mut answers = Vec::with_capacity(commands.len());
+        for _ in commands {
+            let answer = self.answer().map_err(|failure| first_cause(failure, &sent))?;
+            answers.push(answer.map_err(|denial| match &self.auth_denied {
+                // What went wrong is the password, not that there was none.
+                Some(wrong) if denial.code == "NOAUTH" => wrong.clone(),
+                _ => denial,
+            }));
+        }
+        Ok(answers)
+    }
+
+    fn answer(&mut self) -> Result<Result<Value, Denial>, Failure> {
+        match self.parser.parse_value(&mut self.stream) {
+            Ok(Value::ServerError(error)) => {
+                let text = error.details().unwrap_or_default().to_string();
+                let denial = Denial { code: error.code().to_string(), text };
+                // The one refusal that comes unasked, before the connection is closed (R17).
+                if denial.text.starts_with("max number of clients") {
+                    return Err(Failure::Denied(denial));
+                }
+                Ok(Err(denial))
+            }
+            Ok(value) => Ok(Ok(value)),
+            Err(error) => Err(match self.stream.trouble() {
+                Some(trouble) => Failure::from(trouble),
+                None => Failure::Rubbish(error.to_string()),
+            }),
         }
     }
 }

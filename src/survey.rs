@@ -20,14 +20,20 @@ struct Line {
     server: Option<Server>,
 }
 
+/// For one connection and for one answer.
+#[derive(Clone, Copy)]
+struct Budgets {
+    connect: Duration,
+    command: Duration,
+}
+
 /// The nodes of a pair and the connections to them.
 pub struct Survey {
     local: Line,
     peers: Vec<Line>,
     vip: IpAddr,
     auth: Auth,
-    connect: Duration,
-    command: Duration,
+    budgets: Budgets,
     alone_after: Duration,
     max_lag: u64,
     memory_dir: PathBuf,
@@ -43,8 +49,7 @@ impl Survey {
             peers: config.nodes.iter().filter(|node| **node != local).map(|node| line(*node, (*node).into())).collect(),
             vip: config.vip,
             auth: config.auth.clone(),
-            connect: config.timing.connect,
-            command: config.timing.command,
+            budgets: Budgets { connect: config.timing.connect, command: config.timing.command },
             alone_after: config.timing.alone_after,
             max_lag: config.policy.max_lag,
             memory_dir: config.memory_dir.clone(),
@@ -64,15 +69,15 @@ impl Survey {
     /// Looks at all nodes at the same time, and, where the VIP is not here and `ask_vip`, at who answers on it.
     pub fn look(&mut self, ask_vip: bool, deadline: Deadline) -> View {
         let holds_vip = self.holds_vip();
-        let (auth, connect, command) = (&self.auth, self.connect, self.command);
+        let (auth, budgets) = (&self.auth, self.budgets);
         let look = |line: &mut Line| {
-            let seen = line.observe(auth, connect, command, deadline);
+            let seen = line.observe(auth, budgets, deadline);
             Node { address: line.address, seen }
         };
         let vip = SocketAddr::new(self.vip, self.local.address.port());
         let (local, peers, on_vip) = std::thread::scope(|scope| {
             let peers: Vec<_> = self.peers.iter_mut().map(|line| scope.spawn(|| look(line))).collect();
-            let on_vip = (ask_vip && !holds_vip).then(|| scope.spawn(|| run_on(vip, auth, connect, deadline)));
+            let on_vip = (ask_vip && !holds_vip).then(|| scope.spawn(|| run_on(vip, auth, budgets.connect, deadline)));
             let local = look(&mut self.local);
             let peers: Vec<Node> = peers.into_iter().filter_map(|thread| thread.join().ok()).collect();
             (local, peers, on_vip.and_then(|thread| thread.join().ok()).flatten())
@@ -101,7 +106,7 @@ impl Survey {
 
     /// The local Redis alone.
     pub fn look_local(&mut self, deadline: Deadline) -> Result<Observation, Failure> {
-        self.local.observe(&self.auth, self.connect, self.command, deadline)
+        self.local.observe(&self.auth, self.budgets, deadline)
     }
 
     /// The connection to the local Redis, opened where it is not.
@@ -109,7 +114,7 @@ impl Survey {
     /// # Errors
     /// As [`Server::connect`].
     pub fn local(&mut self) -> Result<&mut Server, Failure> {
-        self.local.open(&self.auth, Deadline::after(self.connect))
+        self.local.open(&self.auth, Deadline::after(self.budgets.connect))
     }
 
     /// The connections to the local Redis and to `peer`.
@@ -117,7 +122,7 @@ impl Survey {
     /// # Errors
     /// As [`Server::connect`]; `Network` when there is no such node.
     pub fn local_and(&mut self, peer: SocketAddr) -> Result<(&mut Server, &mut Server), Failure> {
-        let deadline = Deadline::after(self.connect);
+        let deadline = Deadline::after(self.budgets.connect);
         let local = self.local.open(&self.auth, deadline)?;
         match self.peers.iter_mut().find(|line| line.address == peer) {
             Some(line) => Ok((local, line.open(&self.auth, deadline)?)),
@@ -143,34 +148,14 @@ impl Line {
 
     /// A kept connection may have been closed since (CLIENT KILL after a handover, a restart), which says nothing
     /// about the server: then a new one is tried, once.
-    fn observe(
-        &mut self,
-        auth: &Auth,
-        connect: Duration,
-        command: Duration,
-        deadline: Deadline,
-    ) -> Result<Observation, Failure> {
+    fn observe(&mut self, auth: &Auth, budgets: Budgets, deadline: Deadline) -> Result<Observation, Failure> {
         let was_open = self.server.is_some();
-        let seen = self.observe_once(auth, connect, command, deadline);
-        match seen {
-            Err(Failure::Reset) if was_open => self.observe_once(auth, connect, command, deadline),
+        let mut observe =
+            || self.open(auth, deadline.at_most(budgets.connect))?.observe(deadline.at_most(budgets.command));
+        match observe() {
+            Err(Failure::Reset) if was_open => observe(),
             seen => seen,
         }
-    }
-
-    fn observe_once(
-        &mut self,
-        auth: &Auth,
-        connect: Duration,
-        command: Duration,
-        deadline: Deadline,
-    ) -> Result<Observation, Failure> {
-        let seen = self.open(auth, deadline.at_most(connect))?.observe(deadline.at_most(command));
-        if seen.as_ref().is_err_and(|failure| !matches!(failure, Failure::Denied(_))) {
-            // What is left in a broken conversation would answer the next question.
-            self.server = None;
-        }
-        seen
     }
 }
 

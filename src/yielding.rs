@@ -8,7 +8,7 @@ use crate::deadline::{Deadline, Stopwatch, ms};
 use crate::handover::{self, Side, Trouble, failed};
 use crate::info::Role;
 use crate::plan::{self, Step, View, Vip};
-use crate::program::{Outcome, Program};
+use crate::program::{Outcome, Program, observed};
 use crate::turn::{Ended, Turn};
 
 /// What is the other node's to do is left to it for this long.
@@ -97,14 +97,11 @@ fn outline(view: &View) -> String {
 /// The holder of the VIP has no program that takes the role: it is moved from here, in the same lossless way.
 fn give_up(program: &mut Program, turn: &Turn, view: &View, peer: SocketAddr, why: &str) -> Result<(), Trouble> {
     let (local, command) = (program.local, program.config.timing.command);
-    let version = |node: SocketAddr| {
-        let mut nodes = std::iter::once(&view.local).chain(&view.peers);
-        nodes.find(|seen| seen.address == node).and_then(|found| found.seen.as_ref().ok()).map(|seen| seen.version)
-    };
+    let (mine, theirs) = (observed(view, local)?.version, observed(view, peer)?.version);
     let _acting = turn.act(Deadline::after(Duration::from_secs(3)))?;
     let (giver, taker) = program.survey.local_and(peer).map_err(|failure| failed("connecting to", peer, failure))?;
-    let mut giver = Side { server: giver, address: local, version: version(local).unwrap_or_default() };
-    let mut taker = Side { server: taker, address: peer, version: version(peer).unwrap_or_default() };
+    let mut giver = Side { server: giver, address: local, version: mine };
+    let mut taker = Side { server: taker, address: peer, version: theirs };
     let moved = handover::swap(&mut giver, &mut taker, command, &|| turn.check())?;
     let _ = handover::disconnect_clients(giver.server, command);
     let rewritten = [

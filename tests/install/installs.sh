@@ -38,6 +38,34 @@ test_without_a_password_none_is_named() {
     absent /etc/keepalived/redis.pass
 }
 
+test_every_key_of_redis_ha_toml_can_be_taken_into_use() {
+    run 0 install_pair --names redis-a,redis-b
+    sed -i 's/^#\([a-z_]* = \)/\1/' /etc/keepalived/redis-ha.toml
+    is 17 "$(grep -c '^[a-z_]* = ' /etc/keepalived/redis-ha.toml)" "keys in use"
+    # 1: there is no Redis. 3 would be: the configuration can't be read.
+    rm -rf /var/lib/keepalived-redis/redis-ha
+    run 1 /usr/libexec/keepalived/check_redis -v
+    says "192.168.158.11:6379"
+    if grep -q redis-ha.toml "$TMP/out"; then fail "a complaint about redis-ha.toml"; fi
+    sed -i 's/^keep = .*/keep = none/' /etc/keepalived/redis-ha.toml
+    rm -rf /var/lib/keepalived-redis/redis-ha
+    run 3 /usr/libexec/keepalived/check_redis -v
+}
+
+test_the_test_of_the_configuration_sees_the_options_of_the_distribution() {
+    run 0 install_pair
+    dropin=/etc/systemd/system/keepalived.service.d/keepalived-redis.conf
+    keepalived=$(command -v keepalived)
+    # shellcheck disable=SC2016 # systemd's variable
+    grep -qxF "ExecStartPre=$keepalived --config-test "'$DAEMON_ARGS' $dropin || fail "Debian"
+    rm $dropin
+    mkdir -p /etc/sysconfig
+    echo 'KEEPALIVED_OPTIONS="-D"' >/etc/sysconfig/keepalived
+    run 0 install_pair
+    # shellcheck disable=SC2016 # systemd's variable
+    grep -qxF "ExecStartPre=$keepalived --config-test "'$KEEPALIVED_OPTIONS' $dropin || fail "RHEL"
+}
+
 test_it_ends_with_what_keepalived_and_the_check_say_and_what_is_next() {
     run 0 install_pair
     says "keepalived -t: /etc/keepalived/keepalived.conf is good"

@@ -52,6 +52,13 @@ test_wrong_nodes_are_refused() {
     refuses 1 "reading --nodes: '192.168.158.11': one node only: give all of them, as A,B" pair --nodes 192.168.158.11
 }
 
+test_more_nodes_than_the_weight_allows_are_refused() {
+    many=192.168.158.11
+    for i in 101 102 103 104 105 106 107 108 109; do many=$many,192.168.158.$i; done
+    run 0 pair --dry-run --nodes "$many"
+    refuses 1 "reading --nodes: 11 nodes: the priorities are for 10 at most: give fewer" pair --nodes "$many,192.168.158.110"
+}
+
 test_another_machine_than_the_nodes_is_refused() {
     refuses 1 "looking for this machine among --nodes: none of 10.0.0.1,10.0.0.2 is an address of it: run this on the nodes, or correct --nodes" \
         pair --nodes 10.0.0.1,10.0.0.2
@@ -102,6 +109,12 @@ test_a_wrong_password_file_is_refused() {
     chmod 600 "$file"
     refuses 1 "reading --password-file $file: it is empty: write the password of Redis into it (or give --no-password)" \
         pair --password-file "$file"
+    printf '\n' >"$file"
+    refuses 1 "reading --password-file $file: it is empty: write the password of Redis into it (or give --no-password)" \
+        pair --password-file "$file"
+    printf 's3cret\nother' >"$file"
+    refuses 1 "reading --password-file $file: more than one line: write the password alone, on one line" \
+        pair --password-file "$file"
     echo s3cret >"$file"
     for mode in 640 604 644 660; do
         chmod $mode "$file"
@@ -112,6 +125,10 @@ test_a_wrong_password_file_is_refused() {
     run 0 pair --password-file "$file"
     chmod 644 /etc/keepalived/redis.pass
     refuses 1 "reading the password file /etc/keepalived/redis.pass: others than its owner can read it (mode 644): chmod 600 /etc/keepalived/redis.pass" \
+        pair
+    chmod 600 /etc/keepalived/redis.pass
+    chown nobody /etc/keepalived/redis.pass
+    refuses 1 "reading the password file /etc/keepalived/redis.pass: root does not own it, so the programs would refuse it: chown root:root /etc/keepalived/redis.pass" \
         pair
 }
 

@@ -173,10 +173,20 @@ impl Host {
         Ok(self.command("sh")?.args(["-c", script]).output()?)
     }
 
+    /// A command that starts a program inside and ends at once: the program is a child of pid 1.
+    /// As a child of nsenter(1) it could not die while stopped: that stops with its child, and a
+    /// namespace ends only when all its dead are reaped.
+    pub fn detached(&self, program: &str) -> Result<Command> {
+        let mut command = self.command("setsid")?;
+        command.args(["--fork", program]);
+        Ok(command)
+    }
+
     /// Starts a program inside that goes on by itself.
     pub fn spawn(&self, program: &str, args: &[&str]) -> Result<()> {
-        let mut child = self.command(program)?.args(args).stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
-        std::thread::spawn(move || child.wait());
+        let mut command = self.detached(program)?;
+        command.args(args).stdout(Stdio::null()).stderr(Stdio::null());
+        ensure!(command.status()?.success(), "starting {program} on {}", self.name);
         Ok(())
     }
 

@@ -16,7 +16,8 @@ const NAME: &str = "keepalived";
 const CONFIG: &str = "/etc/keepalived/keepalived.conf";
 /// There while nobody wants keepalived to run: written by the lab and by the `systemctl` below.
 const UNWANTED: &str = "/run/lab/keepalived.unwanted";
-/// What systemd waits by default (`RestartSec`).
+/// Where `RestartSec` may stand, and what systemd takes where it does not.
+const DROP_INS: &str = "/etc/systemd/system/keepalived.service.d";
 const RESTART: Duration = Duration::from_millis(100);
 
 /// A `systemctl` for hosts without systemd: it can stop keepalived, as unit and all.
@@ -37,7 +38,8 @@ pub fn install_systemctl(host: &Host) -> Result<()> {
 pub enum Supervision {
     /// Nobody: dead is dead, as with Debian's own unit.
     None,
-    /// It is started again 100 ms after its death unless it was stopped: `Restart=always`.
+    /// It is started again after its death unless it was stopped: `Restart=always`, after the
+    /// `RestartSec` of the host's drop-in.
     Restart,
 }
 
@@ -50,7 +52,7 @@ pub fn start(host: &Arc<Host>, supervision: Supervision) -> Result<()> {
 
 fn launch(host: &Arc<Host>, supervision: Supervision) -> Result<()> {
     let mut child = host
-        .command(NAME)?
+        .detached(NAME)?
         .args(["--dont-fork", "--log-console", "--log-detail", "--use-file", CONFIG])
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
@@ -60,14 +62,14 @@ fn launch(host: &Arc<Host>, supervision: Supervision) -> Result<()> {
         if let Some(stderr) = child.stderr.take() {
             follow(&host, BufReader::new(stderr));
         }
-        let _ = child.wait();
+        let _ = child.wait(); // setsid(1), long gone
         // The power went, or somebody stopped it.
         if !host.is_on() || host.file(UNWANTED).exists() {
             return;
         }
         host.tell("keepalived has died");
         if supervision == Supervision::Restart {
-            std::thread::sleep(RESTART);
+            std::thread::sleep(restart_sec(&host));
             if host.is_on() && !host.file(UNWANTED).exists() {
                 host.tell("keepalived is started again");
                 let _ = launch(&host, supervision);
@@ -77,8 +79,16 @@ fn launch(host: &Arc<Host>, supervision: Supervision) -> Result<()> {
     Ok(())
 }
 
-/// Takes keepalived's lines into the story and a file. A notify program that outlives keepalived
-/// does not hold its stderr, so the end of the stream is the end of keepalived.
+fn restart_sec(host: &Host) -> Duration {
+    let Ok(files) = std::fs::read_dir(host.file(DROP_INS)) else { return RESTART };
+    let texts = files.flatten().map(|file| std::fs::read_to_string(file.path()));
+    let text = texts.map_while(std::result::Result::ok).collect::<String>();
+    let set = text.lines().find_map(|line| line.strip_prefix("RestartSec="));
+    set.and_then(|value| value.trim().parse().ok()).map_or(RESTART, Duration::from_secs_f32)
+}
+
+/// Takes keepalived's lines into the story and a file. The programs that keepalived starts do not
+/// have its stderr, so the end of the stream is the end of keepalived.
 fn follow(host: &Host, lines: impl BufRead) {
     let path = host.file("/var/log/keepalived.log");
     let mut log = OpenOptions::new().create(true).append(true).open(path).ok();

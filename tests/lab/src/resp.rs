@@ -50,7 +50,17 @@ pub struct Connection {
 impl Connection {
     /// Connects and authenticates; `timeout` bounds each call, and the connecting.
     pub fn open(address: SocketAddr, password: &str, timeout: Duration) -> io::Result<Connection> {
-        let stream = TcpStream::connect_timeout(&address, timeout)?;
+        Connection::open_within(address, password, timeout, timeout)
+    }
+
+    /// The same with a time of its own for connecting.
+    pub fn open_within(
+        address: SocketAddr,
+        password: &str,
+        connect: Duration,
+        timeout: Duration,
+    ) -> io::Result<Connection> {
+        let stream = TcpStream::connect_timeout(&address, connect)?;
         stream.set_nodelay(true)?;
         let mut connection = Connection::new(Stream::Tcp(stream), timeout);
         match connection.call(&["AUTH", password])? {

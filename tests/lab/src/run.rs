@@ -111,7 +111,9 @@ impl<'a> Run<'a> {
         let from = self.lab.story.now();
         act()?;
         let (_, last) = self.writer.acknowledged();
-        let waited = wait::until_steady(&format!("the goal of {name}"), STEADY, limit, || {
+        // A promotion may be the other host's last step before the VIP goes on.
+        let hold = if matches!(goal, Goal::Promoted(_)) { STEADY / 2 } else { STEADY };
+        let waited = wait::until_steady(&format!("the goal of {name}"), hold, limit, || {
             self.holds(goal) && self.writer.acknowledged().1 > last
         });
         if let Err(e) = &waited {
@@ -201,6 +203,7 @@ impl std::fmt::Display for Record {
 
 /// Redis, the suite and keepalived on both hosts, until the first host serves.
 pub fn bring_up(lab: &Lab, suite: Suite) -> Result<()> {
+    suite.prepare()?;
     for host in &lab.hosts {
         redis_server::start(host)?;
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 
 use crate::host::{Cable, Host};
-use crate::keepalived;
+use crate::keepalived::{self, Supervision};
 use crate::lab::Lab;
 use crate::redis_server;
 use crate::run::{Goal, Record, Run};
@@ -99,13 +99,15 @@ fn big_copy(run: &mut Run<'_>) -> Result<()> {
 
 fn kill_keepalived(run: &mut Run<'_>) -> Result<()> {
     let (suite, a, b) = (run.suite, run.lab.a(), run.lab.b());
-    // Ours is started again at once, so the VIP may be back before anything else has happened.
-    let goal = if suite == Suite::Scripts { Goal::Promoted(b) } else { at_the_end(run) };
-    run.phase("failover", LIMIT, goal, || {
+    run.phase("failover", LIMIT, Goal::Promoted(b), || {
         keepalived::kill_all(a);
         Ok(())
     })?;
-    failback(run, LIMIT, || if keepalived::runs(a) { Ok(()) } else { suite.start_keepalived(a) })
+    // Where it is started again by itself, an administrator waits for that.
+    failback(run, LIMIT, || match suite.supervision() {
+        Supervision::Restart => Ok(()),
+        Supervision::None => suite.start_keepalived(a),
+    })
 }
 
 fn stop_keepalived(run: &mut Run<'_>) -> Result<()> {
@@ -115,10 +117,11 @@ fn stop_keepalived(run: &mut Run<'_>) -> Result<()> {
     failback(run, LIMIT, || suite.start_keepalived(a))
 }
 
-/// Everything starts as at boot: nothing waits for anything.
+/// Everything starts as at boot, Redis first: the scripts' check would stop keepalived for good.
 fn boot(suite: Suite, host: &Arc<Host>, cable: Cable) -> Result<()> {
     host.power_on(cable)?;
     redis_server::start(host)?;
+    redis_server::until_up(host)?;
     suite.start_keepalived(host)
 }
 

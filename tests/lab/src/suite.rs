@@ -36,6 +36,14 @@ impl Suite {
         }
     }
 
+    /// Builds what has to be built, so that no time is lost later.
+    pub fn prepare(self) -> Result<()> {
+        match self {
+            Suite::Scripts => Ok(()),
+            Suite::Ours { .. } => ours::programs().map(drop),
+        }
+    }
+
     /// Installs it on every host. Redis must be up.
     pub fn install(self, lab: &Lab) -> Result<()> {
         for host in &lab.hosts {

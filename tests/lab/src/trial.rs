@@ -51,3 +51,19 @@ pub fn assert_median(trials: &[Trial], phase: &str, limit: Duration) {
         worst.map_or("", |trial| trial.story.as_str())
     );
 }
+
+/// Lines of the story: the last in which `host` did or became `mark`, and the first after it for
+/// each of `then`.
+pub fn after<const N: usize>(story: &str, host: &str, mark: &str, then: [&str; N]) -> [usize; N] {
+    let lines: Vec<&str> = story.lines().collect();
+    let says = |line: &str, text: &str| {
+        let mut words = line.split_whitespace().skip(1);
+        words.next() == Some(host) && matches!(words.next(), Some("is" | "does")) && line.contains(text)
+    };
+    let missing = |text: &str| -> usize { panic!("{host} never: {text}\n{story}") };
+    let from = lines.iter().rposition(|line| says(line, mark)).unwrap_or_else(|| missing(mark));
+    then.map(|text| {
+        let found = lines.iter().skip(from).position(|line| says(line, text));
+        found.map_or_else(|| missing(text), |at| from + at)
+    })
+}

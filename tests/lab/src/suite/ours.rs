@@ -39,7 +39,7 @@ pub fn install(lab: &Lab, sticky: bool) -> Result<()> {
 }
 
 /// Where the programs are: `LAB_BIN_DIR`, or built now, once.
-fn programs() -> Result<PathBuf> {
+pub fn programs() -> Result<PathBuf> {
     static BUILT: OnceLock<Result<PathBuf, String>> = OnceLock::new();
     if let Some(dir) = std::env::var_os("LAB_BIN_DIR") {
         return Ok(PathBuf::from(dir));

@@ -1,0 +1,134 @@
+//! The next step of each notify program. Pure.
+
+use std::time::Duration;
+
+use super::{Step, View, Vip, follow, in_sync, loses_to};
+use crate::info::{Following, Observation};
+use crate::lineage::compare;
+
+/// The next step of `redis_master`: this node has been given the VIP.
+pub fn serve(view: &View) -> Step {
+    if let Vip::At(holder) = view.vip {
+        return Step::Refuse(format!("the VIP is at {holder}, and keepalived decides who holds it"));
+    }
+    let local = match &view.local.seen {
+        Ok(local) if local.loading => return Step::Wait("the local Redis is loading its data".to_string()),
+        Ok(local) => local,
+        Err(failure) => return Step::Wait(format!("the local Redis at {}: {failure}", view.local.address)),
+    };
+    match local.following() {
+        None => serve_as_master(view, local),
+        Some(following) => serve_from_replica(view, local, following),
+    }
+}
+
+fn serve_as_master(view: &View, local: &Observation) -> Step {
+    if let Some((address, peer)) = view.serving_peer() {
+        return match loses_to(view, local, address, peer) {
+            Some(why) => follow(local, address, peer, why),
+            None => Step::Done(format!("master already; {address} is one too and has to follow")),
+        };
+    }
+    if view.served_this_run(local) {
+        return Step::Done("master already".to_string());
+    }
+    // A Redis that has restarted as master by itself, or that a person made master.
+    let mut better =
+        view.reachable().filter_map(|(address, peer)| Some((address, loses_to(view, local, address, peer)?)));
+    if let Some((address, why)) = better.next() {
+        return Step::Raise(address, why);
+    }
+    match view.reachable().next() {
+        Some(_) => Step::Done("master already".to_string()),
+        None if view.is_alone() => Step::Done("master already, and no peer has answered for long enough".to_string()),
+        None => Step::Hold(view.waits_alone()),
+    }
+}
+
+fn serve_from_replica(view: &View, local: &Observation, following: &Following) -> Step {
+    if let Some((address, peer)) = view.serving_peer() {
+        if local.follows(address) {
+            return match in_sync(local, peer, view.max_lag) {
+                Ok(()) => Step::TakeOver(address, format!("in sync with {address}")),
+                Err(missing) => Step::Wait(missing),
+            };
+        }
+        let now = format!("it follows {}:{} and the master is {address}", following.host, following.port);
+        // An empty master must not wipe us: it is the one to follow.
+        return match (peer.keys, local.keys) {
+            (0, keys) if keys > 0 => Step::Promote(format!("{address} is master but empty, and we have {keys} keys")),
+            _ => follow(local, address, peer, now),
+        };
+    }
+    let mut better =
+        view.reachable().filter_map(|(address, peer)| Some((address, loses_to(view, local, address, peer)?)));
+    if let Some((address, why)) = better.next() {
+        return Step::Raise(address, why);
+    }
+    if view.reachable().next().is_some() {
+        return Step::Promote("no node is master, and none has newer data".to_string());
+    }
+    if view.synced_this_run(local) {
+        return Step::Promote("in sync when the master went away".to_string());
+    }
+    if view.is_alone() { Step::Promote(view.waits_alone()) } else { Step::Wait(view.waits_alone()) }
+}
+
+/// The next step of `redis_backup` and `redis_fault`: this node does not hold the VIP. `waited` is for how long the
+/// program has seen the pair as it is now; `grace` is how long it leaves a step to the other node's program.
+pub fn yield_role(view: &View, waited: Duration, grace: Duration) -> Step {
+    let local = match &view.local.seen {
+        Ok(local) if local.loading => return Step::Wait("the local Redis is loading its data".to_string()),
+        Ok(local) => local,
+        Err(failure) => return Step::Wait(format!("the local Redis at {}: {failure}", view.local.address)),
+    };
+    let Some((address, peer)) = view.serving_peer() else {
+        return without_a_serving_peer(view, local, waited, grace);
+    };
+    let serves = view.vip == Vip::At(address);
+    if local.follows(address) {
+        return match in_sync(local, peer, view.max_lag) {
+            Ok(()) => Step::Done(format!("replica of {address}, in sync")),
+            Err(missing) => {
+                let link_up = local.following().is_some_and(|following| following.link_up || following.syncing);
+                let hint = if !link_up && waited >= grace { " (is masterauth right on this node?)" } else { "" };
+                Step::Wait(format!("replica of {address}: {missing}{hint}"))
+            }
+        };
+    }
+    if let Some(following) = local.following() {
+        let now = format!("it follows {}:{} and the master is {address}", following.host, following.port);
+        if peer.keys == 0 && local.keys > 0 && waited < grace {
+            return Step::Wait(format!("{now}, which is empty"));
+        }
+        return follow(local, address, peer, now);
+    }
+    // Two masters. The holder of the VIP decides who stands; its program has the grace to follow us.
+    if !serves {
+        return Step::Wait(format!("{address} is master too; waiting for one of us to hold the VIP"));
+    }
+    let relation = compare(&local.replication.lineage, &peer.replication.lineage);
+    if relation.may_follow() || local.keys == 0 || waited >= grace {
+        return follow(local, address, peer, format!("{address} serves"));
+    }
+    Step::Wait(format!("{address} serves; leaving it the time to see our data"))
+}
+
+fn without_a_serving_peer(view: &View, local: &Observation, waited: Duration, grace: Duration) -> Step {
+    if !local.is_master() {
+        return Step::Wait("no node is master; the one that gets the VIP will be".to_string());
+    }
+    let Vip::At(holder) = view.vip else {
+        return Step::Wait("no other node serves; keeping the data as it is".to_string());
+    };
+    match view.reachable().find(|(address, _)| *address == holder) {
+        Some((_, peer)) if peer.follows(view.local.address) && in_sync(peer, local, view.max_lag).is_ok() => {
+            if waited >= grace {
+                Step::GiveUp(holder, format!("{holder} holds the VIP and its redis_master does not take the role"))
+            } else {
+                Step::Wait(format!("{holder} holds the VIP and takes the role"))
+            }
+        }
+        _ => Step::Wait(format!("{holder} holds the VIP and is not ready for the role")),
+    }
+}
