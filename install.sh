@@ -489,7 +489,12 @@ build() {
         target=$host
         flags='-C target-feature=+crt-static'
     fi
-    if [ -n "$build_as" ]; then target_dir=$here/target; else target_dir=${CARGO_TARGET_DIR:-$here/target}; fi
+    target_dir=${CARGO_TARGET_DIR:-$here/target}
+    if [ -n "$build_as" ]; then
+        target_dir=$here/target
+        if [ -e "$target_dir" ]; then place=$target_dir; else place=$here; fi
+        if ! builder test -w "$place"; then target_dir=$home/.cache/keepalived-redis-build; fi
+    fi
     case $target_dir in
         /*) ;;
         *) target_dir=$here/$target_dir ;;

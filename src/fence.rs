@@ -48,6 +48,19 @@ impl Fence {
         Ok(Fence { kind: Kind::MinReplicas { former }, ends: Deadline::after(Duration::from_secs(3600)) })
     }
 
+    /// Stops the writes for `pause` from now on, where they would go on by themselves before that.
+    ///
+    /// # Errors
+    /// The [`Failure`]; then they go on when [`Fence::left`] is over.
+    pub fn renew(&mut self, server: &mut Server, pause: Duration, command: Duration) -> Result<(), Failure> {
+        if let Kind::Pause = self.kind {
+            let ends = Deadline::after(pause);
+            hold_writes(server, pause, command)?;
+            self.ends = ends;
+        }
+        Ok(())
+    }
+
     /// How long the writes are sure to stay stopped.
     pub fn left(&self) -> Duration {
         self.ends.left()

@@ -2,8 +2,8 @@
 //!
 //! Modules lean only on those named before them: [`endpoint`], [`deadline`], [`addresses`] (ground); [`config`],
 //! [`journal`], [`memory`], [`ticket`], [`turn`]; [`info`], [`stream`], [`server`] (one Redis); [`lineage`], [`plan`] (pure
-//! decisions); [`survey`], [`probe`], [`fence`], [`handover`], [`rollback`] (one step each); [`program`], [`serve`],
-//! [`yielding`], [`stop`], [`check`] (what a program does); [`cli`], and the doorways in `bin/`.
+//! decisions); [`survey`], [`probe`], [`fence`], [`handover`], [`rollback`] (one step each); [`program`], [`following`],
+//! [`serve`], [`yielding`], [`stop`], [`check`] (what a program does); [`cli`], and the doorways in `bin/`.
 
 pub mod addresses;
 pub mod check;
@@ -12,6 +12,7 @@ pub mod config;
 pub mod deadline;
 pub mod endpoint;
 pub mod fence;
+pub mod following;
 pub mod handover;
 pub mod info;
 pub mod journal;

@@ -226,12 +226,19 @@ fn loses_to(view: &View, local: &Observation, address: SocketAddr, peer: &Observ
     }
 }
 
-fn follow(local: &Observation, address: SocketAddr, peer: &Observation, why: String) -> Step {
+/// Is the local data provably contained in the peer's, and how many bytes past the fork are only here, where the ids
+/// tell? An empty data set is contained in any.
+pub fn containment(local: &Observation, peer: &Observation) -> (bool, Option<u64>) {
     let relation = compare(&local.replication.lineage, &peer.replication.lineage);
     let diverged = match relation {
         Relation::Ahead(bytes) | Relation::Diverged { local: bytes, .. } => Some(bytes),
         Relation::Equal | Relation::Behind(_) => Some(0),
         Relation::Unrelated => None,
     };
-    Step::Follow { peer: address, contained: local.keys == 0 || relation.may_follow(), diverged, why }
+    (local.keys == 0 || relation.may_follow(), diverged)
+}
+
+fn follow(local: &Observation, address: SocketAddr, peer: &Observation, why: String) -> Step {
+    let (contained, diverged) = containment(local, peer);
+    Step::Follow { peer: address, contained, diverged, why }
 }

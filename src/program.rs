@@ -5,15 +5,14 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::addresses;
-use crate::config::{Config, RollbackMode};
+use crate::config::Config;
 use crate::deadline::{Deadline, Stopwatch, ms};
 use crate::fence;
-use crate::handover::{self, Side, Trouble, failed};
+use crate::handover::{Trouble, failed};
 use crate::info::Observation;
 use crate::journal::Journal;
 use crate::memory::{Served, Store};
-use crate::plan::{Step, View};
-use crate::rollback;
+use crate::plan::View;
 use crate::survey::Survey;
 use crate::turn::{Ended, Turn};
 
@@ -139,79 +138,6 @@ impl Program {
         if let Err(error) = written {
             self.journal.line(&format!("warning: {error}; going on without"), &[]);
         }
-    }
-
-    /// Makes the local Redis a replica of the step's peer, after a rollback file where data would be dropped.
-    ///
-    /// # Errors
-    /// [`Trouble`]; without the rollback file that is needed nothing is dropped.
-    pub fn follow(&mut self, turn: &Turn, view: &View, step: &Step) -> Result<(), Trouble> {
-        let Step::Follow { peer, contained, diverged, why } = step else { return Ok(()) };
-        let Ok(seen) = &view.local.seen else { return Ok(()) };
-        self.keep(turn, seen, *peer, *contained, *diverged)?;
-        let command = self.config.timing.command;
-        let _acting = turn.act(Deadline::after(Duration::from_secs(3)))?;
-        let local = self.local;
-        let server = self.survey.local().map_err(|failure| failed("connecting to", local, failure))?;
-        let mut side = Side { server, address: local, version: seen.version };
-        handover::follow(&mut side, *peer, command)?;
-        let rewritten = handover::rewrite_config(side.server, command);
-        self.forget_served();
-        self.journal.line(&format!("now a replica of {peer}, because {why}"), &[("peer", peer)]);
-        self.warn_rewrite(local, rewritten);
-        Ok(())
-    }
-
-    /// A rollback file of the local data, where it is not contained in the peer's.
-    fn keep(
-        &mut self,
-        turn: &Turn,
-        seen: &Observation,
-        peer: SocketAddr,
-        contained: bool,
-        diverged: Option<u64>,
-    ) -> Result<(), Trouble> {
-        let past = diverged.map_or_else(|| "unknown".to_string(), |bytes| bytes.to_string());
-        match self.config.rollback.mode {
-            RollbackMode::Never if contained => return Ok(()),
-            RollbackMode::Never => {
-                let sentence = format!("dropping the local data for that of {peer}; rollback.mode is never");
-                self.journal.line(&sentence, &[("keys", &seen.keys), ("diverged_bytes", &past)]);
-                return Ok(());
-            }
-            RollbackMode::Auto if contained => return Ok(()),
-            RollbackMode::Always if seen.keys == 0 => return Ok(()),
-            RollbackMode::Auto | RollbackMode::Always => {}
-        }
-        let settings = self.config.rollback.clone();
-        let cause = |error: anyhow::Error| failed("following", peer, format!("{error:#}"));
-        let used = self.used_memory();
-        rollback::room_for(&settings.dir, used).map_err(cause)?;
-        let (endpoint, node) = (self.survey.local_endpoint().clone(), self.local.to_string());
-        let deadline = Deadline::after(self.config.timing.sync);
-        let clock = Stopwatch::start();
-        let kept = rollback::take(&settings, &endpoint, &self.config.auth, &node, deadline, &|| turn.check());
-        // What ended it was a newer notification, not the disk.
-        turn.check()?;
-        let kept = kept.map_err(cause)?;
-        self.journal.line(
-            &format!("kept the local data in {} before following {peer}", kept.path.display()),
-            &[
-                ("keys", &seen.keys),
-                ("diverged_bytes", &past),
-                ("bytes", &kept.bytes),
-                ("took_ms", &ms(clock.elapsed())),
-            ],
-        );
-        Ok(())
-    }
-
-    fn used_memory(&mut self) -> u64 {
-        let command = self.config.timing.command;
-        let Ok(server) = self.survey.local() else { return 0 };
-        let info = server.call(redis::cmd("INFO").arg("memory"), Deadline::after(command));
-        let text = info.and_then(crate::server::string).unwrap_or_default();
-        text.lines().find_map(|line| line.strip_prefix("used_memory:")?.trim().parse().ok()).unwrap_or(0)
     }
 
     /// A role that is not in redis.conf is gone at the next restart (R10): worth a line, never a failure.

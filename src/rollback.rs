@@ -35,7 +35,7 @@ pub fn take(
     auth: &Auth,
     node: &str,
     deadline: Deadline,
-    go_on: &dyn Fn() -> Result<(), Ended>,
+    go_on: &mut dyn FnMut() -> Result<(), Ended>,
 ) -> anyhow::Result<Kept> {
     let named = |error: &dyn std::fmt::Display| {
         anyhow::anyhow!("keeping a rollback file in {}: {error}", settings.dir.display())
@@ -63,7 +63,7 @@ fn dump(
     endpoint: &Endpoint,
     auth: &Auth,
     deadline: Deadline,
-    go_on: &dyn Fn() -> Result<(), Ended>,
+    go_on: &mut dyn FnMut() -> Result<(), Ended>,
 ) -> anyhow::Result<u64> {
     // Made before redis-cli writes into it, so that nobody else can ever read it.
     fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(part)?;

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use crate::deadline::{Deadline, Stopwatch, ms};
 use crate::fence;
+use crate::following;
 use crate::handover::{self, Side, Trouble, failed};
-use crate::info::Observation;
 use crate::plan::{self, Step, View, Vip};
 use crate::program::{Outcome, Program, observed};
 use crate::turn::{Ended, Turn};
@@ -106,7 +106,7 @@ fn take(
         Step::Promote(why) => promote(program, turn, view, why).map(Some),
         Step::TakeOver(peer, why) => take_over(program, turn, view, *peer, why).map(Some),
         Step::Raise(peer, why) => raise(program, turn, view, *peer, why).map(|()| None),
-        Step::Follow { .. } => program.follow(turn, view, step).map(|()| None),
+        Step::Follow { peer, why, .. } => following::follow(program, turn, view, *peer, why).map(|()| None),
         Step::GiveUp(..) => Ok(None),
     }
 }

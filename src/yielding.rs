@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::deadline::{Deadline, Stopwatch, ms};
+use crate::following;
 use crate::handover::{self, Side, Trouble, failed};
 use crate::info::Role;
 use crate::plan::{self, Step, View, Vip};
@@ -50,7 +51,7 @@ pub fn run(program: &mut Program, turn: &Turn) -> Result<Outcome, Ended> {
                 program.journal.line(why, &[("took_ms", &ms(program.clock.elapsed()))]);
                 return Ok(Outcome::Yes);
             }
-            Step::Follow { .. } => program.follow(turn, &view, &step),
+            Step::Follow { peer, why, .. } => following::follow(program, turn, &view, *peer, why),
             Step::GiveUp(peer, why) => give_up(program, turn, &view, *peer, why),
             Step::Wait(why) | Step::Hold(why) | Step::Refuse(why) => {
                 program.say_waiting(why);

@@ -1,6 +1,13 @@
 # shellcheck shell=bash
 # What the tests and the demo need: packages, Rust, and a kernel that lets root
-# make hosts. Sourced by tests/run.sh and demo.sh, which set $tree.
+# make hosts. Sourced by tests/run.sh and demo.sh.
+
+# The source tree.
+tree=$(CDPATH='' cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd) || exit 1
+# A user's PATH may lack the sbin directories.
+export LC_ALL=C.UTF-8 PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin"
+# Nothing of the caller's own may change what is built or tried.
+unset RUSTFLAGS MAKEFLAGS LAB_BIN_DIR KEEPALIVED_REDIS_CONFIG KEEPALIVED_REDIS_STATE REDISCLI_AUTH
 
 say() { printf '%s\n' "$*"; }
 die() {
@@ -26,8 +33,7 @@ allow_starts() {
     policy_is_ours=0
 }
 
-# has_command NAME: also where the PATH of a user lacks the sbin directories.
-has_command() { PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin command -v "$1" >/dev/null 2>&1; }
+has_command() { command -v "$1" >/dev/null 2>&1; }
 
 # install_packages COMMAND:PACKAGE...: the packages whose command is missing.
 # They are not started now, and not at the next boot either.
@@ -99,9 +105,9 @@ builder() (
     exec "$@"
 )
 
-# need_rust COMPONENT...: cargo, a linker, and components such as clippy.
+# Says in $rust which one it is.
 need_rust() {
-    local component wanted
+    local wanted
     find_cargo
     wanted=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' "$tree/Cargo.toml")
     rust=$(builder rustc --version 2>/dev/null | cut -d ' ' -f 2) || rust=
@@ -109,40 +115,59 @@ need_rust() {
     if [ "$(printf '%s\n%s\n' "$wanted" "$rust" | sort -V | head -n 1)" != "$wanted" ]; then
         die "looking at Rust: it is $rust, and $wanted or newer is needed: rustup update (Debian's own package is too old)"
     fi
+}
+
+# need_components NAME...: such as clippy and rustfmt.
+need_components() {
+    local component
     for component in "$@"; do
-        if builder cargo "$component" --version >/dev/null 2>&1; then continue; fi
+        if builder cargo "${component/#rustfmt/fmt}" --version >/dev/null 2>&1; then continue; fi
         say "installing $component"
-        builder rustup component add "${component/#fmt/rustfmt}" >/dev/null 2>&1 </dev/null ||
-            die "looking for cargo $component: not there, and rustup component add failed: install it"
+        builder rustup component add "$component" >/dev/null 2>&1 </dev/null ||
+            die "looking for $component: not there, and rustup component add failed: install it"
     done
 }
 
-# built_by PROFILE-FLAG... : says, one to a line, the programs that cargo built.
+# built_by CARGO-ARGUMENT...: says, one to a line, the programs that cargo built.
 built_by() {
     builder cargo "$@" --locked --message-format=json-render-diagnostics |
         sed -n 's/.*"executable":"\([^"]*\)".*/\1/p'
     return "${PIPESTATUS[0]}"
 }
 
-# -------------------------------------------------------------------- kernel
+# ---------------------------------------------------------------- namespaces
 
-# A place whose file system an overlay can write to, for the hosts' disks.
-# (That of many containers is an overlay itself, and cannot be.)
-find_disk() {
-    local place dir
-    for place in "${TMPDIR:-/tmp}" /var/tmp /dev/shm; do
-        dir=$(mktemp -d "$place/keepalived-redis.XXXXXX" 2>/dev/null) || continue
-        mkdir "$dir/lower" "$dir/upper" "$dir/work" "$dir/merged"
-        # shellcheck disable=SC2016  # $1 is the inner shell's
-        if unshare --mount --net --uts --pid --fork --kill-child sh -c \
-            'cd "$1" && mount -t overlay overlay -o lowerdir=lower,upperdir=upper,workdir=work merged && : >merged/file &&
-            ip link add br0 type bridge && ip link add a type veth peer name b' sh "$dir" >"$dir/said" 2>&1; then
-            rm -rf -- "$dir"
-            disk=$place
-            return 0
-        fi
-        why=$(tail -n 1 "$dir/said")
-        rm -rf -- "$dir"
-    done
-    die "making a host of namespaces, an overlay and a bridge: ${why:-no place to write to}: a kernel that has them is needed, and a container must be --privileged"
+# apart TIME SCRIPT ARGUMENT...: becomes SCRIPT, in process and mount namespaces
+# of its own: whatever it starts or mounts is gone when it ends, or after TIME.
+apart() {
+    local limit=$1 said
+    shift
+    if ! said=$(unshare --mount --pid --fork --kill-child --mount-proc true 2>&1); then
+        die "making namespaces: $said: a kernel that has them is needed, and a container must be --privileged"
+    fi
+    APART=1 exec timeout -k 30 "$limit" \
+        unshare --mount --pid --fork --kill-child --mount-proc --propagation private "$@"
+}
+
+# overlay_works DIR: can the hosts' disks lie there? In many containers the file
+# system is an overlay itself, and cannot be written to by another.
+overlay_works() {
+    mkdir -p -- "$1/try/lower" "$1/try/upper" "$1/try/work" "$1/try/merged"
+    # shellcheck disable=SC2016  # $1 is the inner shell's
+    unshare --mount sh -ec 'cd "$1/try"
+        mount -t overlay overlay -o lowerdir=lower,upperdir=upper,workdir=work merged
+        : >merged/file' sh "$1" >/dev/null 2>&1
+    local code=$?
+    rm -rf -- "$1/try"
+    return $code
+}
+
+# make_disk DIR: the directory of the hosts' disks; in memory where it must be.
+# Call it within apart: the mount ends with it.
+make_disk() {
+    mkdir -p -- "$1"
+    if overlay_works "$1"; then return 0; fi
+    mount -t tmpfs -o mode=755 tmpfs "$1" 2>/dev/null
+    if ! overlay_works "$1"; then die "mounting an overlay below $1: the kernel refuses: overlayfs is needed"; fi
+    say "note: no overlay on the file system of $1: the hosts' disks are in memory"
 }

@@ -6,12 +6,11 @@
 #
 # Installs what is missing first (Debian), needs no terminal, and leaves nothing
 # running, mounted or lying about but target/. Stops at the first step that
-# fails, with all that it said. KEEP=1 leaves the disks and logs of the lab's
-# hosts after a failure. LIMIT is the time for everything, in seconds.
+# fails, with all that it said. In the environment: LIMIT, the seconds for
+# everything (1740); KEEP=1 leaves the disks and logs of hosts after a failure.
 set -uo pipefail
-tree=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd) || exit 1
 # shellcheck source=tests/needs.sh
-. "$tree/tests/needs.sh"
+. "$(dirname -- "$0")/needs.sh"
 
 STEPS='format clippy shell programs unit install lab'
 for step in "$@"; do
@@ -20,75 +19,89 @@ for step in "$@"; do
         *) printf 'run.sh: no step %s; there are: %s\n' "$step" "$STEPS" >&2; exit 2 ;;
     esac
 done
-wanted=" ${*:-$STEPS} "
 if [ "$(id -u)" != 0 ]; then die "not root: run it with sudo"; fi
+if [ -z "${APART:-}" ]; then apart "${LIMIT:-1740}" "$tree/tests/run.sh" "$@"; fi
 
-export LC_ALL=C.UTF-8 CARGO_TERM_COLOR=never PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin"
-# Started by cargo or by make, theirs is not ours.
-unset RUSTFLAGS MAKEFLAGS LAB_BIN_DIR KEEPALIVED_REDIS_CONFIG REDISCLI_AUTH
-LIMIT=${LIMIT:-1740}
+wanted=" ${*:-$STEPS} "
+export CARGO_TERM_COLOR=never
 exec </dev/null
 
-scratch='' running='' name=''
-
-# Processes of the lab's hosts: their mounts lie in our directory.
-left_behind() {
-    local pid
-    for pid in /proc/[0-9]*; do
-        if grep -qF -- "$scratch/" "$pid/mountinfo" 2>/dev/null; then printf '%s\n' "${pid#/proc/}"; fi
-    done
-}
-
+scratch='' name=''
 finish() {
-    local code=$? left
-    trap '' INT TERM HUP
+    local code=$?
     allow_starts
-    if [ -n "$running" ]; then
-        kill "$running" 2>/dev/null
-        wait "$running" 2>/dev/null
-    fi
-    if [ -n "$scratch" ]; then
-        left=$(left_behind)
-        # shellcheck disable=SC2086  # one argument a process
-        if [ -n "$left" ]; then kill -9 $left 2>/dev/null; fi
-        if [ $code != 0 ] && [ -n "${KEEP:-}" ]; then say "kept $scratch"; else rm -rf -- "$scratch"; fi
-    fi
+    if [ -z "$scratch" ]; then exit $code; fi
+    if [ $code != 0 ] && [ -n "${KEEP:-}" ]; then say "kept $scratch"; else rm -rf -- "$scratch"; fi
     exit $code
 }
 trap finish EXIT
-trap 'say "interrupted${name:+ in $name} after $SECONDS s"; exit 130' INT TERM HUP
+trap 'say "FAILED${name:+ in $name}: interrupted, or out of time, after $SECONDS s"; exit 124' HUP INT TERM
 
-# step NAME WHAT [PATTERN]: runs step_NAME within what is left of LIMIT. Lines
-# that match PATTERN are shown as they come; all of them when it fails.
+# step NAME WHAT [PATTERN]: runs step_NAME. Lines that match PATTERN are shown as
+# they come; all of them when it fails.
 step() {
-    local began=$SECONDS code=0 show=${3:-'^$.'}
-    name=$1
+    local began=$SECONDS code
     case $wanted in *" $1 "*) ;; *) return 0 ;; esac
-    say "== $1: $2"
-    (
-        set -e
-        "step_$1"
-    ) > >(tee -- "$scratch/$1.log" | grep --line-buffered -E -- "$show") 2>&1 &
-    running=$!
-    (
-        exec >/dev/null 2>&1
-        sleep $((LIMIT > SECONDS ? LIMIT - SECONDS : 1)) &
-        trap 'kill $!' TERM
-        wait $!
-        : >"$scratch/too-late"
-        kill "$running"
-    ) &
-    local watchdog=$!
-    wait "$running" || code=$?
-    running=
-    kill "$watchdog" 2>/dev/null
-    wait "$watchdog" 2>/dev/null
-    if [ $code = 0 ]; then
-        say "   $1: ok ($((SECONDS - began)) s)"
-        return 0
+    name=$1
+    say "== $name: $2"
+    ("step_$name") 2>&1 | tee -- "$scratch/$name.log" | grep --line-buffered -E -- "${3:-^\$.}"
+    code=${PIPESTATUS[0]}
+    if [ "$code" != 0 ]; then
+        sed 's/^/    /' "$scratch/$name.log"
+        say "FAILED in $name (exit code $code) after $SECONDS s: $2"
+        exit 1
     fi
-    sed 's/^/    /' "$scratch/$1.log"
-    if [ -e "$scratch/too-late" ]; then code="no end within $LIMIT s"; else code="exit code $code"; fi
-    say "FAILED in $1 ($code), after $SECONDS s: $2"
-    exit 1
+    say "   $name: ok ($((SECONDS - began)) s)"
 }
+
+# run_tests DIR CARGO-ARGUMENT...: cargo builds the tests as the user who called
+# sudo; only the tests themselves run as root, in DIR as cargo would.
+run_tests() {
+    local dir=$1 test failed=0
+    shift
+    built_by test --no-run "$@" >"$scratch/tests" || return
+    while IFS= read -r test; do
+        case $test in */deps/*) ;; *) continue ;; esac
+        echo "running $test"
+        (cd -- "$dir" && CARGO_MANIFEST_DIR=$dir "$test" --test-threads 2) || failed=1
+    done <"$scratch/tests"
+    [ -s "$scratch/tests" ] && [ $failed = 0 ]
+}
+
+step_format() { builder cargo fmt --all --check; }
+step_clippy() { builder cargo clippy --workspace --all-targets --locked -- -D warnings; }
+step_shell() {
+    cd -- "$tree" || return
+    find . -name target -prune -o -name .git -prune -o -name '*.sh' -type f -print0 |
+        xargs -0 shellcheck -x .ci/run
+}
+step_programs() { "$tree/install.sh" --destdir "$scratch/built"; }
+step_unit() { run_tests "$tree" --package keepalived-redis; }
+step_install() { "$tree/tests/install/run.sh" --bin-dir "$programs"; }
+step_lab() {
+    export LAB_BIN_DIR=$programs TMPDIR=$scratch/hosts
+    run_tests "$tree/tests/lab" --release --package lab
+}
+
+install_packages keepalived:keepalived redis-server:redis-server redis-cli:redis-tools \
+    ip:iproute2 bridge:iproute2 tc:iproute2 ps:procps unshare:util-linux logrotate:logrotate \
+    shellcheck:shellcheck python3:python3 pip3:python3-pip runuser:util-linux cc:gcc
+need_rust
+need_components rustfmt clippy
+scratch=$(mktemp -d "${TMPDIR:-/tmp}/keepalived-redis.XXXXXX") || die "making a directory below ${TMPDIR:-/tmp}: full?"
+chmod 755 "$scratch"
+make_disk "$scratch/hosts"
+programs=$scratch/built/usr/libexec/keepalived
+keepalived=$(keepalived --version 2>&1 | sed -n '1s/^Keepalived v\([^ ]*\).*/\1/p')
+redis=$(redis-server --version | sed 's/.*v=\([^ ]*\).*/\1/')
+say "Rust $rust${build_as:+ of $build_as}, keepalived $keepalived, Redis $redis"
+
+step format "cargo fmt"
+step clippy "cargo clippy, a warning is an error"
+step shell "shellcheck of every script"
+case $wanted in *' install '* | *' lab '*) wanted="$wanted programs " ;; esac
+step programs "release build of the programs, as install.sh does it"
+step unit "the package's own tests" '^test result'
+step install "install.sh on machines of their own" '^[0-9]+ (passed|skipped)'
+step lab "real keepalived and real Redis on hosts of their own (a quarter of an hour)" '^test '
+say "all passed in $SECONDS s"

@@ -1,0 +1,157 @@
+//! Becoming a replica: the local Redis drops its own data for the peer's, and none of it silently.
+//!
+//! What a master is about to lose is only known once its writes have stopped, so they are stopped first; what it has
+//! then is compared with the peer's, kept in a rollback file where it is not contained in it, and only then dropped.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use redis::cmd;
+
+use crate::config::RollbackMode;
+use crate::deadline::{Deadline, Stopwatch, ms};
+use crate::fence::Fence;
+use crate::handover::{self, Side, Trouble, failed};
+use crate::info::Observation;
+use crate::plan::{self, View};
+use crate::program::{Program, observed};
+use crate::rollback::{self, Kept};
+use crate::server::{Server, string};
+use crate::turn::Turn;
+
+/// For an older program to leave its step.
+const ACT_WAIT: Duration = Duration::from_secs(3);
+/// The writes stay stopped for this long at a time, and it is renewed long before: should we die, they go on.
+const HOLD: Duration = Duration::from_secs(5);
+const RENEW: Duration = Duration::from_secs(1);
+/// Redis waits this long (5 s by default) for more replicas before it begins a copy, a rollback file included (R4).
+const COPY_DELAY: &str = "repl-diskless-sync-delay";
+
+/// Makes the local Redis a replica of `peer`.
+///
+/// # Errors
+/// [`Trouble`]; without the rollback file that is needed nothing is dropped.
+pub fn follow(program: &mut Program, turn: &Turn, view: &View, peer: SocketAddr, why: &str) -> Result<(), Trouble> {
+    let (local, command) = (program.local, program.config.timing.command);
+    let (mine, theirs) = (observed(view, local)?, observed(view, peer)?);
+    let _acting = turn.act(Deadline::after(ACT_WAIT))?;
+    let mut fence = match mine.is_master() {
+        true => Some(stop_writes(program, mine)?),
+        false => None,
+    };
+    let dropped = drop_for(program, turn, (peer, theirs), &mut fence);
+    if let Some(fence) = fence
+        && let Ok(server) = program.survey.local()
+    {
+        // What waited gets its READONLY now; should this fail, in a moment.
+        let _ = fence.lower(server, command);
+    }
+    dropped?;
+    program.forget_served();
+    program.journal.line(&format!("now a replica of {peer}, because {why}"), &[("peer", &peer)]);
+    if let Ok(server) = program.survey.local() {
+        let rewritten = handover::rewrite_config(server, command);
+        program.warn_rewrite(local, rewritten);
+    }
+    Ok(())
+}
+
+fn stop_writes(program: &mut Program, mine: &Observation) -> Result<Fence, Trouble> {
+    let (local, command) = (program.local, program.config.timing.command);
+    let trouble = |failure| failed("stopping the writes on", local, failure);
+    let server = program.survey.local().map_err(trouble)?;
+    let mut fence = Fence::raise(server, mine.version, command).map_err(trouble)?;
+    fence.renew(server, HOLD, command).map_err(trouble)?;
+    Ok(fence)
+}
+
+fn drop_for(
+    program: &mut Program,
+    turn: &Turn,
+    (peer, theirs): (SocketAddr, &Observation),
+    fence: &mut Option<Fence>,
+) -> Result<(), Trouble> {
+    let (local, command) = (program.local, program.config.timing.command);
+    let held =
+        program.survey.look_local(Deadline::after(command)).map_err(|failure| failed("looking at", local, failure))?;
+    keep(program, turn, &held, (peer, theirs), fence)?;
+    turn.check()?;
+    if fence.as_ref().is_some_and(|fence| fence.left() < command) {
+        return Err(failed("following", peer, "the local writes may soon go on; starting over"));
+    }
+    let server = program.survey.local().map_err(|failure| failed("connecting to", local, failure))?;
+    handover::follow(&mut Side { server, address: local, version: held.version }, peer, command)
+}
+
+/// A rollback file of the local data, where it is not contained in the peer's.
+fn keep(
+    program: &mut Program,
+    turn: &Turn,
+    held: &Observation,
+    (peer, theirs): (SocketAddr, &Observation),
+    fence: &mut Option<Fence>,
+) -> Result<(), Trouble> {
+    let (contained, diverged) = plan::containment(held, theirs);
+    let past = diverged.map_or_else(|| "unknown".to_string(), |bytes| bytes.to_string());
+    match program.config.rollback.mode {
+        RollbackMode::Auto | RollbackMode::Never if contained => return Ok(()),
+        RollbackMode::Always if held.keys == 0 => return Ok(()),
+        RollbackMode::Never => {
+            let sentence = format!("dropping the local data for that of {peer}; rollback.mode is never");
+            program.journal.line(&sentence, &[("keys", &held.keys), ("diverged_bytes", &past)]);
+            return Ok(());
+        }
+        RollbackMode::Auto | RollbackMode::Always => {}
+    }
+    let clock = Stopwatch::start();
+    let kept = take_file(program, turn, fence);
+    // What ended it was a newer notification, not the disk.
+    turn.check()?;
+    let kept = kept.map_err(|error| failed("following", peer, format!("{error:#}")))?;
+    program.journal.line(
+        &format!("kept the local data in {} before following {peer}", kept.path.display()),
+        &[("keys", &held.keys), ("diverged_bytes", &past), ("bytes", &kept.bytes), ("took_ms", &ms(clock.elapsed()))],
+    );
+    Ok(())
+}
+
+fn take_file(program: &mut Program, turn: &Turn, fence: &mut Option<Fence>) -> anyhow::Result<Kept> {
+    let (config, command) = (program.config.clone(), program.config.timing.command);
+    let endpoint = program.survey.local_endpoint().clone();
+    let server = program.survey.local()?;
+    rollback::room_for(&config.rollback.dir, used_memory(server, command))?;
+    let delay = server.setting(COPY_DELAY, Deadline::after(command)).ok().flatten().filter(|delay| delay != "0");
+    if delay.is_some() {
+        let _ = set(server, COPY_DELAY, "0", command);
+    }
+    let mut renewed = Stopwatch::start();
+    let kept = rollback::take(
+        &config.rollback,
+        &endpoint,
+        &config.auth,
+        &program.local.to_string(),
+        Deadline::after(config.timing.sync),
+        &mut || {
+            if let Some(fence) = fence.as_mut().filter(|_| renewed.elapsed() >= RENEW) {
+                // Where it fails, the look at what is left of it before the data is dropped tells.
+                let _ = fence.renew(server, HOLD, command);
+                renewed = Stopwatch::start();
+            }
+            turn.check()
+        },
+    );
+    if let Some(delay) = delay {
+        let _ = set(server, COPY_DELAY, &delay, command);
+    }
+    kept
+}
+
+fn set(server: &mut Server, name: &str, value: &str, command: Duration) -> Result<(), crate::server::Failure> {
+    server.call(cmd("CONFIG").arg("SET").arg(name).arg(value), Deadline::after(command)).map(|_| ())
+}
+
+fn used_memory(server: &mut Server, command: Duration) -> u64 {
+    let info = server.call(cmd("INFO").arg("memory"), Deadline::after(command));
+    let text = info.and_then(string).unwrap_or_default();
+    text.lines().find_map(|line| line.strip_prefix("used_memory:")?.trim().parse().ok()).unwrap_or(0)
+}
