@@ -416,6 +416,32 @@ read_program_dir() {
     done
 }
 
+# header FILE: what the kernel looks at before it starts an ELF file - its class,
+# byte order, machine and the size of a program header - and "cut off" where the
+# file ends before its section headers do.
+header() {
+    od -A n -v -t u1 -N 64 "$1" | awk -v size="$(stat -L -c %s "$1")" '
+    function number(at, length_,    i, n) {
+        for (i = 0; i < length_; i++) n = n * 256 + b[little ? at + length_ - 1 - i : at + i]
+        return n
+    }
+    { for (i = 1; i <= NF; i++) b[count++] = $i }
+    END {
+        if (count < 64 || b[0] != 127 || b[1] != 69 || b[2] != 76 || b[3] != 70) { print "not ELF"; exit }
+        little = b[5] == 1
+        wide = b[4] == 2
+        sections = number(wide ? 40 : 32, wide ? 8 : 4) + number(wide ? 58 : 46, 2) * number(wide ? 60 : 48, 2)
+        kind = number(16, 2)
+        if (kind != 2 && kind != 3) print "no program"
+        else if (sections > size) print "cut off"
+        else print b[4], b[5], number(18, 2), number(wide ? 54 : 42, 2)
+    }'
+}
+
+# Would the kernel start it? Asked without trying: what it does not start, a
+# shell runs as a script of its own, whatever is in it.
+starts_here() { [ "$(header "$1")" = "$(header /bin/sh)" ]; }
+
 # Programs that this machine can't run would count as success for ever (K13).
 read_bin_dir() {
     for program in $PROGRAMS; do
@@ -423,9 +449,8 @@ read_bin_dir() {
             die "looking for $bin_dir/$program: no such file: give the directory that holds all of: $PROGRAMS"
         fi
         if [ $live = 0 ]; then continue; fi
-        # A shell runs whatever is no program as a script of its own.
-        if [ "$(head -c 4 "$bin_dir/$program" | tr -d '\177')" != ELF ]; then
-            die "looking at $bin_dir/$program: not a program: give the directory that cargo built into"
+        if ! starts_here "$bin_dir/$program"; then
+            die "looking at $bin_dir/$program: not a whole program for this machine ($(uname -m)): give the directory that cargo built into here"
         fi
         # The directory may be mounted noexec, or the mode be lost: try a copy.
         if "$bin_dir/$program" --version >/dev/null 2>&1 </dev/null; then continue; fi

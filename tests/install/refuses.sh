@@ -139,14 +139,32 @@ test_programs_that_do_not_run_here_are_refused() {
     for program in check_redis redis_master redis_backup redis_fault redis_stop; do
         cp "$BIN_DIR/$program" "$TMP/bin"
     done
+    sentence="looking at $TMP/bin/redis_stop: not a whole program for this machine ($(uname -m)): give the directory that cargo built into here"
     printf '#!/bin/sh\nexit 0\n' >"$TMP/bin/redis_stop"
-    refuses 1 "looking at $TMP/bin/redis_stop: not a program: give the directory that cargo built into" install_these
-    # Cut off after its first page: the kernel can't start it.
-    head -c 512 "$BIN_DIR/redis_stop" >"$TMP/bin/redis_stop"
+    refuses 1 "$sentence" install_these
+    : >"$TMP/bin/redis_stop"
+    refuses 1 "$sentence" install_these
+    # Cut off, by much and by one byte.
+    for size in 512 $(($(stat -c %s "$BIN_DIR/redis_stop") - 1)); do
+        head -c "$size" "$BIN_DIR/redis_stop" >"$TMP/bin/redis_stop"
+        refuses 1 "$sentence" install_these
+    done
+    # Of another kind of machine: the number at 18 in an ELF file.
+    cp "$BIN_DIR/redis_stop" "$TMP/bin/redis_stop"
+    printf '\377' | dd of="$TMP/bin/redis_stop" bs=1 seek=18 conv=notrunc 2>/dev/null
+    refuses 1 "$sentence" install_these
+    # Starts, and fails.
+    cp /bin/false "$TMP/bin/redis_stop"
     remember
     run 1 install_these
     says "install.sh: running $TMP/bin/redis_stop --version: "
     nothing_changed
+    # From a file system that forbids programs they are tried in a copy.
+    mkdir "$TMP/noexec"
+    mount -t tmpfs -o noexec tmpfs "$TMP/noexec"
+    cp "$TMP/bin"/* "$TMP/noexec"
+    cp "$BIN_DIR/redis_stop" "$TMP/noexec"
+    run 0 "$SOURCE/install.sh" --dry-run --bin-dir "$TMP/noexec"
 }
 
 test_a_program_directory_that_others_may_write_to_is_refused() {
