@@ -9,7 +9,7 @@ use crate::config::Config;
 use crate::deadline::{Deadline, ms};
 use crate::endpoint::Endpoint;
 use crate::info::{Observation, Role};
-use crate::memory::{Served, Store, Synced};
+use crate::memory::{Store, Synced};
 use crate::plan::{self, View, Vip};
 use crate::probe::{Liveness, Probe, probe};
 use crate::survey::Survey;
@@ -82,7 +82,8 @@ fn role_verdict(config: &Config, mut survey: Survey, seen: &Observation, deadlin
         store.spell("orphaned.toml", false);
         return None;
     }
-    let view = survey.look(true, deadline);
+    // Half of the time, so that a peer that does not answer leaves some for the second look.
+    let view = survey.look(true, deadline.at_most(deadline.left() / 2));
     remember(&store, &view);
     let wrong = judge(config, &store, &view);
     if wrong.is_none() || !deadline.pause(SECOND_LOOK) {
@@ -130,11 +131,15 @@ fn remember(store: &Store, view: &View) {
     if !local.follows(address) {
         return;
     }
-    let _ = store.clear::<Served>();
-    if plan::in_sync(local, master, view.max_lag).is_err() {
-        // The link is down or a copy is under way while the master lives: from here on it has more than we do.
-        let _ = store.clear::<Synced>();
-        return;
+    match plan::in_sync(local, master, view.max_lag) {
+        Ok(()) => {
+            let _ = store.set_synced(&local.run_id, &local.replication.lineage.replid, address);
+        }
+        // The link is down or a copy is under way while the master lives: from here on it has more than we do. A
+        // burst of writes, under way on a link that is up, is no reason.
+        Err(_) if plan::in_sync(local, master, u64::MAX).is_err() => {
+            let _ = store.clear::<Synced>();
+        }
+        Err(_) => {}
     }
-    let _ = store.set_synced(&local.run_id, &local.replication.lineage.replid, address);
 }

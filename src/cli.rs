@@ -3,7 +3,7 @@
 //! Exit codes, one meaning everywhere: see [`code`].
 
 use std::io::{IsTerminal, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 use std::time::Duration;
 
@@ -11,10 +11,11 @@ use clap::Parser;
 use nix::sys::stat::{Mode, umask};
 
 use crate::check::{self, Verdict};
-use crate::config::{Config, DEFAULT_PATH};
-use crate::deadline::Deadline;
+use crate::config::{Config, DEFAULT_PATH, LOG_DIR, STATE_DIR};
+use crate::deadline::{Deadline, Stopwatch};
 use crate::journal::{CHECKS, Journal, Label, TRANSITIONS};
 use crate::memory::Store;
+use crate::plan::Vip;
 use crate::probe::probe;
 use crate::program::{Outcome, Program, local_node};
 use crate::ticket::State;
@@ -117,20 +118,34 @@ pub fn check_redis() -> ExitCode {
     let options = Check::parse();
     let name = "check_redis";
     prepare();
+    let (label, file) = match options.eligible {
+        true => (Label::Eligible, "eligible.verdict"),
+        false => (Label::Check, "check.verdict"),
+    };
     let (config, alarm) = match load(&options.common) {
         Ok(loaded) => loaded,
-        Err(error) => return cannot_tell(name, &error),
+        Err(error) => {
+            let path = config_path(&options.common);
+            let memory = Path::new(STATE_DIR).join(path.file_stem().unwrap_or_default());
+            let sentence = format!("cannot tell: {error:#}");
+            note_change(&Store::new(&memory), file, Path::new(LOG_DIR), label, &sentence, &sentence);
+            return cannot_tell(name, &error);
+        }
     };
+    let store = Store::new(&config.memory_dir);
     let local = match local_node(&config) {
         Ok(local) => local,
-        Err(error) => return cannot_tell(name, &error),
+        Err(error) => {
+            let sentence = format!("cannot tell: {error:#}");
+            note_change(&store, file, &config.log_dir, label, &sentence, &sentence);
+            return cannot_tell(name, &error);
+        }
     };
     // A little less than keepalived's own patience has to cover the start and the end of this process too.
     let deadline = Deadline::after(options.timeout.unwrap_or(config.timing.check));
-    let (label, file, verdict) = if options.eligible {
-        (Label::Eligible, "eligible.verdict", check::eligible(&config, local, deadline))
-    } else {
-        (Label::Check, "check.verdict", check::health(&config, local, deadline))
+    let verdict = match options.eligible {
+        true => check::eligible(&config, local, deadline),
+        false => check::health(&config, local, deadline),
     };
     let Verdict { ok, mut sentence } = verdict.clone();
     let mut kind = verdict.kind();
@@ -138,14 +153,8 @@ pub fn check_redis() -> ExitCode {
         sentence = format!("{sentence}; ALARM: {alarm}; going on with what was last read");
         kind = format!("{kind}; {alarm}");
     }
-    let store = Store::new(&config.memory_dir);
-    if store.note(file).as_deref() != Some(&kind) {
-        let journal = Journal::new(&config.log_dir, CHECKS, name, label, false);
-        journal.line(&format!("{}: {sentence}", if ok { "ok" } else { "failed" }), &[]);
-        if let Err(error) = store.set_note(file, &kind) {
-            say(&mut std::io::stderr(), &format!("{name}: {error}"));
-        }
-    }
+    let said = format!("{}: {sentence}", if ok { "ok" } else { "failed" });
+    note_change(&store, file, &config.log_dir, label, &kind, &said);
     if !ok || options.common.verbose || std::io::stdout().is_terminal() {
         say(&mut std::io::stdout(), &format!("{name}: {sentence}"));
     }
@@ -153,6 +162,17 @@ pub fn check_redis() -> ExitCode {
         stop_keepalived(&Journal::new(&config.log_dir, CHECKS, name, label, true));
     }
     ExitCode::from(if ok { code::YES } else { code::NO })
+}
+
+/// One line in the journal of the checks, where `kind` is not what the last run found: not a line a second.
+fn note_change(store: &Store, file: &str, log_dir: &Path, label: Label, kind: &str, sentence: &str) {
+    if store.note(file).as_deref() == Some(kind) {
+        return;
+    }
+    Journal::new(log_dir, CHECKS, "check_redis", label, false).line(sentence, &[]);
+    if let Err(error) = store.set_note(file, kind) {
+        say(&mut std::io::stderr(), &format!("check_redis: {error}"));
+    }
 }
 
 /// `redis_master`.
@@ -176,10 +196,15 @@ pub fn redis_stop() -> ExitCode {
 }
 
 fn notify(name: &'static str, state: State, common: &Common) -> ExitCode {
+    let clock = Stopwatch::start();
     prepare();
     let (config, alarm) = match load(common) {
         Ok(loaded) => loaded,
-        Err(error) => return cannot_tell(name, &error),
+        Err(error) => {
+            let journal = Journal::new(Path::new(LOG_DIR), TRANSITIONS, name, state.label(), false);
+            journal.line(&format!("{error:#}"), &[]);
+            return cannot_tell(name, &error);
+        }
     };
     let journal = Journal::new(&config.log_dir, TRANSITIONS, name, state.label(), true);
     if let Some(alarm) = alarm {
@@ -192,11 +217,15 @@ fn notify(name: &'static str, state: State, common: &Common) -> ExitCode {
             return ExitCode::from(code::CANNOT_TELL);
         }
     };
-    let (entry, complaint) = Turn::enter(&config.memory_dir, state);
-    if let Some(complaint) = complaint {
-        journal.line(&format!("warning: {complaint}; going on without"), &[]);
+    let mut program = Program::new(config, local, journal, clock);
+    // By hand on the wrong node: said before a turn is taken, which would end the redis_backup that waits there.
+    if state == State::Master && !program.survey.holds_vip() && holder_elsewhere(&mut program) {
+        return ExitCode::from(code::NO);
     }
-    let mut program = Program::new(config, local, journal);
+    let (entry, complaint) = Turn::enter(&program.config.memory_dir, state);
+    if let Some(complaint) = complaint {
+        program.journal.line(&format!("warning: {complaint}; going on without"), &[]);
+    }
     match entry {
         Entry::Yours(turn) => work(&mut program, turn, state),
         Entry::AlreadyAtWork(pid) => {
@@ -245,6 +274,12 @@ fn work(program: &mut Program, turn: Turn, state: State) -> ExitCode {
     ExitCode::from(code)
 }
 
+fn holder_elsewhere(program: &mut Program) -> bool {
+    let Vip::At(holder) = program.look(true).vip else { return false };
+    program.journal.line(&format!("nothing done: the VIP is at {holder}, and keepalived decides who holds it"), &[]);
+    true
+}
+
 /// What failed: the local Redis, or something else that keepalived looks at.
 fn diagnose(program: &Program) {
     let endpoint = program.survey.local_endpoint();
@@ -261,10 +296,14 @@ fn prepare() {
     umask(Mode::S_IWGRP | Mode::S_IRWXO);
 }
 
-fn load(common: &Common) -> anyhow::Result<(Config, Option<String>)> {
+/// Flag, environment, default.
+fn config_path(common: &Common) -> PathBuf {
     let named = common.config.clone().or_else(|| std::env::var_os("KEEPALIVED_REDIS_CONFIG").map(PathBuf::from));
-    let path = named.unwrap_or_else(|| PathBuf::from(DEFAULT_PATH));
-    let (config, alarm) = Config::load_or_last(&path)?;
+    named.unwrap_or_else(|| PathBuf::from(DEFAULT_PATH))
+}
+
+fn load(common: &Common) -> anyhow::Result<(Config, Option<String>)> {
+    let (config, alarm) = Config::load_or_last(&config_path(common))?;
     Ok((config, alarm.map(|alarm| alarm.to_string())))
 }
 

@@ -22,6 +22,10 @@ use crate::endpoint::Endpoint;
 
 /// Where the file stands unless a flag or the environment names another.
 pub const DEFAULT_PATH: &str = "/etc/keepalived/redis-ha.toml";
+/// Where memory and last good copies are kept unless told otherwise.
+pub const STATE_DIR: &str = "/var/lib/keepalived-redis";
+/// Where the journals are kept unless told otherwise.
+pub const LOG_DIR: &str = "/var/log/keepalived-redis";
 
 /// Everything that the programs are told about their surroundings.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -154,7 +158,7 @@ impl Environment {
                 return Err(ConfigError::Environment { name: "REDISCLI_AUTH", reason: "not UTF-8 text" });
             }
         };
-        let state = set("KEEPALIVED_REDIS_STATE").unwrap_or_else(|| schema::STATE_DIR.into());
+        let state = set("KEEPALIVED_REDIS_STATE").unwrap_or_else(|| STATE_DIR.into());
         Ok(Environment { state: state.into(), password })
     }
 }

@@ -12,8 +12,6 @@ use crate::deadline::Deadline;
 use crate::info::Version;
 use crate::server::{Failure, Server};
 
-/// The pause ends by itself after this, should we die. A handover takes about 1.3 ms.
-const PAUSE: Duration = Duration::from_millis(1500);
 /// Added to the former `min-slaves-to-write`. Nobody has a million replicas.
 const MARK: u64 = 1_000_000;
 const PARAMETER: &str = "min-slaves-to-write";
@@ -31,15 +29,15 @@ enum Kind {
 }
 
 impl Fence {
-    /// Stops the writes of `server`.
+    /// Stops the writes of `server`, for `pause` should we die; a handover takes about 1.3 ms.
     ///
     /// # Errors
     /// The [`Failure`]; then writes go on.
-    pub fn raise(server: &mut Server, version: Version, command: Duration) -> Result<Fence, Failure> {
+    pub fn raise(server: &mut Server, version: Version, pause: Duration, command: Duration) -> Result<Fence, Failure> {
         // Counted from before the command is sent: the pause can only end later than we think.
-        let ends = Deadline::after(PAUSE);
+        let ends = Deadline::after(pause);
         if version.can_pause_writes() {
-            hold_writes(server, PAUSE, command)?;
+            hold_writes(server, pause, command)?;
             return Ok(Fence { kind: Kind::Pause, ends });
         }
         let found = min_replicas(server, command)?;
@@ -103,12 +101,17 @@ pub fn left_behind(server: &mut Server, command: Duration) -> Result<Option<u64>
     Ok(min_replicas(server, command)?.checked_sub(MARK))
 }
 
-/// Lifts it.
+/// Lifts it, where there is one: for a Redis whose role we have just settled.
 ///
 /// # Errors
 /// Every [`Failure`].
-pub fn lift(server: &mut Server, former: u64, command: Duration) -> Result<(), Failure> {
-    set_min_replicas(server, former, command)
+pub fn lift(server: &mut Server, version: Version, command: Duration) -> Result<Option<u64>, Failure> {
+    if version.can_pause_writes() {
+        return Ok(None);
+    }
+    let former = left_behind(server, command)?;
+    former.map_or(Ok(()), |former| set_min_replicas(server, former, command))?;
+    Ok(former)
 }
 
 fn min_replicas(server: &mut Server, command: Duration) -> Result<u64, Failure> {

@@ -10,7 +10,7 @@ use redis::cmd;
 
 use crate::config::RollbackMode;
 use crate::deadline::{Deadline, Stopwatch, ms};
-use crate::fence::Fence;
+use crate::fence::{self, Fence};
 use crate::handover::{self, Side, Trouble, failed};
 use crate::info::Observation;
 use crate::plan::{self, View};
@@ -50,6 +50,8 @@ pub fn follow(program: &mut Program, turn: &Turn, view: &View, peer: SocketAddr,
     program.forget_served();
     program.journal.line(&format!("now a replica of {peer}, because {why}"), &[("peer", &peer)]);
     if let Ok(server) = program.survey.local() {
+        // Before the rewrite: a fence that a program left behind must not be written down.
+        let _ = fence::lift(server, mine.version, command);
         let rewritten = handover::rewrite_config(server, command);
         program.warn_rewrite(local, rewritten);
     }
@@ -60,9 +62,7 @@ fn stop_writes(program: &mut Program, mine: &Observation) -> Result<Fence, Troub
     let (local, command) = (program.local, program.config.timing.command);
     let trouble = |failure| failed("stopping the writes on", local, failure);
     let server = program.survey.local().map_err(trouble)?;
-    let mut fence = Fence::raise(server, mine.version, command).map_err(trouble)?;
-    fence.renew(server, HOLD, command).map_err(trouble)?;
-    Ok(fence)
+    Fence::raise(server, mine.version, HOLD, command).map_err(trouble)
 }
 
 fn drop_for(
@@ -103,11 +103,16 @@ fn keep(
         }
         RollbackMode::Auto | RollbackMode::Always => {}
     }
+    let this = (held.run_id.clone(), held.replication.lineage.offset);
+    if program.kept.as_ref() == Some(&this) {
+        return Ok(());
+    }
     let clock = Stopwatch::start();
     let kept = take_file(program, turn, fence);
     // What ended it was a newer notification, not the disk.
     turn.check()?;
     let kept = kept.map_err(|error| failed("following", peer, format!("{error:#}")))?;
+    program.kept = Some(this);
     program.journal.line(
         &format!("kept the local data in {} before following {peer}", kept.path.display()),
         &[("keys", &held.keys), ("diverged_bytes", &past), ("bytes", &kept.bytes), ("took_ms", &ms(clock.elapsed()))],
@@ -129,7 +134,7 @@ fn take_file(program: &mut Program, turn: &Turn, fence: &mut Option<Fence>) -> a
         &config.rollback,
         &endpoint,
         &config.auth,
-        &program.local.to_string(),
+        &format!("{}-{}", config.instance, program.local),
         Deadline::after(config.timing.sync),
         &mut || {
             if let Some(fence) = fence.as_mut().filter(|_| renewed.elapsed() >= RENEW) {

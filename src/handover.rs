@@ -20,6 +20,10 @@ use crate::turn::Ended;
 /// How long the giver's writes may stay stopped while the taker catches up; after it they go on, and the handover is
 /// tried again.
 const CATCH_UP: Duration = Duration::from_millis(500);
+/// For one answer during a handover.
+const LONGEST_ANSWER: Duration = Duration::from_secs(1);
+/// What is on its way to a replica on a living link arrives within this.
+const IN_FLIGHT: Duration = Duration::from_millis(20);
 /// Looks at an offset that is about to be reached are this far apart: less than the 1.3 ms that the whole takes.
 const TICK: Duration = Duration::from_micros(200);
 /// How long data that has already arrived may take to be applied before a promotion.
@@ -81,12 +85,14 @@ impl Side<'_> {
 }
 
 /// What a handover took.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Moved {
     /// From the stop of the writes to the new master.
     pub took: Duration,
     /// The offset at which the role changed hands.
     pub offset: i64,
+    /// The history that the new master makes.
+    pub replid: String,
 }
 
 /// Moves the role from `giver`, a master, to `taker`, its replica. `go_on` is asked before the step from which there is
@@ -101,13 +107,15 @@ pub fn swap(
     go_on: &dyn Fn() -> Result<(), Ended>,
 ) -> Result<Moved, Trouble> {
     let clock = Stopwatch::start();
-    let fence = Fence::raise(giver.server, giver.version, command)
+    // Outage all the way: an answer that takes longer is a failure here.
+    let command = command.min(LONGEST_ANSWER);
+    let fence = Fence::raise(giver.server, giver.version, CATCH_UP + 3 * command, command)
         .map_err(|failure| failed("stopping the writes on", giver.address, failure))?;
     let moved = swap_fenced(giver, taker, &fence, command, go_on);
     let lowered = fence.lower(giver.server, command);
-    let offset = moved?;
+    let (offset, replid) = moved?;
     lowered.map_err(|failure| failed("letting clients go on at", giver.address, failure))?;
-    Ok(Moved { took: clock.elapsed(), offset })
+    Ok(Moved { took: clock.elapsed(), offset, replid })
 }
 
 fn swap_fenced(
@@ -116,39 +124,25 @@ fn swap_fenced(
     fence: &Fence,
     command: Duration,
     go_on: &dyn Fn() -> Result<(), Ended>,
-) -> Result<i64, Trouble> {
-    let limit = Deadline::after(CATCH_UP);
+) -> Result<(i64, String), Trouble> {
     let held = giver.replication("reading the offset of", Deadline::after(command))?;
     if held.role != Role::Master {
         return Err(failed("taking the role from", giver.address, "it is no master any more"));
     }
-    reach(taker, giver.address, held.lineage.offset, limit, command)?;
+    reach(taker, giver.address, held.lineage.offset, CATCH_UP, command)?;
     go_on()?;
     if fence.left() < command {
         return Err(failed("taking the role from", giver.address, "its writes may soon go on; starting over"));
     }
-    let demoted = demote(giver, taker.address, command);
-    let last = match demoted {
-        Ok(last) => last,
-        Err(trouble) => {
-            // It may have been done all the same: a look tells, and a master that it still is needs nothing undone.
-            restore(giver, command);
-            return Err(trouble);
-        }
-    };
-    // A write that slipped in before the demotion (we were frozen, the pause ran out) shows in the last offset.
-    if let Err(trouble) = reach(taker, giver.address, last, Deadline::after(command.min(CATCH_UP)), command) {
-        restore(giver, command);
-        return Err(trouble);
+    // A write that slipped in before the demotion (we were frozen, the pause ran out) shows in the last offset. The
+    // giver may copy the taker's data from here on, so that is waited for no longer than a packet needs.
+    let moved = demote(giver, taker.address, command)
+        .and_then(|last| reach(taker, giver.address, last, IN_FLIGHT, command).map(|()| last))
+        .and_then(|last| promote_once(taker, command).map(|replid| (last, replid)));
+    if moved.is_err() {
+        restore(giver, taker, command);
     }
-    if let Err(trouble) = promote_once(taker, command) {
-        let still = taker.replication("looking at", Deadline::after(command));
-        if matches!(&still, Ok(Replication { role: Role::Replica(_), .. })) {
-            restore(giver, command);
-        }
-        return Err(trouble);
-    }
-    Ok(last)
+    moved
 }
 
 /// Waits until the replica has applied everything up to `offset` of the master's stream.
@@ -156,9 +150,10 @@ fn reach(
     replica: &mut Side<'_>,
     master: SocketAddr,
     offset: i64,
-    limit: Deadline,
+    budget: Duration,
     command: Duration,
 ) -> Result<(), Trouble> {
+    let limit = Deadline::after(budget);
     loop {
         let seen = replica.replication("waiting for the offset of", Deadline::after(command))?;
         match &seen.role {
@@ -170,7 +165,7 @@ fn reach(
         }
         if !limit.pause(TICK) {
             let missing = offset.saturating_sub(seen.lineage.offset);
-            let cause = format!("{missing} bytes were still missing after {} ms", CATCH_UP.as_millis());
+            let cause = format!("{missing} bytes were still missing after {} ms", budget.as_millis());
             return Err(failed("waiting for the offset of", replica.address, cause));
         }
     }
@@ -197,36 +192,46 @@ fn demote(giver: &mut Side<'_>, taker: SocketAddr, command: Duration) -> Result<
     }
 }
 
-/// Undoes a demotion: only the giver has all the data, and nobody else has been promoted.
-fn restore(giver: &mut Side<'_>, command: Duration) {
-    if matches!(
-        giver.replication("looking at", Deadline::after(command)),
-        Ok(Replication { role: Role::Replica(_), .. })
-    ) {
+/// Undoes a demotion that led to nothing: only the giver is sure to have all the data. Not where the taker is seen as
+/// master, or not seen at all: another program may have promoted it.
+fn restore(giver: &mut Side<'_>, taker: &mut Side<'_>, command: Duration) {
+    let is_replica = |side: &mut Side<'_>| {
+        matches!(
+            side.replication("looking at", Deadline::after(command)),
+            Ok(Replication { role: Role::Replica(_), .. })
+        )
+    };
+    if is_replica(taker) && is_replica(giver) {
         let _ = giver.server.call(&no_one(), Deadline::after(command));
     }
 }
 
-fn promote_once(side: &mut Side<'_>, command: Duration) -> Result<(), Trouble> {
+/// Answers with the history that the new master makes.
+fn promote_once(side: &mut Side<'_>, command: Duration) -> Result<String, Trouble> {
     let doing = "SLAVEOF NO ONE on";
     side.server.call(&no_one(), Deadline::after(command)).map_err(|failure| failed(doing, side.address, failure))?;
-    match side.replication("looking again at", Deadline::after(command))?.role {
-        Role::Master => Ok(()),
+    let seen = side.replication("looking again at", Deadline::after(command))?;
+    match seen.role {
+        Role::Master => Ok(seen.lineage.replid),
         Role::Replica(_) => Err(failed(doing, side.address, "it said OK and is still a replica")),
     }
 }
 
 /// Promotes a replica whose master is gone. What has already arrived is applied first: until its link is seen down,
-/// or its offset rests (a frozen master keeps the link up, R3).
+/// or its offset rests (a frozen master keeps the link up, R3). Answers with the history that it makes from then on.
 ///
 /// # Errors
 /// [`Trouble`]; nothing was changed unless the sentence says otherwise.
-pub fn promote(side: &mut Side<'_>, command: Duration, go_on: &dyn Fn() -> Result<(), Ended>) -> Result<(), Trouble> {
+pub fn promote(
+    side: &mut Side<'_>,
+    command: Duration,
+    go_on: &dyn Fn() -> Result<(), Ended>,
+) -> Result<String, Trouble> {
     let limit = Deadline::after(DRAIN);
     let mut last = None;
     loop {
         let seen = side.replication("looking at", Deadline::after(command))?;
-        let Role::Replica(following) = &seen.role else { return Ok(()) };
+        let Role::Replica(following) = &seen.role else { return Ok(seen.lineage.replid) };
         let applied = following.received.is_none_or(|received| received <= seen.lineage.offset);
         let rests = last == Some(seen.lineage.offset);
         if applied && (!following.link_up || rests) || limit.is_over() {

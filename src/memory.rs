@@ -18,6 +18,8 @@ use serde::{Deserialize, Serialize};
 pub struct Served {
     /// The run of Redis that it is true of; a restart ends it.
     pub run_id: String,
+    /// The history that it has been making since; following somebody for a while ends it too.
+    pub replid: String,
     /// When, in local time; for people.
     pub at: String,
 }
@@ -114,14 +116,14 @@ impl Store {
         Duration::from_secs(now - since)
     }
 
-    /// Remembers that the local Redis serves in its run `run_id`; writes nothing when it is remembered already.
+    /// Remembers that the local Redis serves in its run `run_id`, and makes the history `replid`; writes nothing when it is remembered already.
     ///
     /// # Errors
     /// As [`Store::set`].
-    pub fn set_served(&self, run_id: &str) -> io::Result<()> {
+    pub fn set_served(&self, run_id: &str, replid: &str) -> io::Result<()> {
         match self.get::<Served>() {
-            Some(served) if served.run_id == run_id => Ok(()),
-            _ => self.set(&Served { run_id: run_id.to_string(), at: now() }),
+            Some(served) if served.run_id == run_id && served.replid == replid => Ok(()),
+            _ => self.set(&Served { run_id: run_id.to_string(), replid: replid.to_string(), at: now() }),
         }
     }
 
@@ -220,7 +222,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn served(run: &str) -> Served {
-        Served { run_id: run.to_string(), at: now() }
+        Served { run_id: run.to_string(), replid: run.to_string(), at: now() }
     }
 
     #[test]

@@ -10,6 +10,11 @@ use crate::lineage::{Relation, compare};
 use crate::memory::Memory;
 use crate::server::Failure;
 
+/// A peer that only says no is taken for gone after this: it lives, but nobody can serve from it.
+const DENIED: Duration = Duration::from_secs(3);
+/// Two looks are always further apart than this.
+const SECOND_LOOK: Duration = Duration::from_millis(10);
+
 mod steps;
 #[cfg(test)]
 mod tests;
@@ -139,8 +144,32 @@ impl View {
         self.masters().find(|(address, _)| self.vip == Vip::At(*address)).or_else(|| self.masters().next())
     }
 
+    /// The peers whose data can be compared; what is still being loaded can't.
     fn reachable(&self) -> impl Iterator<Item = (SocketAddr, &Observation)> {
-        self.peers.iter().filter_map(|node| node.up().map(|seen| (node.address, seen)))
+        self.peers
+            .iter()
+            .filter_map(|node| node.up().map(|seen| (node.address, seen)))
+            .filter(|(_, seen)| !seen.loading)
+    }
+
+    /// A peer of which more may be known in a moment, before the local Redis is promoted. `waited` is for how long the
+    /// nodes have been seen as they are.
+    fn undecided(&self, local: &Observation, waited: Duration) -> Option<String> {
+        self.peers.iter().find_map(|Node { address, seen }| match seen {
+            Ok(seen) if seen.loading && !self.synced_this_run(local) => {
+                Some(format!("{address} is loading its data, which may be newer"))
+            }
+            Err(Failure::Denied(denial)) if waited < DENIED => {
+                Some(format!("{address} is alive, but it says {denial}"))
+            }
+            // A fork or a slow command; the link says that its host lives.
+            Err(Failure::TimedOut)
+                if waited < SECOND_LOOK && local.follows(*address) && local.following().is_some_and(|f| f.link_up) =>
+            {
+                Some(format!("{address} does not answer, but the link to it is up; looking again"))
+            }
+            _ => None,
+        })
     }
 
     /// A node whose data is better than the local one, with the reason.
@@ -148,8 +177,10 @@ impl View {
         self.reachable().find_map(|(address, peer)| Some((address, loses_to(self, local, address, peer)?)))
     }
 
-    fn served_this_run(&self, local: &Observation) -> bool {
-        self.memory.served.as_ref().is_some_and(|served| served.run_id == local.run_id)
+    /// It is master by our own doing, in this run, and has followed nobody since.
+    pub fn served_this_run(&self, local: &Observation) -> bool {
+        let replid = &local.replication.lineage.replid;
+        self.memory.served.as_ref().is_some_and(|s| s.run_id == local.run_id && s.replid == *replid)
     }
 
     fn synced_this_run(&self, local: &Observation) -> bool {

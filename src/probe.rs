@@ -22,7 +22,9 @@ pub enum Liveness {
     Loading,
     /// Nobody listens.
     Refused,
-    /// Silent, or too slow: frozen, hung, or cut off.
+    /// No connection: the host is gone or cut off, or the server no longer accepts.
+    NoConnection,
+    /// Silent, or too slow: frozen or hung.
     TimedOut,
     /// Closed in the middle of the conversation.
     Reset,
@@ -46,6 +48,7 @@ impl fmt::Display for Liveness {
             Liveness::AliveWithError(denial) => write!(f, "alive, but it says {denial}"),
             Liveness::Loading => f.write_str("loading its data"),
             Liveness::Refused => f.write_str("connection refused"),
+            Liveness::NoConnection => f.write_str("no connection in time"),
             Liveness::TimedOut => f.write_str("no answer in time"),
             Liveness::Reset => f.write_str("connection closed before the answer"),
             Liveness::Rubbish(text) => write!(f, "not the answer of a Redis: {text}"),
@@ -92,6 +95,7 @@ fn converse(endpoint: &Endpoint, auth: &Auth, deadline: Deadline) -> Result<(Liv
 fn liveness_of(failure: Failure) -> Liveness {
     match failure {
         Failure::Refused => Liveness::Refused,
+        Failure::NoConnection => Liveness::NoConnection,
         Failure::TimedOut => Liveness::TimedOut,
         Failure::Reset => Liveness::Reset,
         Failure::Network(text) => Liveness::Unreachable(text),

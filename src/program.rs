@@ -8,11 +8,11 @@ use crate::addresses;
 use crate::config::Config;
 use crate::deadline::{Deadline, Stopwatch, ms};
 use crate::fence;
-use crate::handover::{Trouble, failed};
-use crate::info::Observation;
+use crate::handover::{self, Trouble, failed};
+use crate::info::{Observation, Role};
 use crate::journal::Journal;
 use crate::memory::{Served, Store};
-use crate::plan::View;
+use crate::plan::{View, Vip};
 use crate::survey::Survey;
 use crate::turn::{Ended, Turn};
 
@@ -47,6 +47,9 @@ pub struct Program {
     /// Since the program was started.
     pub clock: Stopwatch,
     last_wait: Option<(String, Stopwatch)>,
+    situation: Option<(String, Stopwatch)>,
+    /// The run and offset of which a rollback file was kept last: the same data is not kept twice.
+    pub kept: Option<(String, i64)>,
     fence_seen: Option<Stopwatch>,
 }
 
@@ -72,19 +75,65 @@ pub fn observed(view: &View, node: SocketAddr) -> Result<&Observation, Trouble> 
     }
 }
 
+/// The pair in a few words: as long as they stay the same, nothing has changed.
+fn outline(view: &View) -> String {
+    let mut text = match view.vip {
+        Vip::Here => "vip here".to_string(),
+        Vip::At(node) => format!("vip at {node}"),
+        Vip::Unknown => "vip unknown".to_string(),
+    };
+    for node in std::iter::once(&view.local).chain(&view.peers) {
+        text.push_str(&match node.seen.as_ref().map(|seen| (&seen.run_id, &seen.replication.role)) {
+            Ok((run, Role::Master)) => format!(", {} {run} master", node.address),
+            Ok((run, Role::Replica(of))) => format!(", {} {run} replica of {}:{}", node.address, of.host, of.port),
+            Err(_) => format!(", {} silent", node.address),
+        });
+    }
+    text
+}
+
 impl Program {
-    /// Ready to look; nothing has been connected to.
-    pub fn new(config: Config, local: SocketAddr, journal: Journal) -> Program {
+    /// Ready to look; nothing has been connected to. `clock` runs since the program was started.
+    pub fn new(config: Config, local: SocketAddr, journal: Journal, clock: Stopwatch) -> Program {
         let store = Store::new(&config.memory_dir);
         let survey = Survey::new(&config, local);
-        let clock = Stopwatch::start();
-        Program { config, local, journal, store, survey, clock, last_wait: None, fence_seen: None }
+        Program {
+            config,
+            local,
+            journal,
+            store,
+            survey,
+            clock,
+            last_wait: None,
+            situation: None,
+            kept: None,
+            fence_seen: None,
+        }
     }
 
     /// One look at everything. Longer than one connection and one answer it can't take.
     pub fn look(&mut self, ask_vip: bool) -> View {
         let timing = &self.config.timing;
         self.survey.look(ask_vip, Deadline::after(timing.connect + timing.command))
+    }
+
+    /// For how long the pair has been seen as it is in `view`.
+    pub fn unchanged_for(&mut self, view: &View) -> Duration {
+        let now = outline(view);
+        match &self.situation {
+            Some((then, since)) if *then == now => since.elapsed(),
+            _ => {
+                self.situation = Some((now, Stopwatch::start()));
+                Duration::ZERO
+            }
+        }
+    }
+
+    /// `CONFIG REWRITE` on the local Redis.
+    pub fn write_role_down(&mut self) {
+        let (local, command) = (self.local, self.config.timing.command);
+        let rewritten = self.survey.local().and_then(|server| handover::rewrite_config(server, command));
+        self.warn_rewrite(local, rewritten);
     }
 
     /// Says that something is waited for: when it begins, every minute, and a sync that moves on every 5 s.
@@ -120,8 +169,8 @@ impl Program {
     }
 
     /// Remembers that the local Redis serves in its present run.
-    pub fn remember_served(&self, run_id: &str) {
-        self.remember(self.store.set_served(run_id));
+    pub fn remember_served(&self, run_id: &str, replid: &str) {
+        self.remember(self.store.set_served(run_id, replid));
     }
 
     /// Remembers that the local Redis is no longer the one that serves.
@@ -150,22 +199,27 @@ impl Program {
         }
     }
 
-    /// Lifts the fence of a handover that died half-way, where the local master has no pause that ends by itself.
-    pub fn lift_stale_fence(&mut self, view: &View) {
-        let Ok(seen) = &view.local.seen else { return };
+    /// Lifts the fence of a handover that died half-way, where the local master has no pause that ends by itself. True
+    /// while there is one that may still be at work.
+    pub fn lift_stale_fence(&mut self, view: &View) -> bool {
+        let Ok(seen) = &view.local.seen else { return false };
         if seen.version.can_pause_writes() || !seen.is_master() {
-            return;
+            return false;
         }
         let command = self.config.timing.command;
-        let Ok(server) = self.survey.local() else { return };
-        let Ok(Some(former)) = fence::left_behind(server, command) else {
+        let Ok(server) = self.survey.local() else { return false };
+        if !matches!(fence::left_behind(server, command), Ok(Some(_))) {
             self.fence_seen = None;
-            return;
-        };
+            return false;
+        }
         let since = *self.fence_seen.get_or_insert_with(Stopwatch::start);
-        if since.elapsed() >= FENCE_AGE && fence::lift(server, former, command).is_ok() {
+        if since.elapsed() < FENCE_AGE {
+            return true;
+        }
+        if let Ok(Some(former)) = fence::lift(server, seen.version, command) {
             self.fence_seen = None;
             self.journal.line("lifted the fence of a handover that did not end", &[("min_slaves_to_write", &former)]);
         }
+        false
     }
 }

@@ -24,8 +24,8 @@ pub struct Kept {
     pub bytes: u64,
 }
 
-/// Takes a rollback file of the Redis at `endpoint`, named by time and `node`, and removes all but the newest
-/// `settings.keep`.
+/// Takes a rollback file of the Redis at `endpoint`, named by time and `whose` (instance and node), and removes all but
+/// the newest `settings.keep` of that name.
 ///
 /// # Errors
 /// A sentence with the path and the cause; then the step that would have dropped the data must not be taken.
@@ -33,7 +33,7 @@ pub fn take(
     settings: &Rollback,
     endpoint: &Endpoint,
     auth: &Auth,
-    node: &str,
+    whose: &str,
     deadline: Deadline,
     go_on: &mut dyn FnMut() -> Result<(), Ended>,
 ) -> anyhow::Result<Kept> {
@@ -42,7 +42,8 @@ pub fn take(
     };
     fs::DirBuilder::new().recursive(true).mode(0o700).create(&settings.dir).map_err(|error| named(&error))?;
     let stamp = chrono::Local::now().format("%Y%m%dT%H%M%S%.3f");
-    let name = format!("{stamp}-{}.rdb", node.replace([':', '[', ']', '/'], "_"));
+    let whose = format!("-{}.rdb", whose.replace([':', '[', ']', '/'], "_"));
+    let name = format!("{stamp}{whose}");
     let path = settings.dir.join(&name);
     let part = settings.dir.join(format!(".{name}.part"));
     let kept = dump(&part, endpoint, auth, deadline, go_on).and_then(|bytes| {
@@ -54,7 +55,7 @@ pub fn take(
         let _ = fs::remove_file(&part);
     }
     let kept = kept.map_err(|error| named(&format!("{error:#}")))?;
-    retire(&settings.dir, settings.keep);
+    retire(&settings.dir, &whose, settings.keep);
     Ok(kept)
 }
 
@@ -134,11 +135,11 @@ pub fn room_for(dir: &Path, needed: u64) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn retire(dir: &Path, keep: usize) {
+fn retire(dir: &Path, whose: &str, keep: usize) {
     let Ok(entries) = fs::read_dir(dir) else { return };
     let mut files: Vec<PathBuf> = entries
         .filter_map(|entry| entry.ok().map(|entry| entry.path()))
-        .filter(|path| path.extension().is_some_and(|extension| extension == "rdb"))
+        .filter(|path| path.file_name().is_some_and(|name| name.to_string_lossy().ends_with(whose)))
         .collect();
     // Named by time, so the newest comes last.
     files.sort();
@@ -160,13 +161,17 @@ mod tests {
             fs::write(dir.path().join(format!("2026010{day}T000000.000-a.rdb")), "x").expect("a file");
         }
         fs::write(dir.path().join("notes.txt"), "x").expect("a file");
-        retire(dir.path(), 2);
+        fs::write(dir.path().join("20250101T000000.000-b.rdb"), "another node's").expect("a file");
+        retire(dir.path(), "-a.rdb", 2);
         let mut left: Vec<_> = fs::read_dir(dir.path())
             .expect("the directory")
             .map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned())
             .collect();
         left.sort();
-        assert_eq!(left, ["20260104T000000.000-a.rdb", "20260105T000000.000-a.rdb", "notes.txt"]);
+        assert_eq!(
+            left,
+            ["20250101T000000.000-b.rdb", "20260104T000000.000-a.rdb", "20260105T000000.000-a.rdb", "notes.txt"]
+        );
     }
 
     #[test]

@@ -35,13 +35,17 @@ pub fn run(program: &mut Program, turn: &Turn, again: bool) -> Result<Outcome, E
 }
 
 fn work(program: &mut Program, turn: &Turn, again: bool, held: &mut bool) -> Result<Outcome, Ended> {
-    let budget = Deadline::after(program.config.timing.sync);
+    let timing = &program.config.timing;
+    // Never given up before it is known that nobody else is there.
+    let patience = timing.sync.max(timing.alone_after + Duration::from_secs(10));
+    let budget = Deadline::after(patience);
     let mut delayed = program.config.timing.delay.is_zero();
     loop {
         turn.check()?;
         let view = program.look(true);
-        let step = plan::serve(&view);
-        if again && matches!(&step, Step::Done(_)) && knows_it_serves(&view) {
+        let waited = program.unchanged_for(&view);
+        let step = plan::serve(&view, waited);
+        if again && matches!(&step, Step::Done(_)) && knows_it_serves(&view) && !program.lift_stale_fence(&view) {
             return Ok(Outcome::Yes);
         }
         if !delayed && !matches!(step, Step::Done(_) | Step::Refuse(_)) {
@@ -55,9 +59,8 @@ fn work(program: &mut Program, turn: &Turn, again: bool, held: &mut bool) -> Res
             Err(Trouble::Ended(ended)) => return Err(ended),
             Err(trouble) => program.say_trouble(&trouble),
         }
-        program.lift_stale_fence(&view);
         if !budget.pause(TICK) {
-            let waited = program.config.timing.sync.as_secs();
+            let waited = patience.as_secs();
             program.journal.line(&format!("gave up after {waited} s (timing.sync); the check now fails here"), &[]);
             return Ok(Outcome::No);
         }
@@ -71,14 +74,22 @@ fn take(
     step: &Step,
     held: &mut bool,
 ) -> Result<Option<Outcome>, Trouble> {
-    if *held && !matches!(step, Step::Hold(_)) {
-        release(program);
-        *held = false;
-    }
     match step {
+        Step::Done(_) if program.lift_stale_fence(view) => {
+            program.say_waiting("a handover from here, or what it left behind, still stops the writes");
+            Ok(None)
+        }
         Step::Done(why) => {
+            if *held {
+                release(program);
+                *held = false;
+            }
             if let Ok(seen) = &view.local.seen {
-                program.remember_served(&seen.run_id);
+                program.remember_served(&seen.run_id, &seen.replication.lineage.replid);
+            }
+            if !knows_it_serves(view) {
+                // Whoever promoted it may have died before it could write that down.
+                program.write_role_down();
             }
             let took = ms(program.clock.elapsed());
             program.journal.line(&format!("serving: {why}"), &[("took_ms", &took)]);
@@ -112,8 +123,7 @@ fn take(
 }
 
 fn knows_it_serves(view: &View) -> bool {
-    let served = view.memory.served.as_ref().map(|served| &served.run_id);
-    view.local.seen.as_ref().is_ok_and(|seen| served == Some(&seen.run_id))
+    view.local.seen.as_ref().is_ok_and(|seen| view.served_this_run(seen))
 }
 
 fn promote(program: &mut Program, turn: &Turn, view: &View, why: &str) -> Result<Outcome, Trouble> {
@@ -123,10 +133,11 @@ fn promote(program: &mut Program, turn: &Turn, view: &View, why: &str) -> Result
     let _acting = turn.act(Deadline::after(ACT_WAIT))?;
     let server = program.survey.local().map_err(|failure| failed("connecting to", local, failure))?;
     let mut side = Side { server, address: local, version: seen.version };
-    handover::promote(&mut side, command, &|| turn.check())?;
+    let replid = handover::promote(&mut side, command, &|| turn.check())?;
     let (step, total) = (ms(clock.elapsed()), ms(program.clock.elapsed()));
+    let _ = fence::lift(side.server, seen.version, command);
     let rewritten = handover::rewrite_config(side.server, command);
-    program.remember_served(&seen.run_id);
+    program.remember_served(&seen.run_id, &replid);
     for peer in &view.peers {
         if let Err(failure) = &peer.seen {
             program.journal.line(&format!("{} is gone: {failure}", peer.address), &[("peer", &peer.address)]);
@@ -155,11 +166,12 @@ fn take_over(program: &mut Program, turn: &Turn, view: &View, peer: SocketAddr, 
     let moved = handover::swap(&mut giver, &mut taker, command, &|| turn.check())?;
     let total = ms(program.clock.elapsed());
     let disconnected = handover::disconnect_clients(giver.server, command);
+    let _ = fence::lift(taker.server, mine.version, command);
     let rewritten = [
         (local, handover::rewrite_config(taker.server, command)),
         (peer, handover::rewrite_config(giver.server, command)),
     ];
-    program.remember_served(&mine.run_id);
+    program.remember_served(&mine.run_id, &moved.replid);
     program.journal.line(
         &format!("took the role over from {peer}: {why}"),
         &[("took_ms", &ms(moved.took)), ("since_start_ms", &total), ("offset", &moved.offset), ("peer", &peer)],

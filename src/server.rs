@@ -40,7 +40,9 @@ impl Denial {
 pub enum Failure {
     /// Nobody listens there.
     Refused,
-    /// Nothing, or not enough, came before the deadline.
+    /// The connection was not made before the deadline: the host is gone, or cut off.
+    NoConnection,
+    /// Connected, but nothing, or not enough, came before the deadline.
     TimedOut,
     /// The connection was closed or reset before the answer.
     Reset,
@@ -56,6 +58,7 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Failure::Refused => f.write_str("connection refused"),
+            Failure::NoConnection => f.write_str("no connection in time"),
             Failure::TimedOut => f.write_str("no answer in time"),
             Failure::Reset => f.write_str("connection closed before the answer"),
             Failure::Network(text) => f.write_str(text),
@@ -101,7 +104,7 @@ impl Server {
     /// Connects; AUTH is sent together with the first command, so that it costs no round trip of its own.
     ///
     /// # Errors
-    /// [`Failure::Refused`], [`Failure::TimedOut`] or [`Failure::Network`].
+    /// [`Failure::Refused`], [`Failure::NoConnection`] or [`Failure::Network`].
     pub fn connect(endpoint: &Endpoint, auth: &Auth, deadline: Deadline) -> Result<Server, Failure> {
         let line = Some(Line::open(endpoint, auth, deadline)?);
         Ok(Server { endpoint: endpoint.clone(), auth: auth.clone(), line })
@@ -187,7 +190,10 @@ impl Server {
 
 impl Line {
     fn open(endpoint: &Endpoint, auth: &Auth, deadline: Deadline) -> Result<Line, Failure> {
-        let stream = Stream::connect(endpoint, deadline)?;
+        let stream = Stream::connect(endpoint, deadline).map_err(|error| match Failure::from(error) {
+            Failure::TimedOut => Failure::NoConnection,
+            failure => failure,
+        })?;
         let greeting = auth.password.as_ref().map(|password| {
             let mut command = cmd("AUTH");
             if let Some(user) = &auth.username {

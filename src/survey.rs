@@ -1,12 +1,13 @@
 //! All nodes at once: one look at every Redis and at the VIP, over connections that are kept between looks.
 
+use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::addresses;
 use crate::config::{Auth, Config};
-use crate::deadline::Deadline;
+use crate::deadline::{Deadline, Stopwatch};
 use crate::endpoint::Endpoint;
 use crate::info::Observation;
 use crate::memory::Store;
@@ -37,6 +38,8 @@ pub struct Survey {
     alone_after: Duration,
     max_lag: u64,
     memory_dir: PathBuf,
+    /// Since the first look of this process that found nobody: where the memory can't be written.
+    alone: Option<Stopwatch>,
 }
 
 impl Survey {
@@ -53,6 +56,7 @@ impl Survey {
             alone_after: config.timing.alone_after,
             max_lag: config.policy.max_lag,
             memory_dir: config.memory_dir.clone(),
+            alone: None,
         }
     }
 
@@ -74,25 +78,30 @@ impl Survey {
             let seen = line.observe(auth, budgets, deadline);
             Node { address: line.address, seen }
         };
-        let vip = SocketAddr::new(self.vip, self.local.address.port());
+        // Whoever holds the VIP listens there on its own port.
+        let ports: BTreeSet<u16> = self.peers.iter().map(|line| line.address.port()).collect();
+        let ports = ports.into_iter().filter(|_| ask_vip && !holds_vip);
+        let asked: Vec<SocketAddr> = ports.map(|port| SocketAddr::new(self.vip, port)).collect();
         let (local, peers, on_vip) = std::thread::scope(|scope| {
             let peers: Vec<_> = self.peers.iter_mut().map(|line| scope.spawn(|| look(line))).collect();
-            let on_vip = (ask_vip && !holds_vip).then(|| scope.spawn(|| run_on(vip, auth, budgets.connect, deadline)));
+            let on_vip: Vec<_> =
+                asked.iter().map(|vip| scope.spawn(|| run_on(*vip, auth, budgets.connect, deadline))).collect();
             let local = look(&mut self.local);
             let peers: Vec<Node> = peers.into_iter().filter_map(|thread| thread.join().ok()).collect();
-            (local, peers, on_vip.and_then(|thread| thread.join().ok()).flatten())
+            let on_vip: Vec<String> = on_vip.into_iter().filter_map(|thread| thread.join().ok().flatten()).collect();
+            (local, peers, on_vip)
         });
-        let holder = on_vip.and_then(|run| {
-            let same = |node: &&Node| node.seen.as_ref().is_ok_and(|seen| seen.run_id == run);
-            peers.iter().find(same).map(|node| node.address)
-        });
+        let answers = |node: &&Node| node.seen.as_ref().is_ok_and(|seen| on_vip.contains(&seen.run_id));
+        let holder = peers.iter().find(answers).map(|node| node.address);
         let vip = match holder {
             _ if holds_vip => Vip::Here,
             Some(address) => Vip::At(address),
             None => Vip::Unknown,
         };
         let store = Store::new(&self.memory_dir);
-        let alone_for = store.spell("alone.toml", !peers.iter().any(Node::is_alive));
+        let nobody = !peers.iter().any(Node::is_alive);
+        self.alone = nobody.then(|| self.alone.unwrap_or_else(Stopwatch::start));
+        let alone_for = store.spell("alone.toml", nobody).max(self.alone.map_or(Duration::ZERO, Stopwatch::elapsed));
         View {
             local,
             peers,

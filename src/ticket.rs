@@ -92,10 +92,16 @@ impl Process {
     }
 }
 
+/// `None` for a process that has ended, also where nobody has reaped it yet.
 fn start_of(pid: u32) -> Option<u64> {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // The command's name stands in parentheses and may hold anything, so count from the last one. Field 22.
-    stat.rsplit_once(')')?.1.split_whitespace().nth(19)?.parse().ok()
+    // The command's name stands in parentheses and may hold anything, so count from the last one. Fields 3 and 22.
+    let fields = stat.rsplit_once(')')?.1;
+    let mut fields = fields.split_whitespace();
+    match fields.next()? {
+        "Z" | "X" => None,
+        _ => fields.nth(18)?.parse().ok(),
+    }
 }
 
 /// What the file `turn` says.
@@ -109,6 +115,8 @@ pub struct Ticket {
     newest: Process,
     /// Who does the work; older than `newest` when that one found the same work being done already.
     worker: Process,
+    /// Who started the worker. Another keepalived's child is about to get SIGTERM (K7), and does not count.
+    parent: u32,
     /// The worker is done (a later process with its pid and start can't be, but a done one may still be ending).
     done: bool,
 }
@@ -155,15 +163,21 @@ pub(crate) enum Taken {
 pub(crate) fn take(dir: &Path, me: Process, state: State) -> io::Result<Taken> {
     memory::make_dir(dir)?;
     let (boot, _) = memory::boot_clock()?;
+    let parent = std::os::unix::process::parent_id();
     let mut file = open(dir)?;
     let (worker, taken) = match parse(&mut file)? {
         Some(ticket) if ticket.newest > me => return Ok(Taken::Newer(ticket.state)),
-        Some(ticket) if ticket.is_at_work() && ticket.worker != me && state.wants_the_same_as(ticket.state) => {
+        Some(ticket)
+            if ticket.is_at_work()
+                && ticket.worker != me
+                && ticket.parent == parent
+                && state.wants_the_same_as(ticket.state) =>
+        {
             (ticket.worker, Taken::SameWork(ticket.worker.pid))
         }
         ticket => (me, Taken::Mine(ticket.map(|ticket| ticket.state))),
     };
-    write(&mut file, &Ticket { state, at: memory::now(), boot, newest: me, worker, done: false })?;
+    write(&mut file, &Ticket { state, at: memory::now(), boot, newest: me, worker, parent, done: false })?;
     Ok(taken)
 }
 
@@ -236,13 +250,31 @@ mod tests {
     }
 
     #[test]
+    fn another_keepalived_s_worker_is_not_relied_on() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let me = Process::this().expect("/proc");
+        assert!(matches!(take(dir.path(), me, State::Backup), Ok(Taken::Mine(_))));
+        let ticket = read(dir.path()).expect("a ticket").expect("ours");
+        let other = Ticket { parent: ticket.parent + 1, ..ticket };
+        write(&mut open(dir.path()).expect("a file"), &other).expect("a write");
+        assert!(matches!(take(dir.path(), me.shifted(1), State::Backup), Ok(Taken::Mine(_))));
+    }
+
+    #[test]
     fn a_damaged_ticket_or_one_of_another_boot_is_none() {
         let dir = tempfile::tempdir().expect("a directory");
         std::fs::write(dir.path().join(TICKET), [0xff, 0, b'=']).expect("a write");
         assert_eq!(read(dir.path()).expect("no error"), None);
         let me = Process::this().expect("/proc");
-        let other =
-            Ticket { state: State::Master, at: String::new(), boot: "x".into(), newest: me, worker: me, done: false };
+        let other = Ticket {
+            state: State::Master,
+            at: String::new(),
+            boot: "x".into(),
+            newest: me,
+            worker: me,
+            parent: 1,
+            done: false,
+        };
         write(&mut open(dir.path()).expect("a file"), &other).expect("a write");
         assert_eq!(read(dir.path()).expect("no error"), None);
     }

@@ -4,11 +4,10 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use crate::deadline::{Deadline, Stopwatch, ms};
+use crate::deadline::{Deadline, ms};
 use crate::following;
 use crate::handover::{self, Side, Trouble, failed};
-use crate::info::Role;
-use crate::plan::{self, Step, View, Vip};
+use crate::plan::{self, Step, View};
 use crate::program::{Outcome, Program, observed};
 use crate::turn::{Ended, Turn};
 
@@ -25,18 +24,13 @@ const LATER: Duration = Duration::from_secs(1);
 /// [`Ended`]: a newer notification, or SIGTERM.
 pub fn run(program: &mut Program, turn: &Turn) -> Result<Outcome, Ended> {
     let mut delayed = program.config.timing.delay.is_zero();
-    let mut situation = (String::new(), Stopwatch::start());
     loop {
         turn.check()?;
         let view = program.look(true);
-        let now = outline(&view);
-        if situation.0 != now {
-            situation = (now, Stopwatch::start());
-        }
         if view.local.seen.as_ref().is_ok_and(|seen| !seen.is_master()) {
             program.forget_served();
         }
-        let waited = situation.1.elapsed();
+        let waited = program.unchanged_for(&view);
         let step = plan::yield_role(&view, waited, GRACE);
         if !delayed && matches!(step, Step::Follow { .. } | Step::GiveUp(..)) {
             program.delay(turn)?;
@@ -49,6 +43,8 @@ pub fn run(program: &mut Program, turn: &Turn) -> Result<Outcome, Ended> {
                     program.remember_synced(seen, peer);
                 }
                 program.journal.line(why, &[("took_ms", &ms(program.clock.elapsed()))]);
+                // Whoever made it a replica may have died before it could write that down.
+                program.write_role_down();
                 return Ok(Outcome::Yes);
             }
             Step::Follow { peer, why, .. } => following::follow(program, turn, &view, *peer, why),
@@ -76,23 +72,6 @@ fn wait(turn: &Turn, tick: Duration) -> Result<(), Ended> {
         turn.check()?;
     }
     turn.check()
-}
-
-/// The pair in a few words: as long as they stay the same, nothing has changed.
-fn outline(view: &View) -> String {
-    let mut text = match view.vip {
-        Vip::Here => "vip here".to_string(),
-        Vip::At(node) => format!("vip at {node}"),
-        Vip::Unknown => "vip unknown".to_string(),
-    };
-    for node in std::iter::once(&view.local).chain(&view.peers) {
-        text.push_str(&match node.seen.as_ref().map(|seen| (&seen.run_id, &seen.replication.role)) {
-            Ok((run, Role::Master)) => format!(", {} {run} master", node.address),
-            Ok((run, Role::Replica(of))) => format!(", {} {run} replica of {}:{}", node.address, of.host, of.port),
-            Err(_) => format!(", {} silent", node.address),
-        });
-    }
-    text
 }
 
 /// The holder of the VIP has no program that takes the role: it is moved from here, in the same lossless way.

@@ -6,12 +6,8 @@ use std::time::Duration;
 
 use super::document::{Field, Source};
 use super::file::File;
-use super::{Auth, Config, ConfigError, Policy, Rollback, RollbackMode, Timing};
+use super::{Auth, Config, ConfigError, LOG_DIR, Policy, Rollback, RollbackMode, STATE_DIR, Timing};
 use crate::endpoint::Endpoint;
-
-/// Where memory and last good copies are kept unless told otherwise.
-pub(super) const STATE_DIR: &str = "/var/lib/keepalived-redis";
-const LOG_DIR: &str = "/var/log/keepalived-redis";
 
 /// Every section and its keys; the first is what stands before any section.
 pub(super) const SECTIONS: &[(&str, &[&str])] = &[

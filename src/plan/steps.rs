@@ -6,8 +6,9 @@ use super::{Step, View, Vip, follow, in_sync, loses_to};
 use crate::info::{Following, Observation};
 use crate::lineage::compare;
 
-/// The next step of `redis_master`: this node has been given the VIP.
-pub fn serve(view: &View) -> Step {
+/// The next step of `redis_master`: this node has been given the VIP. `waited` is for how long the pair has been seen
+/// as it is now.
+pub fn serve(view: &View, waited: Duration) -> Step {
     if let Vip::At(holder) = view.vip {
         return Step::Refuse(format!("the VIP is at {holder}, and keepalived decides who holds it"));
     }
@@ -17,12 +18,12 @@ pub fn serve(view: &View) -> Step {
         Err(failure) => return Step::Wait(format!("the local Redis at {}: {failure}", view.local.address)),
     };
     match local.following() {
-        None => serve_as_master(view, local),
-        Some(following) => serve_from_replica(view, local, following),
+        None => serve_as_master(view, local, waited),
+        Some(following) => serve_from_replica(view, local, following, waited),
     }
 }
 
-fn serve_as_master(view: &View, local: &Observation) -> Step {
+fn serve_as_master(view: &View, local: &Observation, waited: Duration) -> Step {
     if let Some((address, peer)) = view.serving_peer() {
         return match loses_to(view, local, address, peer) {
             Some(why) => follow(local, address, peer, why),
@@ -38,6 +39,9 @@ fn serve_as_master(view: &View, local: &Observation) -> Step {
     if let Some((address, why)) = better.next() {
         return Step::Raise(address, why);
     }
+    if let Some(why) = view.undecided(local, waited) {
+        return Step::Hold(why);
+    }
     match view.reachable().next() {
         Some(_) => Step::Done("master already".to_string()),
         None if view.is_alone() => Step::Done("master already, and no peer has answered for long enough".to_string()),
@@ -45,7 +49,7 @@ fn serve_as_master(view: &View, local: &Observation) -> Step {
     }
 }
 
-fn serve_from_replica(view: &View, local: &Observation, following: &Following) -> Step {
+fn serve_from_replica(view: &View, local: &Observation, following: &Following, waited: Duration) -> Step {
     if let Some((address, peer)) = view.serving_peer() {
         if local.follows(address) {
             return match in_sync(local, peer, view.max_lag) {
@@ -64,6 +68,9 @@ fn serve_from_replica(view: &View, local: &Observation, following: &Following) -
         view.reachable().filter_map(|(address, peer)| Some((address, loses_to(view, local, address, peer)?)));
     if let Some((address, why)) = better.next() {
         return Step::Raise(address, why);
+    }
+    if let Some(why) = view.undecided(local, waited) {
+        return Step::Wait(why);
     }
     if view.reachable().next().is_some() {
         return Step::Promote("no node is master, and none has newer data".to_string());

@@ -7,6 +7,7 @@ use crate::info::{Following, Lineage, Replication, Role, Version};
 use crate::memory::{Memory, Served, Synced};
 
 const GRACE: Duration = Duration::from_secs(5);
+const LATER: Duration = Duration::from_secs(4);
 
 fn a() -> SocketAddr {
     "192.168.158.11:6379".parse().expect("an address")
@@ -81,7 +82,8 @@ fn view(local: Observation, peer: Result<Observation, Failure>, vip: Vip) -> Vie
 }
 
 fn served(mut view: View) -> View {
-    view.memory.served = Some(Served { run_id: id('1'), at: String::new() });
+    let replid = view.local.seen.as_ref().expect("a local Redis").replication.lineage.replid.clone();
+    view.memory.served = Some(Served { run_id: id('1'), replid, at: String::new() });
     view
 }
 
@@ -129,7 +131,7 @@ fn the_holder_of_the_vip_takes_the_role() {
         ("follows somebody else", view(replica(a(), 'x', 50), Ok(master('x', 50)), Vip::Here), "follow"),
         ("the peer holds the VIP", view(replica(b(), 'x', 50), Ok(master('x', 50)), Vip::At(b())), "refuse"),
     ] {
-        assert_eq!(name(&serve(&view)), expected, "{situation}");
+        assert_eq!(name(&serve(&view, LATER)), expected, "{situation}");
     }
 }
 
@@ -159,7 +161,34 @@ fn a_promotion_rests_on_what_is_known() {
         ),
         ("the master is empty", view(replica(a(), 'x', 50), Ok(keys(master('z', 0), 0)), Vip::Here), "promote"),
     ] {
-        assert_eq!(name(&serve(&view)), expected, "{situation}");
+        assert_eq!(name(&serve(&view, LATER)), expected, "{situation}");
+    }
+}
+
+#[test]
+fn a_peer_that_may_yet_answer_is_given_the_time() {
+    let denied = || Err(Failure::Denied(crate::server::Denial { code: "BUSY".into(), text: "a script".into() }));
+    let loading = || Ok(Observation { loading: true, ..keys(master('z', 0), 0) });
+    let linked = |peer| synced(view(replica(b(), 'x', 50), peer, Vip::Here), 'x');
+    let cut = |peer| synced(view(link(replica(b(), 'x', 50), false, false), peer, Vip::Here), 'x');
+    for (situation, view, waited, expected) in [
+        ("silent on a living link, first look", linked(Err(Failure::TimedOut)), 0, "wait"),
+        ("silent on a living link, second look", linked(Err(Failure::TimedOut)), 500, "promote"),
+        ("silent, the link is down", cut(Err(Failure::TimedOut)), 0, "promote"),
+        ("refused", cut(GONE), 0, "promote"),
+        ("no connection", linked(Err(Failure::NoConnection)), 0, "promote"),
+        ("busy", linked(denied()), 500, "wait"),
+        ("busy for long", linked(denied()), 3000, "promote"),
+        ("loading, and we were in sync", cut(loading()), 0, "promote"),
+        (
+            "loading, and we know nothing",
+            view(link(replica(b(), 'x', 50), false, false), loading(), Vip::Here),
+            9000,
+            "wait",
+        ),
+        ("loading beside a restarted master", view(master('y', 0), loading(), Vip::Here), 9000, "hold"),
+    ] {
+        assert_eq!(name(&serve(&view, Duration::from_millis(waited))), expected, "{situation}");
     }
 }
 
@@ -202,7 +231,7 @@ fn a_master_with_the_vip_stands_unless_a_peer_has_more() {
             "done",
         ),
     ] {
-        assert_eq!(name(&serve(&view)), expected, "{situation}");
+        assert_eq!(name(&serve(&view, LATER)), expected, "{situation}");
     }
 }
 
@@ -270,7 +299,7 @@ fn a_node_is_eligible_as_far_as_its_data_goes() {
 #[test]
 fn of_two_restarted_masters_at_most_one_follows_the_other() {
     // The holder of the VIP looks first; the other one leaves it the grace.
-    let holder = serve(&view(master('x', 9), Ok(master('y', 9)), Vip::Here));
+    let holder = serve(&view(master('x', 9), Ok(master('y', 9)), Vip::Here), LATER);
     assert_eq!(name(&holder), "keep and follow");
     let other = yield_role(&view(master('y', 9), Ok(master('x', 9)), Vip::At(b())), Duration::ZERO, GRACE);
     assert_eq!(name(&other), "wait");
@@ -301,7 +330,7 @@ fn a_silent_or_loading_local_redis_is_waited_for() {
     let mut loading = view(master('x', 50), GONE, Vip::Here);
     loading.local.seen = Ok(Observation { loading: true, ..master('x', 50) });
     for view in [silent, loading] {
-        assert_eq!(name(&serve(&view)), "wait");
+        assert_eq!(name(&serve(&view, LATER)), "wait");
         assert_eq!(name(&yield_role(&view, GRACE, GRACE)), "wait");
         assert!(!eligibility(&view).eligible);
     }

@@ -51,7 +51,8 @@ fn judge(view: &View) -> (bool, Standing, String) {
     if view.synced_this_run(local) {
         return (true, Standing::InSync, "in sync when the master went away".into());
     }
-    (view.is_alone(), Standing::Unknown, view.waits_alone())
+    let why = view.undecided(local, std::time::Duration::ZERO).unwrap_or_else(|| view.waits_alone());
+    (view.is_alone(), Standing::Unknown, why)
 }
 
 /// Is the local Redis in a role that going through FAULT repairs? The sentence says what is wrong.
