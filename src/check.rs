@@ -56,7 +56,11 @@ pub fn health(config: &Config, local: SocketAddr, deadline: Deadline) -> Verdict
         return Verdict::no(format!("{endpoint}: {} (took {took} ms)", found.liveness));
     }
     let role = found.seen.as_ref().map_or("role unknown", |seen| if seen.is_master() { "master" } else { "replica" });
-    let healthy = Verdict::yes(format!("{endpoint}: {}, {role} (took {took} ms)", found.liveness));
+    let alarm = match &found.liveness {
+        Liveness::AliveWithError(denial) if denial.is_about_auth() => "ALARM: username or password is wrong for ",
+        _ => "",
+    };
+    let healthy = Verdict::yes(format!("{alarm}{endpoint}: {}, {role} (took {took} ms)", found.liveness));
     match found.seen {
         Some(seen) => role_verdict(config, survey, &seen, deadline)
             .map_or(healthy, |wrong| Verdict::no(format!("{endpoint}: alive, in the wrong role: {wrong}"))),

@@ -13,6 +13,7 @@ use crate::deadline::{Deadline, Stopwatch, ms};
 use crate::fence::{self, Fence};
 use crate::handover::{self, Side, Trouble, failed};
 use crate::info::Observation;
+use crate::memory::CopyDelay;
 use crate::plan::{self, View};
 use crate::program::{Program, observed};
 use crate::rollback::{self, Kept};
@@ -76,6 +77,12 @@ fn drop_for(
         program.survey.look_local(Deadline::after(command)).map_err(|failure| failed("looking at", local, failure))?;
     keep(program, turn, &held, (peer, theirs), fence)?;
     turn.check()?;
+    // Keeping a file may have taken minutes.
+    let view = program.look(false);
+    let now = observed(&view, peer)?;
+    if !now.is_master() || now.run_id != theirs.run_id {
+        return Err(failed("following", peer, "it is not what it was when this was decided"));
+    }
     if fence.as_ref().is_some_and(|fence| fence.left() < command) {
         return Err(failed("following", peer, "the local writes may soon go on; starting over"));
     }
@@ -108,7 +115,7 @@ fn keep(
         return Ok(());
     }
     let clock = Stopwatch::start();
-    let kept = take_file(program, turn, fence);
+    let kept = take_file(program, turn, &held.run_id, fence);
     // What ended it was a newer notification, not the disk.
     turn.check()?;
     let kept = kept.map_err(|error| failed("following", peer, format!("{error:#}")))?;
@@ -120,15 +127,12 @@ fn keep(
     Ok(())
 }
 
-fn take_file(program: &mut Program, turn: &Turn, fence: &mut Option<Fence>) -> anyhow::Result<Kept> {
+fn take_file(program: &mut Program, turn: &Turn, run_id: &str, fence: &mut Option<Fence>) -> anyhow::Result<Kept> {
     let (config, command) = (program.config.clone(), program.config.timing.command);
     let endpoint = program.survey.local_endpoint().clone();
+    rollback::room_for(&config.rollback.dir, used_memory(program.survey.local()?, command))?;
+    shorten_copy_delay(program, run_id);
     let server = program.survey.local()?;
-    rollback::room_for(&config.rollback.dir, used_memory(server, command))?;
-    let delay = server.setting(COPY_DELAY, Deadline::after(command)).ok().flatten().filter(|delay| delay != "0");
-    if delay.is_some() {
-        let _ = set(server, COPY_DELAY, "0", command);
-    }
     let mut renewed = Stopwatch::start();
     let kept = rollback::take(
         &config.rollback,
@@ -145,10 +149,39 @@ fn take_file(program: &mut Program, turn: &Turn, fence: &mut Option<Fence>) -> a
             turn.check()
         },
     );
-    if let Some(delay) = delay {
-        let _ = set(server, COPY_DELAY, &delay, command);
-    }
+    put_copy_delay_back(program, run_id);
     kept
+}
+
+/// Lets a copy begin at once, for the writes wait for it; where it can't be written down it stays as it is.
+fn shorten_copy_delay(program: &mut Program, run_id: &str) {
+    let command = program.config.timing.command;
+    let Ok(server) = program.survey.local() else { return };
+    let Ok(Some(seconds)) = server.setting(COPY_DELAY, Deadline::after(command)) else { return };
+    let former = CopyDelay { run_id: run_id.to_string(), seconds };
+    if former.seconds != "0" && program.store.set(&former).is_ok() {
+        let _ = set(server, COPY_DELAY, "0", command);
+    }
+}
+
+/// Puts back what a program changed in this run of the local Redis, this one or one that was killed since.
+pub fn restore_copy_delay(program: &mut Program, view: &View) {
+    if let Ok(seen) = &view.local.seen {
+        put_copy_delay_back(program, &seen.run_id);
+    }
+}
+
+fn put_copy_delay_back(program: &mut Program, run_id: &str) {
+    let Some(former) = program.store.get::<CopyDelay>() else { return };
+    let command = program.config.timing.command;
+    let done = match program.survey.local() {
+        Ok(server) if former.run_id == run_id => set(server, COPY_DELAY, &former.seconds, command).is_ok(),
+        Ok(_) => true,
+        Err(_) => false,
+    };
+    if done {
+        let _ = program.store.clear::<CopyDelay>();
+    }
 }
 
 fn set(server: &mut Server, name: &str, value: &str, command: Duration) -> Result<(), crate::server::Failure> {

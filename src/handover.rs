@@ -93,6 +93,8 @@ pub struct Moved {
     pub offset: i64,
     /// The history that the new master makes.
     pub replid: String,
+    /// Letting the giver's clients go on failed; they do when the pause ends.
+    pub unreleased: Option<Failure>,
 }
 
 /// Moves the role from `giver`, a master, to `taker`, its replica. `go_on` is asked before the step from which there is
@@ -114,8 +116,7 @@ pub fn swap(
     let moved = swap_fenced(giver, taker, &fence, command, go_on);
     let lowered = fence.lower(giver.server, command);
     let (offset, replid) = moved?;
-    lowered.map_err(|failure| failed("letting clients go on at", giver.address, failure))?;
-    Ok(Moved { took: clock.elapsed(), offset, replid })
+    Ok(Moved { took: clock.elapsed(), offset, replid, unreleased: lowered.err() })
 }
 
 fn swap_fenced(

@@ -3,7 +3,8 @@
 //! Modules lean only on those named before them: [`endpoint`], [`deadline`], [`addresses`] (ground); [`config`],
 //! [`journal`], [`memory`], [`ticket`], [`turn`]; [`info`], [`stream`], [`server`] (one Redis); [`lineage`], [`plan`] (pure
 //! decisions); [`survey`], [`probe`], [`fence`], [`handover`], [`rollback`] (one step each); [`program`], [`following`],
-//! [`serve`], [`yielding`], [`stop`], [`check`] (what a program does); [`cli`], and the doorways in `bin/`.
+//! [`serve`], [`yielding`], [`stop`], [`check`] (what a program does); [`notification`], [`report`]
+//! (one run of it); [`cli`], and the doorways in `bin/`.
 
 pub mod addresses;
 pub mod check;
@@ -18,9 +19,11 @@ pub mod info;
 pub mod journal;
 pub mod lineage;
 pub mod memory;
+pub mod notification;
 pub mod plan;
 pub mod probe;
 pub mod program;
+pub mod report;
 pub mod rollback;
 pub mod serve;
 pub mod server;

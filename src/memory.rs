@@ -51,6 +51,15 @@ struct Spell {
 /// Two looks that are further apart than this (seconds) do not prove that it was so between them.
 const BREAK: u64 = 5;
 
+/// A setting of the local Redis that we changed for a moment, written down first: whoever finds it puts it back.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CopyDelay {
+    /// The run of Redis that it was changed in; a restart reads its configuration file again.
+    pub run_id: String,
+    /// The value of `repl-diskless-sync-delay` that stood there, in seconds.
+    pub seconds: String,
+}
+
 /// All of it, as it was found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Memory {
@@ -68,6 +77,9 @@ pub trait Kept: Serialize + DeserializeOwned + PartialEq {
 
 impl Kept for Served {
     const FILE: &'static str = "served.toml";
+}
+impl Kept for CopyDelay {
+    const FILE: &'static str = "copy-delay.toml";
 }
 impl Kept for Synced {
     const FILE: &'static str = "synced.toml";
@@ -90,7 +102,8 @@ impl Store {
         Memory { served: self.get(), synced: self.get() }
     }
 
-    fn get<T: Kept>(&self) -> Option<T> {
+    /// One thing.
+    pub fn get<T: Kept>(&self) -> Option<T> {
         self.read_file(T::FILE)
     }
 

@@ -89,7 +89,11 @@ fn converse(endpoint: &Endpoint, auth: &Auth, deadline: Deadline) -> Result<(Liv
         Some(Err(denial)) => liveness_of(Failure::Denied(denial)),
         None => Liveness::Reset,
     };
-    Ok((liveness, Server::observation(answers).ok()))
+    match (Server::observation(answers), liveness) {
+        // A user without the right to INFO leaves us blind for the role: alive, and somebody has to be told.
+        (Err(Failure::Denied(denial)), Liveness::Alive) => Ok((liveness_of(Failure::Denied(denial)), None)),
+        (seen, liveness) => Ok((liveness, seen.ok())),
+    }
 }
 
 fn liveness_of(failure: Failure) -> Liveness {

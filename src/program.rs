@@ -1,6 +1,7 @@
 //! One run of a program: what it was told, which node it is, where it writes, and how it speaks while it waits.
 
 use std::fmt::Display;
+use std::io::Write;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -8,11 +9,12 @@ use crate::addresses;
 use crate::config::Config;
 use crate::deadline::{Deadline, Stopwatch, ms};
 use crate::fence;
-use crate::handover::{self, Trouble, failed};
+use crate::handover::{self, Moved, Trouble, failed};
 use crate::info::{Observation, Role};
 use crate::journal::Journal;
 use crate::memory::{Served, Store};
 use crate::plan::{View, Vip};
+use crate::server::Failure;
 use crate::survey::Survey;
 use crate::turn::{Ended, Turn};
 
@@ -22,6 +24,23 @@ const REMINDER: Duration = Duration::from_secs(60);
 const PROGRESS: Duration = Duration::from_secs(5);
 /// A fence that stays up this long has been left behind: a handover is a thousand times faster.
 const FENCE_AGE: Duration = Duration::from_secs(3);
+
+/// What the exit codes mean. keepalived logs "now returning N", so people read them.
+pub mod code {
+    /// Yes, or done.
+    pub const YES: u8 = 0;
+    /// No, or Redis says no; the reason is said in one line.
+    pub const NO: u8 = 1;
+    /// The command line is wrong (clap's own code).
+    pub const USAGE: u8 = 2;
+    /// Cannot tell: the configuration can't be read, or no node of it is this machine.
+    pub const CANNOT_TELL: u8 = 3;
+}
+
+/// A closed pipe must not kill a program that has work to do.
+pub fn say(to: &mut dyn Write, line: &str) {
+    let _ = writeln!(to, "{line}");
+}
 
 /// How a program ended; the exit code follows from it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -129,6 +148,16 @@ impl Program {
         }
     }
 
+    /// What is left to do once the role has moved from `giver`, and nobody waits for it.
+    pub fn warn_moved(&self, giver: SocketAddr, moved: &Moved, disconnected: Result<(), Failure>) {
+        if let Some(failure) = &moved.unreleased {
+            self.journal.line(&format!("warning: letting the writers of {giver} go on: {failure}"), &[]);
+        }
+        if let Err(failure) = disconnected {
+            self.journal.line(&format!("warning: disconnecting the clients of {giver}: {failure}"), &[]);
+        }
+    }
+
     /// `CONFIG REWRITE` on the local Redis.
     pub fn write_role_down(&mut self) {
         let (local, command) = (self.local, self.config.timing.command);
@@ -190,7 +219,7 @@ impl Program {
     }
 
     /// A role that is not in redis.conf is gone at the next restart (R10): worth a line, never a failure.
-    pub fn warn_rewrite(&self, node: SocketAddr, rewritten: Result<(), crate::server::Failure>) {
+    pub fn warn_rewrite(&self, node: SocketAddr, rewritten: Result<(), Failure>) {
         if let Err(failure) = rewritten {
             self.journal.line(
                 &format!("warning: CONFIG REWRITE on {node}: {failure}; its role will not survive a restart"),

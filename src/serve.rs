@@ -44,6 +44,7 @@ fn work(program: &mut Program, turn: &Turn, again: bool, held: &mut bool) -> Res
         turn.check()?;
         let view = program.look(true);
         let waited = program.unchanged_for(&view);
+        following::restore_copy_delay(program, &view);
         let step = plan::serve(&view, waited);
         if again && matches!(&step, Step::Done(_)) && knows_it_serves(&view) && !program.lift_stale_fence(&view) {
             return Ok(Outcome::Yes);
@@ -54,7 +55,12 @@ fn work(program: &mut Program, turn: &Turn, again: bool, held: &mut bool) -> Res
             continue;
         }
         match take(program, turn, &view, &step, held) {
-            Ok(Some(outcome)) => return Ok(outcome),
+            Ok(Some(outcome)) => {
+                if outcome == Outcome::Yes && view.vip != Vip::Here {
+                    warn_without_vip(program);
+                }
+                return Ok(outcome);
+            }
             Ok(None) => {}
             Err(Trouble::Ended(ended)) => return Err(ended),
             Err(trouble) => program.say_trouble(&trouble),
@@ -93,12 +99,6 @@ fn take(
             }
             let took = ms(program.clock.elapsed());
             program.journal.line(&format!("serving: {why}"), &[("took_ms", &took)]);
-            if view.vip != Vip::Here {
-                let (vip, path) = (program.config.vip, program.config.path.display());
-                program
-                    .journal
-                    .line(&format!("warning: the VIP {vip} is not on this machine; is vip right in {path}?"), &[]);
-            }
             Ok(Some(Outcome::Yes))
         }
         Step::Refuse(why) => {
@@ -120,6 +120,11 @@ fn take(
         Step::Follow { peer, why, .. } => following::follow(program, turn, view, *peer, why).map(|()| None),
         Step::GiveUp(..) => Ok(None),
     }
+}
+
+fn warn_without_vip(program: &Program) {
+    let (vip, path) = (program.config.vip, program.config.path.display());
+    program.journal.line(&format!("warning: the VIP {vip} is not on this machine; is vip right in {path}?"), &[]);
 }
 
 fn knows_it_serves(view: &View) -> bool {
@@ -176,9 +181,7 @@ fn take_over(program: &mut Program, turn: &Turn, view: &View, peer: SocketAddr, 
         &format!("took the role over from {peer}: {why}"),
         &[("took_ms", &ms(moved.took)), ("since_start_ms", &total), ("offset", &moved.offset), ("peer", &peer)],
     );
-    if let Err(failure) = disconnected {
-        program.journal.line(&format!("warning: disconnecting the clients of {peer}: {failure}"), &[]);
-    }
+    program.warn_moved(peer, &moved, disconnected);
     for (node, result) in rewritten {
         program.warn_rewrite(node, result);
     }

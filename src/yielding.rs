@@ -31,6 +31,7 @@ pub fn run(program: &mut Program, turn: &Turn) -> Result<Outcome, Ended> {
             program.forget_served();
         }
         let waited = program.unchanged_for(&view);
+        following::restore_copy_delay(program, &view);
         let step = plan::yield_role(&view, waited, GRACE);
         if !delayed && matches!(step, Step::Follow { .. } | Step::GiveUp(..)) {
             program.delay(turn)?;
@@ -83,7 +84,7 @@ fn give_up(program: &mut Program, turn: &Turn, view: &View, peer: SocketAddr, wh
     let mut giver = Side { server: giver, address: local, version: mine };
     let mut taker = Side { server: taker, address: peer, version: theirs };
     let moved = handover::swap(&mut giver, &mut taker, command, &|| turn.check())?;
-    let _ = handover::disconnect_clients(giver.server, command);
+    let disconnected = handover::disconnect_clients(giver.server, command);
     let rewritten = [
         (local, handover::rewrite_config(giver.server, command)),
         (peer, handover::rewrite_config(taker.server, command)),
@@ -93,6 +94,7 @@ fn give_up(program: &mut Program, turn: &Turn, view: &View, peer: SocketAddr, wh
         &format!("gave the role to {peer}: {why}"),
         &[("took_ms", &ms(moved.took)), ("offset", &moved.offset), ("peer", &peer)],
     );
+    program.warn_moved(local, &moved, disconnected);
     for (node, result) in rewritten {
         program.warn_rewrite(node, result);
     }
