@@ -22,7 +22,8 @@ use crate::turn::Turn;
 
 /// For an older program to leave its step.
 const ACT_WAIT: Duration = Duration::from_secs(3);
-/// The writes stay stopped for this long at a time, and it is renewed long before: should we die, they go on.
+/// The writes stay stopped for this long, and two answers more, at a time. That is renewed long before it ends; should
+/// we die, they go on.
 const HOLD: Duration = Duration::from_secs(5);
 const RENEW: Duration = Duration::from_secs(1);
 /// Redis waits this long (5 s by default) for more replicas before it begins a copy, a rollback file included (R4).
@@ -63,7 +64,7 @@ fn stop_writes(program: &mut Program, mine: &Observation) -> Result<Fence, Troub
     let (local, command) = (program.local, program.config.timing.command);
     let trouble = |failure| failed("stopping the writes on", local, failure);
     let server = program.survey.local().map_err(trouble)?;
-    Fence::raise(server, mine.version, HOLD, command).map_err(trouble)
+    Fence::raise(server, mine.version, HOLD + 2 * command, command).map_err(trouble)
 }
 
 fn drop_for(
@@ -143,7 +144,7 @@ fn take_file(program: &mut Program, turn: &Turn, run_id: &str, fence: &mut Optio
         &mut || {
             if let Some(fence) = fence.as_mut().filter(|_| renewed.elapsed() >= RENEW) {
                 // Where it fails, the look at what is left of it before the data is dropped tells.
-                let _ = fence.renew(server, HOLD, command);
+                let _ = fence.renew(server, HOLD + 2 * command, command);
                 renewed = Stopwatch::start();
             }
             turn.check()

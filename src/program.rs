@@ -37,8 +37,9 @@ pub mod code {
     pub const CANNOT_TELL: u8 = 3;
 }
 
-/// A closed pipe must not kill a program that has work to do.
+/// One line, whatever is in it. A closed pipe must not kill a program that has work to do.
 pub fn say(to: &mut dyn Write, line: &str) {
+    let line: String = line.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     let _ = writeln!(to, "{line}");
 }
 

@@ -239,9 +239,10 @@ impl Line {
                 Ok(Err(denial))
             }
             Ok(value) => Ok(Ok(value)),
-            Err(error) => Err(match self.stream.trouble() {
+            Err(_) => Err(match self.stream.trouble() {
                 Some(trouble) => Failure::from(trouble),
-                None => Failure::Rubbish(error.to_string()),
+                // The parser's own words are of its grammar, over several lines.
+                None => Failure::Rubbish("what came is not its protocol".to_string()),
             }),
         }
     }
