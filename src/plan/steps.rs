@@ -98,7 +98,7 @@ pub fn yield_role(view: &View, waited: Duration, grace: Duration) -> Step {
             Ok(()) => Step::Done(format!("replica of {address}, in sync")),
             Err(missing) => {
                 let link_up = local.following().is_some_and(|following| following.link_up || following.syncing);
-                let hint = if !link_up && waited >= grace { " (is masterauth right on this node?)" } else { "" };
+                let hint = if !link_up && waited >= 3 * grace { " (is masterauth right on this node?)" } else { "" };
                 Step::Wait(format!("replica of {address}: {missing}{hint}"))
             }
         };
