@@ -1,5 +1,6 @@
 //! One run of a program: what it was told, which node it is, where it writes, and how it speaks while it waits.
 
+use std::collections::HashMap;
 use std::fmt::Display;
 use std::io::Write;
 use std::net::SocketAddr;
@@ -66,7 +67,8 @@ pub struct Program {
     pub survey: Survey,
     /// Since the program was started.
     pub clock: Stopwatch,
-    last_wait: Option<(String, Stopwatch)>,
+    /// When each reason to wait was said last.
+    waits: HashMap<String, Stopwatch>,
     situation: Option<(String, Stopwatch)>,
     /// The run and offset of which a rollback file was kept last: the same data is not kept twice.
     pub kept: Option<(String, i64)>,
@@ -124,7 +126,7 @@ impl Program {
             store,
             survey,
             clock,
-            last_wait: None,
+            waits: HashMap::new(),
             situation: None,
             kept: None,
             fence_seen: None,
@@ -169,16 +171,14 @@ impl Program {
     /// Says that something is waited for: when it begins, every minute, and a sync that moves on every 5 s.
     pub fn say_waiting(&mut self, why: &str) {
         let kind: String = why.chars().filter(|c| !c.is_ascii_digit()).collect();
-        let due = match &self.last_wait {
-            Some((last, since)) if *last == kind => {
-                since.elapsed() >= if why.contains('%') { PROGRESS } else { REMINDER }
-            }
-            _ => true,
-        };
-        if due {
-            self.last_wait = Some((kind, Stopwatch::start()));
-            self.journal.line(&format!("waiting: {why}"), &[("waited_ms", &ms(self.clock.elapsed()))]);
+        let pace = if why.contains('%') { PROGRESS } else { REMINDER };
+        // Of each reason apart: two may alternate, as a copy that is refused and the link that is down then.
+        if self.waits.get(&kind).is_some_and(|said| said.elapsed() < pace) {
+            return;
         }
+        self.waits.retain(|_, said| said.elapsed() < REMINDER);
+        self.waits.insert(kind, Stopwatch::start());
+        self.journal.line(&format!("waiting: {why}"), &[("waited_ms", &ms(self.clock.elapsed()))]);
     }
 
     /// A failed step is said once; the loop that it happened in looks again.

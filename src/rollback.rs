@@ -37,13 +37,14 @@ pub fn take(
     deadline: Deadline,
     go_on: &mut dyn FnMut() -> Result<(), Ended>,
 ) -> anyhow::Result<Kept> {
-    let named = |error: &dyn std::fmt::Display| {
+    let trouble = |error: &dyn std::fmt::Display| {
         anyhow::anyhow!("keeping a rollback file in {}: {error}", settings.dir.display())
     };
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(&settings.dir).map_err(|error| named(&error))?;
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(&settings.dir).map_err(|error| trouble(&error))?;
     let stamp = chrono::Local::now().format("%Y%m%dT%H%M%S%.3f");
     let whose = format!("-{}.rdb", whose.replace([':', '[', ']', '/'], "_"));
     let name = format!("{stamp}{whose}");
+    clear_parts(&settings.dir, &whose);
     let path = settings.dir.join(&name);
     let part = settings.dir.join(format!(".{name}.part"));
     let kept = dump(&part, endpoint, auth, deadline, go_on).and_then(|bytes| {
@@ -54,7 +55,7 @@ pub fn take(
     if kept.is_err() {
         let _ = fs::remove_file(&part);
     }
-    let kept = kept.map_err(|error| named(&format!("{error:#}")))?;
+    let kept = kept.map_err(|error| trouble(&format!("{error:#}")))?;
     retire(&settings.dir, &whose, settings.keep);
     Ok(kept)
 }
@@ -135,15 +136,26 @@ pub fn room_for(dir: &Path, needed: u64) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn retire(dir: &Path, whose: &str, keep: usize) {
-    let Ok(entries) = fs::read_dir(dir) else { return };
+/// What a program that was killed while it dumped has left; nobody else is at it, for the right to act is ours.
+fn clear_parts(dir: &Path, whose: &str) {
+    for path in named(dir, &format!("{whose}.part")) {
+        let _ = fs::remove_file(path);
+    }
+}
+
+fn named(dir: &Path, ending: &str) -> Vec<PathBuf> {
+    let Ok(entries) = fs::read_dir(dir) else { return Vec::new() };
     let mut files: Vec<PathBuf> = entries
         .filter_map(|entry| entry.ok().map(|entry| entry.path()))
-        .filter(|path| path.file_name().is_some_and(|name| name.to_string_lossy().ends_with(whose)))
+        .filter(|path| path.file_name().is_some_and(|name| name.to_string_lossy().ends_with(ending)))
         .collect();
     // Named by time, so the newest comes last.
     files.sort();
-    for old in files.iter().rev().skip(keep.max(1)) {
+    files
+}
+
+fn retire(dir: &Path, whose: &str, keep: usize) {
+    for old in named(dir, whose).iter().rev().skip(keep.max(1)) {
         if let Err(error) = fs::remove_file(old) {
             let _ = writeln!(io::stderr(), "removing {}: {error}", old.display());
         }
@@ -162,6 +174,8 @@ mod tests {
         }
         fs::write(dir.path().join("notes.txt"), "x").expect("a file");
         fs::write(dir.path().join("20250101T000000.000-b.rdb"), "another node's").expect("a file");
+        fs::write(dir.path().join(".20250101T000000.000-a.rdb.part"), "cut short").expect("a file");
+        clear_parts(dir.path(), "-a.rdb");
         retire(dir.path(), "-a.rdb", 2);
         let mut left: Vec<_> = fs::read_dir(dir.path())
             .expect("the directory")
