@@ -34,9 +34,7 @@ fn serve_as_master(view: &View, local: &Observation, waited: Duration) -> Step {
         return Step::Done("master already".to_string());
     }
     // A Redis that has restarted as master by itself, or that a person made master.
-    let mut better =
-        view.reachable().filter_map(|(address, peer)| Some((address, loses_to(view, local, address, peer)?)));
-    if let Some((address, why)) = better.next() {
+    if let Some((address, why)) = view.better(local) {
         return Step::Raise(address, why);
     }
     if let Some(why) = view.undecided(local, waited) {
@@ -64,9 +62,7 @@ fn serve_from_replica(view: &View, local: &Observation, following: &Following, w
             _ => follow(local, address, peer, now),
         };
     }
-    let mut better =
-        view.reachable().filter_map(|(address, peer)| Some((address, loses_to(view, local, address, peer)?)));
-    if let Some((address, why)) = better.next() {
+    if let Some((address, why)) = view.better(local) {
         return Step::Raise(address, why);
     }
     if let Some(why) = view.undecided(local, waited) {
