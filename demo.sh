@@ -17,7 +17,7 @@ scratch=''
 finish() {
     local code=$?
     allow_starts
-    if [ -n "$scratch" ]; then rm -rf -- "$scratch"; fi
+    drop "$scratch"
     exit $code
 }
 trap finish EXIT
@@ -28,6 +28,9 @@ install_packages keepalived:keepalived redis-server:redis-server redis-cli:redis
 need_rust
 scratch=$(mktemp -d "${TMPDIR:-/tmp}/keepalived-redis.XXXXXX") || die "making a directory below ${TMPDIR:-/tmp}: full?"
 make_disk "$scratch/hosts"
+export TMPDIR=$scratch/tmp
+mkdir -m 1777 "$TMPDIR"
+chmod 755 "$scratch"
 
 say "building (a minute or two the first time)"
 "$tree/install.sh" --destdir "$scratch/built" </dev/null >"$scratch/log" 2>&1 || {

@@ -99,7 +99,7 @@ builder() (
     if [ -n "$build_as" ]; then
         HOME=$(getent passwd "$build_as" | cut -d : -f 6)
         export HOME
-        unset CARGO_HOME RUSTUP_HOME CARGO_TARGET_DIR TMPDIR
+        unset CARGO_HOME RUSTUP_HOME CARGO_TARGET_DIR
         exec runuser -u "$build_as" -- "$@"
     fi
     exec "$@"
@@ -170,4 +170,11 @@ make_disk() {
     mount -t tmpfs -o mode=755 tmpfs "$1" 2>/dev/null
     if ! overlay_works "$1"; then die "mounting an overlay below $1: the kernel refuses: overlayfs is needed"; fi
     say "note: no overlay on the file system of $1: the hosts' disks are in memory"
+}
+
+# drop DIR: removes a directory of ours, the disks in memory too.
+drop() {
+    if [ -z "$1" ]; then return 0; fi
+    umount "$1/hosts" 2>/dev/null
+    rm -rf -- "$1"
 }

@@ -30,8 +30,9 @@ scratch='' name=''
 finish() {
     local code=$?
     allow_starts
-    if [ -z "$scratch" ]; then exit $code; fi
-    if [ $code != 0 ] && [ -n "${KEEP:-}" ]; then say "kept $scratch"; else rm -rf -- "$scratch"; fi
+    # The tests put a thing or two into target/, as root.
+    if [ -n "${build_as:-}" ]; then chown -Rh --from=root:root "$build_as:" "$tree/target" 2>/dev/null; fi
+    if [ $code != 0 ] && [ -n "${KEEP:-}" ]; then say "kept $scratch"; else drop "$scratch"; fi
     exit $code
 }
 trap finish EXIT
@@ -68,7 +69,7 @@ run_tests() {
     [ -s "$scratch/tests" ] && [ $failed = 0 ]
 }
 
-step_format() { builder cargo fmt --all --check; }
+step_format() { builder cargo fmt --all --check -- --color never; }
 step_clippy() { builder cargo clippy --workspace --all-targets --locked -- -D warnings; }
 step_shell() {
     cd -- "$tree" || return
@@ -77,7 +78,12 @@ step_shell() {
 }
 step_programs() { "$tree/install.sh" --destdir "$scratch/built"; }
 step_unit() { run_tests "$tree" --package keepalived-redis; }
-step_install() { "$tree/tests/install/run.sh" --bin-dir "$programs"; }
+# From a copy: they run install.sh as nobody too, who may not enter where $tree is.
+step_install() {
+    mkdir "$scratch/tree" || return
+    tar -C "$tree" --exclude=./target --exclude=./.git -c . | tar -C "$scratch/tree" -x || return
+    "$scratch/tree/tests/install/run.sh" --bin-dir "$programs"
+}
 step_lab() {
     export LAB_BIN_DIR=$programs TMPDIR=$scratch/hosts
     run_tests "$tree/tests/lab" --release --package lab
@@ -89,8 +95,11 @@ install_packages keepalived:keepalived redis-server:redis-server redis-cli:redis
 need_rust
 need_components rustfmt clippy
 scratch=$(mktemp -d "${TMPDIR:-/tmp}/keepalived-redis.XXXXXX") || die "making a directory below ${TMPDIR:-/tmp}: full?"
-chmod 755 "$scratch"
 make_disk "$scratch/hosts"
+# For all that follows; the user who called sudo builds there too.
+export TMPDIR=$scratch/tmp
+mkdir -m 1777 "$TMPDIR"
+chmod 755 "$scratch"
 programs=$scratch/built/usr/libexec/keepalived
 keepalived=$(keepalived --version 2>&1 | sed -n '1s/^Keepalived v\([^ ]*\).*/\1/p')
 redis=$(redis-server --version | sed 's/.*v=\([^ ]*\).*/\1/')
@@ -101,7 +110,7 @@ step clippy "cargo clippy, a warning is an error"
 step shell "shellcheck of every script"
 case $wanted in *' install '* | *' lab '*) wanted="$wanted programs " ;; esac
 step programs "release build of the programs, as install.sh does it"
-step unit "the package's own tests" '^test result'
+step unit "the package's own tests" '^test result: .* [1-9][0-9]* passed|FAILED'
 step install "install.sh on machines of their own" '^[0-9]+ (passed|skipped)'
 step lab "real keepalived and real Redis on hosts of their own (a quarter of an hour)" '^test '
 say "all passed in $SECONDS s"

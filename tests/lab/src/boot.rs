@@ -15,7 +15,7 @@ use nix::unistd::sethostname;
 /// there lies in the lab's directory and survives a power-off.
 pub const OVERLAYS: [&str; 4] = ["/etc", "/var", "/usr/local", "/usr/libexec"];
 
-/// Where a host finds the source tree.
+/// Where a host finds the source tree, read-only.
 pub const TREE: &str = "/mnt";
 
 /// The overlay's own directory of `path`, below the directory of the host.
@@ -42,6 +42,8 @@ fn live(name: &str, dir: &Path, tree: &Path) -> Result<()> {
         overlay(dir, target)?;
     }
     bind(tree, TREE)?;
+    let read_only = MsFlags::MS_BIND | MsFlags::MS_REMOUNT | MsFlags::MS_RDONLY;
+    mount(None::<&str>, TREE, None::<&str>, read_only, None::<&str>).context("making the source tree read-only")?;
     let tmp = dir.join("disk/tmp");
     fs::create_dir_all(&tmp)?;
     bind(&tmp, "/tmp")?;

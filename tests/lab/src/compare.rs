@@ -1,13 +1,16 @@
 //! Both suites side by side: medians and spread of every scenario, as a table in Markdown.
 
 use std::fmt::Write as _;
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 
-use crate::run::{self, Record};
+use crate::record::Record;
+use crate::run;
 use crate::scenario::Scenario;
+use crate::story;
 use crate::suite::Suite;
 use crate::writer::Rate;
 
@@ -17,26 +20,38 @@ const SUITES: [Suite; 2] = [Suite::Scripts, Suite::OURS];
 /// The runs of one scenario with one suite.
 struct Cell {
     records: Vec<Record>,
-    failures: Vec<String>,
+    failures: usize,
 }
 
-/// Plays every scenario `runs` times with both suites, in turns, each on a lab of its own; tells
-/// `say` each result as it comes. The table is the result.
-pub fn compare(scenarios: &[Scenario], runs: usize, rate: u32, mut say: impl FnMut(&str)) -> Result<String> {
-    let mut table = heading(runs, rate);
-    for scenario in scenarios {
-        let mut cells = SUITES.map(|_| Cell { records: Vec::new(), failures: Vec::new() });
-        for _ in 0..runs {
-            for (suite, cell) in SUITES.iter().zip(&mut cells) {
-                let played = run::usual_lab().and_then(|lab| scenario.run(&lab, *suite, Rate::PerSecond(rate)));
-                match played {
+/// How much is played.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// The rows.
+    pub scenarios: Vec<Scenario>,
+    /// How often each is played with each suite.
+    pub runs: usize,
+    /// Writes a second.
+    pub rate: u32,
+    /// Where the timeline of every run goes, if anywhere.
+    pub stories: Option<PathBuf>,
+}
+
+/// Plays every scenario with both suites, in turns, each run on a lab of its own; tells `say`
+/// each result as it comes. The table is the result.
+pub fn compare(plan: &Plan, mut say: impl FnMut(&str)) -> Result<String> {
+    let mut table = heading(plan.runs, plan.rate);
+    for scenario in &plan.scenarios {
+        let mut cells = SUITES.map(|_| Cell { records: Vec::new(), failures: 0 });
+        for number in 1..=plan.runs {
+            for (suite, cell) in SUITES.into_iter().zip(&mut cells) {
+                match play(plan, scenario, suite, number) {
                     Ok(record) => {
                         say(&record.to_string());
                         cell.records.push(record);
                     }
                     Err(e) => {
                         say(&format!("{} with {}: {e:#}", scenario.name, suite.name()));
-                        cell.failures.push(format!("{e:#}"));
+                        cell.failures += 1;
                     }
                 }
             }
@@ -45,6 +60,18 @@ pub fn compare(scenarios: &[Scenario], runs: usize, rate: u32, mut say: impl FnM
         writeln!(table, "| {} | {scripts} | {ours} |", scenario.title)?;
     }
     Ok(table)
+}
+
+fn play(plan: &Plan, scenario: &Scenario, suite: Suite, number: usize) -> Result<Record> {
+    let lab = run::usual_lab()?;
+    let record = scenario.run(&lab, suite, Rate::PerSecond(plan.rate));
+    if let Some(dir) = &plan.stories {
+        std::fs::create_dir_all(dir)?;
+        let file = dir.join(format!("{}-{}-{number}.txt", scenario.name, suite.name()));
+        std::fs::write(&file, story::render(&lab.told(false)))
+            .with_context(|| format!("writing {}", file.display()))?;
+    }
+    record
 }
 
 fn heading(runs: usize, rate: u32) -> String {
@@ -75,7 +102,13 @@ impl Cell {
         if let Some(first) = self.records.first() {
             for phase in &first.phases {
                 let gaps: Vec<Duration> = self.records.iter().map(|r| r.gap(phase.name)).collect();
-                let _ = write!(text, "{} {}; ", phase.name, spread(gaps, seconds));
+                let _ = write!(text, "{} {}", phase.name, spread(gaps, seconds));
+                let named = self.records.iter().flat_map(|r| &r.phases);
+                let missed = named.filter(|p| p.name == phase.name && !p.reached).count();
+                if missed > 0 {
+                    let _ = write!(text, " (**never done** in {missed} of {})", self.records.len());
+                }
+                text.push_str("; ");
             }
             let lost = self.records.iter().map(|r| r.fate.lost.len()).collect();
             let _ = write!(text, "lost {}", spread(lost, |n| n.to_string()));
@@ -83,13 +116,17 @@ impl Cell {
                 let files = self.records.iter().map(|r| r.fate.in_files.len()).collect();
                 let _ = write!(text, ", in a file {}", spread(files, |n| n.to_string()));
             }
+            if self.records.iter().any(|r| r.bulk.0 > 0) {
+                let bulk = self.records.iter().map(|r| r.bulk.1).collect();
+                let _ = write!(text, ", and {} MB", spread(bulk, |n| n.to_string()));
+            }
             let bad = self.records.iter().filter(|r| !r.agrees()).count();
             if bad > 0 {
                 let _ = write!(text, "; **ended wrong in {bad} of {}**", self.records.len());
             }
         }
-        if !self.failures.is_empty() {
-            let _ = write!(text, " ({} runs came to nothing)", self.failures.len());
+        if self.failures > 0 {
+            let _ = write!(text, " ({} runs came to nothing)", self.failures);
         }
         text
     }

@@ -22,6 +22,11 @@ const TICK: Duration = Duration::from_secs(1);
 /// How long a quiet state is shown.
 const QUIET: Duration = Duration::from_secs(5);
 
+/// A status line that is too long for the terminal is cut: one that goes on in the next line
+/// could not be overwritten.
+const NO_WRAP: &str = "\x1b[?7l";
+const WRAP: &str = "\x1b[?7h";
+
 /// The screen: lines that stay, and one line below them that changes.
 #[derive(Clone)]
 struct Screen {
@@ -34,7 +39,8 @@ impl Screen {
         let status = self.status.lock().map(|s| s.clone()).unwrap_or_default();
         let mut out = std::io::stdout().lock();
         // Nobody there to see it is no reason to stop.
-        let _ = if self.live { write!(out, "\r\x1b[K{text}\n{status}") } else { writeln!(out, "{text}") };
+        let _ =
+            if self.live { write!(out, "\r\x1b[K{text}\n{NO_WRAP}{status}{WRAP}") } else { writeln!(out, "{text}") };
         let _ = out.flush();
     }
 
@@ -43,7 +49,7 @@ impl Screen {
             return self.line(&text);
         }
         let mut out = std::io::stdout().lock();
-        let _ = write!(out, "\r\x1b[K{text}");
+        let _ = write!(out, "\r\x1b[K{NO_WRAP}{text}{WRAP}");
         let _ = out.flush();
         if let Ok(mut status) = self.status.lock() {
             *status = text;
@@ -91,6 +97,8 @@ pub fn demo() -> Result<()> {
         written.acks.last().map(|ack| ack.at).unwrap_or_default(),
     );
     let fate = read_back(&lab, &written)?;
+    // That the hosts go now is no part of the story.
+    lab.story.listen(|_| ());
     screen.status(String::new());
     screen.line(&format!(
         "\n{} writes were acknowledged; read back now: {} lost, {} in rollback files.\n\

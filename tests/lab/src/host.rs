@@ -6,7 +6,6 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use nix::sys::signal::{Signal, kill};
@@ -124,7 +123,8 @@ impl Host {
         self.life().as_ref().map(|life| life.net.clone())
     }
 
-    fn pid(&self) -> Result<i32> {
+    /// Its pid 1, as the lab knows it.
+    pub(crate) fn pid(&self) -> Result<i32> {
         self.life().as_ref().map(|life| life.pid).with_context(|| format!("{} is off", self.name))
     }
 
@@ -190,67 +190,6 @@ impl Host {
         Ok(())
     }
 
-    /// The processes inside whose name `wanted` accepts, pid 1 left out: pid, parent, name.
-    pub fn processes(&self, wanted: impl Fn(&str) -> bool) -> Vec<(Pid, Pid, String)> {
-        let Ok(init) = self.pid() else { return Vec::new() };
-        let Ok(space) = fs::read_link(format!("/proc/{init}/ns/pid")) else { return Vec::new() };
-        let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
-        let mut found = Vec::new();
-        for entry in entries.flatten() {
-            let Some(pid) = entry.file_name().to_str().and_then(|n| n.parse::<i32>().ok()) else {
-                continue;
-            };
-            if pid == init || fs::read_link(entry.path().join("ns/pid")).is_ok_and(|ns| ns != space) {
-                continue;
-            }
-            let Ok(stat) = fs::read_to_string(entry.path().join("stat")) else { continue };
-            let Some((head, tail)) = stat.rsplit_once(") ") else { continue };
-            let Some((_, name)) = head.split_once('(') else { continue };
-            let mut fields = tail.split(' ');
-            let state = fields.next().unwrap_or("Z");
-            let parent = fields.next().and_then(|n| n.parse().ok()).unwrap_or(0);
-            let alive = !matches!(state, "Z" | "X") && entry.path().join("ns/pid").exists();
-            if alive && wanted(name) {
-                found.push((Pid::from_raw(pid), Pid::from_raw(parent), name.to_owned()));
-            }
-        }
-        found
-    }
-
-    /// Sends a signal to all processes inside with that name; how many there were.
-    pub fn signal(&self, name: &str, signal: Signal) -> usize {
-        let found = self.processes(|n| n == name);
-        for (pid, ..) in &found {
-            let _ = kill(*pid, signal);
-        }
-        found.len()
-    }
-
-    /// Stops every process but pid 1, as a machine that is paused.
-    pub fn freeze(&self) {
-        self.tell("freeze");
-        let mut before = 0;
-        loop {
-            let all = self.processes(|_| true);
-            for (pid, ..) in &all {
-                let _ = kill(*pid, Signal::SIGSTOP);
-            }
-            // A process may have been born while the others were stopped.
-            if all.len() == before {
-                return;
-            }
-            before = all.len();
-        }
-    }
-
-    /// Ends a freeze.
-    pub fn thaw(&self) {
-        self.tell("thaw");
-        for (pid, ..) in self.processes(|_| true) {
-            let _ = kill(pid, Signal::SIGCONT);
-        }
-    }
-
     /// Ends a silence of the network.
     pub fn hear(&self) -> Result<()> {
         self.tell("network gets through");
@@ -274,12 +213,6 @@ impl Host {
         let net = self.net().with_context(|| format!("{} is off", self.name))?;
         self.tell(format!("network limited to {mbit:?} Mbit/s"));
         self.switch.rate(&self.name, &net, mbit)
-    }
-
-    /// Waits until no process of that kind is left.
-    pub fn until_gone(&self, what: &str, wanted: impl Fn(&str) -> bool) -> Result<()> {
-        let limit = Duration::from_secs(10);
-        crate::wait::until(&format!("{what} gone on {}", self.name), limit, || self.processes(&wanted).is_empty())
     }
 }
 

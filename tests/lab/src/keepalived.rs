@@ -11,6 +11,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use crate::host::Host;
+use crate::processes::Process;
 
 const NAME: &str = "keepalived";
 const CONFIG: &str = "/etc/keepalived/keepalived.conf";
@@ -57,20 +58,24 @@ fn launch(host: &Arc<Host>, supervision: Supervision) -> Result<()> {
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
         .spawn()?;
-    let host = host.clone();
+    let (host, net) = (host.clone(), host.net());
     std::thread::spawn(move || {
         if let Some(stderr) = child.stderr.take() {
             follow(&host, BufReader::new(stderr));
         }
         let _ = child.wait(); // setsid(1), long gone
-        // The power went, or somebody stopped it.
-        if !host.is_on() || host.file(UNWANTED).exists() {
+        // Not if the power went, even if it is back, nor if somebody stopped it.
+        let wanted = || {
+            let same = matches!((&net, host.net()), (Some(old), Some(new)) if new.is(old));
+            same && !host.file(UNWANTED).exists()
+        };
+        if !wanted() {
             return;
         }
         host.tell("keepalived has died");
         if supervision == Supervision::Restart {
             std::thread::sleep(restart_sec(&host));
-            if host.is_on() && !host.file(UNWANTED).exists() {
+            if wanted() {
                 host.tell("keepalived is started again");
                 let _ = launch(&host, supervision);
             }
@@ -142,8 +147,8 @@ struct Family {
 
 fn family(host: &Host) -> Family {
     let found = host.processes(|name| name == NAME);
-    let is_child = |parent| found.iter().any(|(pid, ..)| *pid == parent);
-    let (children, parents): (Vec<_>, Vec<_>) = found.iter().partition(|(_, parent, _)| is_child(*parent));
-    let pids = |list: Vec<&(Pid, Pid, String)>| list.into_iter().map(|(pid, ..)| *pid).collect();
+    let is_child = |process: &&Process| found.iter().any(|other| other.pid == process.parent);
+    let (children, parents): (Vec<_>, Vec<_>) = found.iter().partition(is_child);
+    let pids = |list: Vec<&Process>| list.into_iter().map(|process| process.pid).collect();
     Family { parents: pids(parents), children: pids(children) }
 }

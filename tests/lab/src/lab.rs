@@ -159,10 +159,13 @@ impl Lab {
         self.dir.as_ref().map_or(Path::new("/"), TempDir::path)
     }
 
-    /// Leaves the disks and logs of all hosts where they are when the lab ends.
+    /// Leaves the disks and logs of all hosts where they are when the lab ends, and writes the
+    /// whole timeline beside them.
     pub fn keep(&mut self) {
+        let told = story::render(&self.told(true));
         if let Some(dir) = &mut self.dir {
             dir.disable_cleanup(true);
+            let _ = std::fs::write(dir.path().join("timeline.txt"), told);
         }
     }
 
@@ -178,7 +181,7 @@ impl Drop for Lab {
         if std::thread::panicking() {
             self.keep();
             eprintln!("{}", story::render(&self.told(false)));
-            eprintln!("disks and logs of this run: {}", self.dir().display());
+            eprintln!("disks, logs and timeline of this run: {}", self.dir().display());
         }
         for host in &self.hosts {
             let _ = host.power_off();

@@ -1,13 +1,15 @@
 //! `lab`: try the two suites on hosts of their own.
 
-use std::path::PathBuf;
-use std::process::ExitCode;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 use clap::Parser;
 use lab::suite::Suite;
 use lab::writer::Rate;
 use lab::{compare, demo, scenario, story};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
 
 #[derive(Parser)]
 #[command(version, about)]
@@ -36,6 +38,9 @@ enum Cli {
         /// Put the table into this file as well.
         #[arg(long)]
         markdown: Option<PathBuf>,
+        /// Put the timeline of every run into this directory.
+        #[arg(long)]
+        stories: Option<PathBuf>,
     },
     /// Two hosts, a failover and a failback, for a person to watch. About a minute.
     Demo,
@@ -82,15 +87,42 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: Cli) -> Result<()> {
+    if let Cli::HostInit { name, dir, tree } = cli {
+        return lab::boot::run(&name, &dir, &tree);
+    }
+    let mut disks = tempfile::Builder::new().prefix("lab-").tempdir()?;
+    tempfile::env::override_temp_dir(disks.path())
+        .map_err(|other| anyhow!("disks go to {} already", other.display()))?;
+    clear_when_interrupted(disks.path())?;
+    disks.disable_cleanup(matches!(cli, Cli::Run { keep: true, .. }));
+    play(cli)
+}
+
+/// The hosts die with this process whatever happens; their disks must not be left either.
+fn clear_when_interrupted(disks: &Path) -> Result<()> {
+    let disks = disks.to_owned();
+    let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP])?;
+    std::thread::spawn(move || {
+        if signals.forever().next().is_some() {
+            let script = "sleep 1; exec rm -rf -- \"$1\"";
+            let _ = Command::new("sh").args(["-c", script, "sh"]).arg(disks).spawn();
+            std::process::exit(130);
+        }
+    });
+    Ok(())
+}
+
+fn play(cli: Cli) -> Result<()> {
     match cli {
-        Cli::HostInit { name, dir, tree } => lab::boot::run(&name, &dir, &tree),
+        Cli::HostInit { .. } => Ok(()),
         Cli::Demo => demo::demo(),
-        Cli::Compare { runs, scenario, rate, markdown } => {
+        Cli::Compare { runs, scenario, rate, markdown, stories } => {
             let scenarios = match scenario.as_slice() {
                 [] => scenario::ALL.to_vec(),
                 names => names.iter().map(|name| scenario::named(name)).collect::<Result<_>>()?,
             };
-            let table = compare::compare(&scenarios, runs, rate, |line| eprintln!("{line}"))?;
+            let plan = compare::Plan { scenarios, runs, rate, stories };
+            let table = compare::compare(&plan, |line| eprintln!("{line}"))?;
             print!("{table}");
             if let Some(file) = markdown {
                 std::fs::write(&file, table).context(file.display().to_string())?;
@@ -107,7 +139,7 @@ fn run(cli: Cli) -> Result<()> {
             }
             if keep {
                 lab.keep();
-                println!("disks and logs of this run: {}", lab.dir().display());
+                println!("disks, logs and timeline of this run: {}", lab.dir().display());
             }
             println!("{}", record?);
             Ok(())

@@ -68,6 +68,18 @@ pub fn read_back(lab: &Lab, written: &Written) -> Result<Fate> {
     Ok(fate)
 }
 
+/// How many of the keys of [`redis_server::fill`] the VIP does not have.
+pub fn bulk_missing(lab: &Lab, count: usize) -> Result<usize> {
+    if count == 0 {
+        return Ok(0);
+    }
+    let mut command = vec!["EXISTS".to_owned()];
+    command.extend((0..count).map(redis_server::bulk_key));
+    let words: Vec<&str> = command.iter().map(String::as_str).collect();
+    let there = lab.ask(None, &words)?.text();
+    Ok(count.saturating_sub(there.parse().with_context(|| format!("EXISTS: {there}"))?))
+}
+
 fn from_a_host(lab: &Lab, written: &Written, fate: &mut Fate) -> Result<Vec<Ack>> {
     let masters = lab.masters();
     let host = lab.hosts.iter().find(|host| masters.contains(&host.name));

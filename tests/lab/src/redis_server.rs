@@ -89,7 +89,12 @@ pub fn call_within(host: &Host, command: &[&str], timeout: Duration) -> Result<R
     })
 }
 
-/// Writes so many megabytes of keys that do not compress, `fill:0`, `fill:1`..., a megabyte each.
+/// The key of a megabyte that [`fill`] writes.
+pub fn bulk_key(number: usize) -> String {
+    format!("fill:{number}")
+}
+
+/// Writes so many megabytes, a key each, that do not compress.
 pub fn fill(host: &Host, megabytes: usize) -> Result<()> {
     host.tell(format!("{megabytes} MB are written"));
     let net = host.net().with_context(|| format!("{} is off", host.name))?;
@@ -106,7 +111,7 @@ pub fn fill(host: &Host, megabytes: usize) -> Result<()> {
                 noise ^= noise << 17;
                 value.extend(noise.to_le_bytes());
             }
-            let name = format!("fill:{number}").into_bytes();
+            let name = bulk_key(number).into_bytes();
             let reply = redis.call(&[b"SET".to_vec(), name, value])?;
             anyhow::ensure!(reply.text() == "OK", "SET: {}", reply.text());
         }

@@ -6,11 +6,13 @@ use anyhow::Result;
 
 use crate::host::Host;
 use crate::lab::Lab;
-use crate::readback::{Fate, read_back};
+use crate::readback::{bulk_missing, read_back};
+use crate::record::{Phase, Record};
 use crate::redis_server::{self, Settings};
+use crate::story::Story;
 use crate::suite::Suite;
 use crate::wait;
-use crate::writer::{Rate, Writer, Written};
+use crate::writer::{Ack, Rate, Writer, Written};
 
 /// How long a goal must hold before it counts.
 const STEADY: Duration = Duration::from_secs(2);
@@ -28,56 +30,6 @@ pub enum Goal<'a> {
     Settled,
 }
 
-/// The gap of one phase.
-#[derive(Clone, Debug)]
-pub struct Phase {
-    /// `failover`, `failback`...
-    pub name: &'static str,
-    /// The longest time without an acknowledged write.
-    pub gap: Duration,
-    /// From the event to the goal, the steady time included.
-    pub took: Duration,
-    /// The goal was reached.
-    pub reached: bool,
-}
-
-/// What came out of a run.
-#[derive(Clone, Debug)]
-pub struct Record {
-    /// The scenario's name.
-    pub scenario: &'static str,
-    /// The suite.
-    pub suite: Suite,
-    /// In order.
-    pub phases: Vec<Phase>,
-    /// What became of the acknowledged writes.
-    pub fate: Fate,
-    /// Failed writes by kind.
-    pub errors: Vec<(String, u64)>,
-    /// Hosts whose Redis was a master at the end.
-    pub masters: Vec<String>,
-    /// Hosts that held the VIP at the end.
-    pub holders: Vec<String>,
-}
-
-impl Record {
-    /// One master, and it is where the VIP is.
-    pub fn agrees(&self) -> bool {
-        self.masters.len() == 1 && self.masters == self.holders
-    }
-
-    /// The gap of the phase with that name; of all when there is none.
-    pub fn gap(&self, phase: &str) -> Duration {
-        let named = self.phases.iter().filter(|p| p.name == phase).map(|p| p.gap);
-        named.max().unwrap_or_else(|| self.longest_gap())
-    }
-
-    /// The longest gap of all phases.
-    pub fn longest_gap(&self) -> Duration {
-        self.phases.iter().map(|phase| phase.gap).max().unwrap_or_default()
-    }
-}
-
 /// A run under way.
 pub struct Run<'a> {
     /// The lab.
@@ -85,6 +37,7 @@ pub struct Run<'a> {
     /// The suite that is installed.
     pub suite: Suite,
     writer: Writer,
+    bulk: usize,
     phases: Vec<(&'static str, Duration, Duration, bool)>,
 }
 
@@ -94,7 +47,7 @@ impl<'a> Run<'a> {
     pub fn start(lab: &'a Lab, suite: Suite, rate: Rate) -> Result<Run<'a>> {
         bring_up(lab, suite)?;
         let writer = lab.write(rate);
-        let run = Run { lab, suite, writer, phases: Vec::new() };
+        let run = Run { lab, suite, writer, bulk: 0, phases: Vec::new() };
         run.until_written(100)?;
         Ok(run)
     }
@@ -151,6 +104,12 @@ impl<'a> Run<'a> {
         wait::until(&format!("{count} more writes"), limit, || self.writer.acknowledged().0 >= before + count)
     }
 
+    /// Writes megabytes on `host`, past the writer.
+    pub fn fill(&mut self, host: &Host, megabytes: usize) -> Result<()> {
+        self.bulk += megabytes;
+        redis_server::fill(host, megabytes)
+    }
+
     /// Acknowledged so far.
     pub fn acknowledged(&self) -> usize {
         self.writer.acknowledged().0
@@ -161,6 +120,9 @@ impl<'a> Run<'a> {
         let written: Written = self.writer.stop()?;
         let (masters, holders) = (self.lab.masters(), self.lab.holders());
         let fate = read_back(self.lab, &written)?;
+        let bulk = (self.bulk, bulk_missing(self.lab, self.bulk)?);
+        tell_of(&self.lab.story, &fate.lost, "lost");
+        tell_of(&self.lab.story, &fate.in_files, "in a rollback file only");
         let phases = self.phases.into_iter().map(|(name, from, to, reached)| {
             let (gap, _) = written.longest_gap(from, to);
             Phase { name, gap, took: to - from, reached }
@@ -171,6 +133,7 @@ impl<'a> Run<'a> {
             phases: phases.collect(),
             errors: written.errors.into_iter().collect(),
             fate,
+            bulk,
             masters,
             holders,
         };
@@ -179,25 +142,18 @@ impl<'a> Run<'a> {
     }
 }
 
-impl std::fmt::Display for Record {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} with {}:", self.scenario, self.suite.name())?;
-        for phase in &self.phases {
-            let (gap, took) = (phase.gap.as_millis(), phase.took.as_secs_f32());
-            let goal = if phase.reached { "" } else { ", goal not reached" };
-            write!(f, " {} gap {gap} ms (took {took:.1} s{goal});", phase.name)?;
+/// Puts missing writes into the story: where each run of numbers began, and where it ended.
+fn tell_of(story: &Story, missing: &[Ack], what: &str) {
+    let mut sorted = missing.to_vec();
+    sorted.sort_by_key(|ack| ack.number);
+    for run in sorted.chunk_by(|one, next| next.number == one.number + 1) {
+        let (Some(first), Some(last)) = (run.first(), run.last()) else { continue };
+        let text = format!("acknowledged here, {what}: w:{} and so on, {}", first.number, run.len());
+        story.add_at(first.at, "writer", "missing", text);
+        if run.len() > 1 {
+            let text = format!("the last of these, w:{}", last.number);
+            story.add_at(last.at, "writer", "missing", text);
         }
-        write!(
-            f,
-            " {} acknowledged, {} lost, {} in files (read from {}); master {}, VIP {}; errors",
-            self.fate.acknowledged,
-            self.fate.lost.len(),
-            self.fate.in_files.len(),
-            self.fate.asked,
-            self.masters.join("+"),
-            self.holders.join("+"),
-        )?;
-        self.errors.iter().try_for_each(|(kind, count)| write!(f, " {kind} {count}"))
     }
 }
 

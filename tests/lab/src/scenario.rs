@@ -8,8 +8,9 @@ use anyhow::{Context, Result};
 use crate::host::{Cable, Host};
 use crate::keepalived::{self, Supervision};
 use crate::lab::Lab;
+use crate::record::Record;
 use crate::redis_server;
-use crate::run::{Goal, Record, Run};
+use crate::run::{Goal, Run};
 use crate::suite::Suite;
 use crate::writer::Rate;
 
@@ -17,7 +18,7 @@ use crate::writer::Rate;
 const LIMIT: Duration = Duration::from_secs(40);
 
 /// A row.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub struct Scenario {
     /// For the command line.
     pub name: &'static str,
@@ -90,7 +91,7 @@ fn kill_redis(run: &mut Run<'_>) -> Result<()> {
 fn big_copy(run: &mut Run<'_>) -> Result<()> {
     let (suite, a, b) = (run.suite, run.lab.a(), run.lab.b());
     run.phase("failover", LIMIT, Goal::ServesAlone(b), || redis_server::kill(a))?;
-    redis_server::fill(b, 600)?;
+    run.fill(b, 600)?;
     run.until_written(100)?;
     a.rate(Some(160))?;
     failback(run, 3 * LIMIT, || repair(suite, a))?;

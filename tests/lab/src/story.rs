@@ -125,7 +125,7 @@ pub fn matters(line: &str) -> bool {
         "Starting Keepalived",
         "died",
         "terminated",
-        "link",
+        "Netlink reports",
         "eligible",
         "lower",
         "higher",
@@ -133,7 +133,7 @@ pub fn matters(line: &str) -> bool {
         "timed out",
         "respawn",
     ];
-    WORDS.iter().any(|word| line.contains(word))
+    !line.starts_with("NOTICE") && WORDS.iter().any(|word| line.contains(word))
 }
 
 /// The events as lines.

@@ -10,7 +10,7 @@ pub struct Switch {
 }
 
 impl Switch {
-    /// A bridge without ports. It forwards at once, learns quickly and floods multicast.
+    /// A bridge without ports. It forwards at once and floods multicast.
     pub fn new() -> Result<Switch> {
         let ns = NetNs::new()?;
         ns.sh("ip link add br0 type bridge forward_delay 0 mcast_snooping 0; ip link set br0 up")?;
@@ -38,7 +38,7 @@ impl Switch {
         self.ns.sh(&format!("ip link set {port} {state}"))
     }
 
-    /// A silent port keeps its carrier but lets nothing through, as one that still learns.
+    /// A silent port keeps its carrier but lets nothing through, as while a spanning tree forms.
     pub fn silent(&self, port: &str, silent: bool) -> Result<()> {
         let state = if silent { 0 } else { 3 };
         self.ns.sh(&format!("bridge link set dev {port} state {state}"))

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use crate::compare::median;
-use crate::run::{self, Record};
+use crate::record::Record;
+use crate::run;
 use crate::scenario;
 use crate::suite::Suite;
 use crate::writer::Rate;
@@ -16,28 +17,37 @@ pub struct Trial {
     pub story: String,
 }
 
-/// Plays the scenario and lets `judge` look at what came out. When that panics, the timeline is
-/// printed and the evidence is kept.
+/// Plays the scenario at 200 writes a second and lets `judge` look at what came out. When that
+/// panics, the timeline is printed and the evidence is kept.
 pub fn play(name: &str, suite: Suite, judge: impl Fn(&Record, &str)) -> Trial {
+    play_at(Rate::PerSecond(200), name, suite, judge)
+}
+
+/// The same at another rate.
+pub fn play_at(rate: Rate, name: &str, suite: Suite, judge: impl Fn(&Record, &str)) -> Trial {
     let scenario = scenario::named(name).expect("the scenario exists");
     let lab = run::usual_lab().expect("a lab can be set up (root?)");
-    let record = scenario
-        .run(&lab, suite, Rate::PerSecond(200))
-        .unwrap_or_else(|e| panic!("{name} with {}: {e:#}", suite.name()));
+    let record = scenario.run(&lab, suite, rate).unwrap_or_else(|e| panic!("{name} with {}: {e:#}", suite.name()));
     let story = crate::story::render(&lab.told(false));
     println!("{record}");
     judge(&record, &story);
     Trial { record, story }
 }
 
-/// Every acknowledged write is in the surviving data, enough were written to say so, every goal
-/// was reached, and one master is where the VIP is.
-pub fn is_whole(record: &Record) {
+/// Every acknowledged write is in the surviving data or in a rollback file, enough were written
+/// to say so, every goal was reached, and one master is where the VIP is.
+pub fn is_accounted_for(record: &Record) {
     assert!(record.fate.acknowledged > 500, "hardly anything was written: {record}");
     assert!(record.fate.lost.is_empty(), "acknowledged writes are lost: {record}");
-    assert!(record.fate.in_files.is_empty(), "writes had to go to a file: {record}");
+    assert!(record.bulk.1 == 0, "bulk data is lost: {record}");
     assert!(record.phases.iter().all(|phase| phase.reached), "it never settled: {record}");
     assert!(record.agrees(), "not one master where the VIP is: {record}");
+}
+
+/// The same, and no write had to go to a file.
+pub fn is_whole(record: &Record) {
+    is_accounted_for(record);
+    assert!(record.fate.in_files.is_empty(), "writes had to go to a file: {record}");
 }
 
 /// The median gap of a phase is below `limit`; otherwise the story of the worst run is told.

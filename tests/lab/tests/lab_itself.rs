@@ -11,6 +11,8 @@ use lab::lab::Lab;
 use lab::redis_server::{self, PORT, Settings};
 use lab::writer::{Rate, key};
 use lab::{readback, run, wait};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 
 fn hosts_with_redis() -> Lab {
     let lab = run::usual_lab().expect("a lab can be set up (root?)");
@@ -198,4 +200,25 @@ fn inside(dir: &Path) -> Vec<String> {
         }
     }
     names
+}
+
+#[test]
+fn a_lab_that_is_interrupted_leaves_no_disk_behind() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let mut lab = Command::new(env!("CARGO_BIN_EXE_lab"))
+        .args(["run", "--suite", "scripts", "--scenario", "kill-redis"])
+        .env("TMPDIR", dir.path())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("the lab program starts");
+    let up = wait::until("hosts run", Duration::from_secs(20), || !inside(dir.path()).is_empty());
+    let pid = Pid::from_raw(i32::try_from(lab.id()).expect("a pid"));
+    kill(pid, Signal::SIGTERM).expect("interrupted");
+    lab.wait().expect("gone");
+    up.expect("the lab came up");
+    wait::until("all gone", Duration::from_secs(5), || {
+        inside(dir.path()).is_empty() && std::fs::read_dir(dir.path()).is_ok_and(|mut left| left.next().is_none())
+    })
+    .expect("nothing is left");
 }

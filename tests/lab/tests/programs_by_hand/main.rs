@@ -1,0 +1,12 @@
+//! The five programs, run by hand as keepalived runs them, against real Redis: no keepalived here. The tests move the
+//! VIP themselves and end, freeze and break what a machine, a person or an attacker can.
+
+mod backup;
+mod cold;
+mod handover;
+mod hostile;
+mod pair;
+mod places;
+mod rights;
+mod runs;
+mod turns;
