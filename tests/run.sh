@@ -112,5 +112,5 @@ case $wanted in *' install '* | *' lab '*) wanted="$wanted programs " ;; esac
 step programs "release build of the programs, as install.sh does it"
 step unit "the package's own tests" '^test result: .* [1-9][0-9]* passed|FAILED'
 step install "install.sh on machines of their own" '^[0-9]+ (passed|skipped)'
-step lab "real keepalived and real Redis on hosts of their own (a quarter of an hour)" '^test '
+step lab "real keepalived and real Redis on hosts of their own (about ten minutes)" '^test '
 say "all passed in $SECONDS s"
