@@ -884,5 +884,5 @@ if [ $configure = 1 ]; then
 fi
 say "next:"
 say "  1. run the same command on every other node"
-say "  2. on each node, in redis.conf: replicaof $peer (there: the address of its own peer; so a restarted Redis wipes nothing) and masterauth, the same on all"
+say "  2. on each node, in redis.conf: replicaof $peer (there: the address of its own peer; both boot as replicas and the programs promote the right one) and masterauth, the same on all"
 say "  3. systemctl enable --now keepalived (where it runs already: keepalived -t && systemctl reload keepalived), and watch: tail -F $LOG_DIR/keepalived-redis-status.log"

@@ -25,17 +25,19 @@ const ORPHANED: Duration = Duration::from_secs(3);
 pub struct Verdict {
     /// Healthy, or eligible.
     pub ok: bool,
+    /// The local Redis is not there at all: neither loading its data nor merely in the wrong role, which pass.
+    pub dead: bool,
     /// Why, for a person.
     pub sentence: String,
 }
 
 impl Verdict {
     fn yes(sentence: String) -> Verdict {
-        Verdict { ok: true, sentence }
+        Verdict { ok: true, dead: false, sentence }
     }
 
     fn no(sentence: String) -> Verdict {
-        Verdict { ok: false, sentence }
+        Verdict { ok: false, dead: false, sentence }
     }
 
     /// The verdict without what changes at each run (times, offsets): what is journalled when it changes.
@@ -53,7 +55,8 @@ pub fn health(config: &Config, local: SocketAddr, deadline: Deadline) -> Verdict
     let found = probe_again(&endpoint, config, deadline);
     let took = ms(found.took);
     if !found.liveness.is_alive() {
-        return Verdict::no(format!("{endpoint}: {} (took {took} ms)", found.liveness));
+        let sentence = format!("{endpoint}: {} (took {took} ms)", found.liveness);
+        return Verdict { ok: false, dead: found.liveness != Liveness::Loading, sentence };
     }
     let role = found.seen.as_ref().map_or("role unknown", |seen| if seen.is_master() { "master" } else { "replica" });
     let alarm = match &found.liveness {

@@ -47,7 +47,8 @@ struct Check {
     /// The whole run's deadline, as 400ms [default: timing.check of the configuration]
     #[arg(long, value_name = "TIME", value_parser = deadline_of)]
     timeout: Option<Duration>,
-    /// After a failure also run `systemctl stop keepalived`: the node stays out until a person brings it back
+    /// When the local Redis is dead also run `systemctl stop keepalived`: the node stays out until a person brings it
+    /// back
     #[arg(long)]
     stop_keepalived: bool,
 }

@@ -12,6 +12,8 @@ use crate::memory::Store;
 use crate::program::{code, local_node, say};
 
 const NAME: &str = "check_redis";
+/// For systemctl to pass on its request: with the check's own deadline less than keepalived's patience of 1 s (K14).
+const ASKED: Duration = Duration::from_millis(300);
 
 /// What is asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,7 +34,8 @@ pub struct Answer {
 }
 
 /// Asks, with the configuration at `path`, within `timeout` (default: `timing.check`). A verdict that is not the last
-/// run's is one line in the journal. After a failure, and only then, `stop_keepalived` does what it says.
+/// run's is one line in the journal. `stop_keepalived` does what it says when the local Redis is dead; a wrong role is
+/// repaired through FAULT, and a node that a person brings back begins with one.
 pub fn answer(path: &Path, question: Question, timeout: Option<Duration>, stop_keepalived: bool) -> Answer {
     let (config, alarm) = match Config::load_or_last(path) {
         Ok(loaded) => loaded,
@@ -58,14 +61,14 @@ pub fn answer(path: &Path, question: Question, timeout: Option<Duration>, stop_k
         Question::Eligible => check::eligible(&config, local, deadline),
     };
     let mut kind = verdict.kind();
-    let Verdict { ok, mut sentence } = verdict;
+    let Verdict { ok, dead, mut sentence } = verdict;
     if let Some(alarm) = alarm {
         sentence = format!("{sentence}; ALARM: {alarm}; going on with what was last read");
         kind = format!("{kind}; {alarm}");
     }
     let said = format!("{}: {sentence}", if ok { "ok" } else { "failed" });
     note_change(&store, question, &config.log_dir, &kind, &said);
-    if !ok && stop_keepalived {
+    if dead && stop_keepalived {
         stop(&Journal::new(&config.log_dir, CHECKS, NAME, question.label(), true));
     }
     Answer { code: if ok { code::YES } else { code::NO }, sentence }
@@ -99,16 +102,29 @@ fn note_change(store: &Store, question: Question, log_dir: &Path, kind: &str, se
     }
 }
 
+/// Asks systemd, and does not wait for what comes of it: keepalived is about to end us.
 fn stop(journal: &Journal) {
-    let stop = Command::new("systemctl")
+    let asked = Command::new("systemctl")
         .args(["--no-block", "stop", "keepalived"])
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::null())
-        .status();
-    match stop {
-        Ok(status) if status.success() => journal.line("stopped keepalived, as --stop-keepalived asks", &[]),
-        Ok(status) => journal.line(&format!("stopping keepalived: systemctl ended with {status}"), &[]),
-        Err(error) => journal.line(&format!("stopping keepalived: starting systemctl: {error}"), &[]),
+        .spawn();
+    let mut systemctl = match asked {
+        Ok(systemctl) => systemctl,
+        Err(error) => return journal.line(&format!("stopping keepalived: starting systemctl: {error}"), &[]),
+    };
+    let patience = Deadline::after(ASKED);
+    loop {
+        match systemctl.try_wait() {
+            Ok(Some(status)) if status.success() => {
+                return journal.line("asked systemd to stop keepalived, as --stop-keepalived wants", &[]);
+            }
+            Ok(Some(status)) => {
+                return journal.line(&format!("stopping keepalived: systemctl ended with {status}"), &[]);
+            }
+            Ok(None) if patience.pause(Duration::from_millis(5)) => {}
+            _ => return journal.line("stopping keepalived: systemctl has not answered yet; leaving it to it", &[]),
+        }
     }
 }

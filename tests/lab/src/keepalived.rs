@@ -23,7 +23,7 @@ const RESTART: Duration = Duration::from_millis(100);
 
 /// A `systemctl` for hosts without systemd: it can stop keepalived, as unit and all.
 const SYSTEMCTL: &str = "#!/bin/sh\n\
-    [ \"$1 ${2%.service}\" = \"stop keepalived\" ] || exit 0\n\
+    case \" $* \" in *\" stop keepalived\"*) ;; *) exit 0 ;; esac\n\
     touch /run/lab/keepalived.unwanted\n\
     pid=$(cat /run/keepalived.pid 2>/dev/null) || exit 0\n\
     kill \"$pid\" 2>/dev/null\n\

@@ -169,6 +169,10 @@ pub fn bring_up(lab: &Lab, suite: Suite) -> Result<()> {
     suite.install(lab)?;
     for host in &lab.hosts {
         suite.start_keepalived(host)?;
+        if suite == (Suite::Ours { sticky: true }) {
+            // Whoever comes first keeps the VIP.
+            wait::until("the first host serves", Duration::from_secs(60), || lab.serves(lab.a()))?;
+        }
     }
     let quiet = || !lab.hosts.iter().any(|host| suite.is_busy(host));
     wait::until_steady(

@@ -7,6 +7,9 @@ use lab::run::{Goal, Run, usual_lab};
 use lab::suite::Suite;
 use lab::trial::is_whole;
 use lab::writer::Rate;
+use lab::{keepalived, redis_server, wait};
+
+const LIMIT: Duration = Duration::from_secs(40);
 
 #[test]
 fn installing_again_on_a_serving_pair_breaks_nothing() {
@@ -18,6 +21,26 @@ fn installing_again_on_a_serving_pair_breaks_nothing() {
     let record = run.finish("install again").expect("all is read back");
     is_whole(&record);
     assert!(record.longest_gap() < Duration::from_millis(100), "it was noticed: {record}");
+}
+
+#[test]
+fn with_stop_keepalived_a_failed_node_stays_out_until_a_person_brings_it_back() {
+    let lab = usual_lab().expect("a lab can be set up (root?)");
+    let (a, b) = (lab.a(), lab.b());
+    let mut run = Run::start(&lab, Suite::OURS, Rate::PerSecond(200)).expect("the pair comes up and serves");
+    let edit = "sed -i 's|check_redis\"|check_redis --stop-keepalived\"|' /etc/keepalived/keepalived.conf &&
+        grep -q stop-keepalived /etc/keepalived/keepalived.conf && keepalived -t && kill -HUP $(cat /run/keepalived.pid)";
+    let edited = a.sh(edit).expect("a shell");
+    assert!(edited.status.success(), "{}", String::from_utf8_lossy(&edited.stderr));
+    run.phase("failover", LIMIT, Goal::ServesAlone(b), || redis_server::kill(a)).expect("it is played");
+    wait::until("keepalived is stopped where Redis died", LIMIT, || !keepalived::runs(a)).expect("it stops");
+    redis_server::start(a).expect("Redis starts");
+    redis_server::until_up(a).expect("Redis is up");
+    run.until_written(1000).expect("the client writes on");
+    assert!(!keepalived::runs(a), "nobody but a person starts it again");
+    assert_eq!(lab.holders(), ["redis-b"]);
+    run.phase("back", LIMIT, Goal::Serves(a), || Suite::OURS.start_keepalived(a)).expect("it is played");
+    is_whole(&run.finish("stop-keepalived").expect("all is read back"));
 }
 
 #[test]
