@@ -65,11 +65,11 @@ mount -t tmpfs -o mode=755 tmpfs /run
 mkdir /run/machine
 mount -t tmpfs -o mode=755 tmpfs /run/machine
 TMP=/run/machine/test UPPER=/run/machine/upper TMPDIR=/run/machine/tmp
-mkdir -p "$TMP" "$UPPER" "$TMPDIR" /run/machine/work
+mkdir -p "$TMP" "$UPPER" "$TMPDIR" /run/machine/scratch
 export TMP UPPER TMPDIR
 for dir in etc usr var; do
-    mkdir "$UPPER/$dir" "/run/machine/work/$dir"
-    mount -t overlay overlay -o "lowerdir=/$dir,upperdir=$UPPER/$dir,workdir=/run/machine/work/$dir" "/$dir"
+    mkdir "$UPPER/$dir" "/run/machine/scratch/$dir"
+    mount -t overlay overlay -o "lowerdir=/$dir,upperdir=$UPPER/$dir,workdir=/run/machine/scratch/$dir" "/$dir"
 done
 for program in check_redis redis_master redis_backup redis_fault redis_stop; do
     rm -f "/usr/local/sbin/$program"
