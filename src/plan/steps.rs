@@ -6,6 +6,9 @@ use super::{Step, View, Vip, follow, in_sync, loses_to};
 use crate::info::{Following, Observation};
 use crate::lineage::compare;
 
+/// A VIP that has been at one node for this long is there to stay: VRRP settles within an advert, one second at most.
+const SETTLED: Duration = Duration::from_secs(1);
+
 /// The next step of `redis_master`: this node has been given the VIP. `waited` is for how long the pair has been seen
 /// as it is now.
 pub fn serve(view: &View, waited: Duration) -> Step {
@@ -109,6 +112,10 @@ pub fn yield_role(view: &View, waited: Duration, grace: Duration) -> Step {
     // Two masters. The holder of the VIP decides who stands; its program has the grace to follow us.
     if !serves {
         return Step::Wait(format!("{address} is master too; waiting for one of us to hold the VIP"));
+    }
+    // Two nodes that start together may both be MASTER for a moment, and then it is the other one that stays.
+    if waited < SETTLED {
+        return Step::Wait(format!("{address} serves since a moment ago"));
     }
     let relation = compare(&local.replication.lineage, &peer.replication.lineage);
     if relation.may_follow() || local.keys == 0 || waited >= grace {

@@ -243,7 +243,13 @@ fn a_node_without_the_vip_follows_the_one_that_serves() {
     for (situation, view, waited, expected) in [
         ("in sync", view(replica(b(), 'x', 50), Ok(master('x', 50)), at_b), 0, "done"),
         ("syncing", view(link(replica(b(), 'x', 50), false, true), Ok(master('x', 50)), at_b), 99, "wait"),
-        ("lone master, contained", view(master('x', 50), Ok(out_of(master('y', 90), 'x', 51)), at_b), 0, "follow"),
+        ("lone master, contained", view(master('x', 50), Ok(out_of(master('y', 90), 'x', 51)), at_b), 1, "follow"),
+        (
+            "the VIP came there a moment ago",
+            view(master('x', 50), Ok(out_of(master('y', 90), 'x', 51)), at_b),
+            0,
+            "wait",
+        ),
         ("lone master, diverged", view(master('x', 55), Ok(out_of(master('y', 90), 'x', 51)), at_b), 0, "wait"),
         (
             "the same, and the peer stands",
@@ -251,7 +257,7 @@ fn a_node_without_the_vip_follows_the_one_that_serves() {
             5,
             "keep and follow",
         ),
-        ("lone master, empty", view(keys(master('z', 0), 0), Ok(master('x', 50)), at_b), 0, "follow"),
+        ("lone master, empty", view(keys(master('z', 0), 0), Ok(master('x', 50)), at_b), 1, "follow"),
         ("two masters and no VIP yet", view(master('x', 50), Ok(master('y', 50)), Vip::Unknown), 99, "wait"),
         ("its replica holds the VIP", view(master('x', 50), Ok(replica(a(), 'x', 50)), at_b), 0, "wait"),
         ("the same, and takes no role", view(master('x', 50), Ok(replica(a(), 'x', 50)), at_b), 5, "give up"),
