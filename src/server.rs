@@ -110,11 +110,6 @@ impl Server {
         Ok(Server { endpoint: endpoint.clone(), auth: auth.clone(), line })
     }
 
-    /// Where this connection goes.
-    pub fn endpoint(&self) -> &Endpoint {
-        &self.endpoint
-    }
-
     /// Sends all `commands` in one write and reads their answers. An error reply is the answer of its command; only
     /// a broken conversation fails the batch.
     ///

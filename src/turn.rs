@@ -103,11 +103,6 @@ impl Turn {
         self.previous
     }
 
-    /// The state of the newest notification: FAULT may follow BACKUP while the same work goes on.
-    pub fn state(&self) -> Option<State> {
-        ticket::read(&self.dir).ok().flatten().map(|ticket| ticket.state)
-    }
-
     /// Waits for the right to command, and makes sure that we are still the newest with it in hand.
     ///
     /// # Errors
