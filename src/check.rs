@@ -8,6 +8,7 @@ use crate::addresses;
 use crate::config::Config;
 use crate::deadline::{Deadline, ms};
 use crate::endpoint::Endpoint;
+use crate::failures;
 use crate::info::{Observation, Role};
 use crate::memory::{Store, Synced};
 use crate::plan::{self, View, Vip};
@@ -29,15 +30,17 @@ pub struct Verdict {
     pub dead: bool,
     /// Why, for a person.
     pub sentence: String,
+    /// Something that happened since the last check, worth a line whatever the verdict.
+    pub news: Option<String>,
 }
 
 impl Verdict {
     fn yes(sentence: String) -> Verdict {
-        Verdict { ok: true, dead: false, sentence }
+        Verdict { ok: true, dead: false, sentence, news: None }
     }
 
     fn no(sentence: String) -> Verdict {
-        Verdict { ok: false, dead: false, sentence }
+        Verdict { ok: false, dead: false, sentence, news: None }
     }
 
     /// The verdict without what changes at each run (times, offsets): what is journalled when it changes.
@@ -56,7 +59,7 @@ pub fn health(config: &Config, local: SocketAddr, deadline: Deadline) -> Verdict
     let took = ms(found.took);
     if !found.liveness.is_alive() {
         let sentence = format!("{endpoint}: {} (took {took} ms)", found.liveness);
-        return Verdict { ok: false, dead: found.liveness != Liveness::Loading, sentence };
+        return Verdict { dead: found.liveness != Liveness::Loading, ..Verdict::no(sentence) };
     }
     let role = found.seen.as_ref().map_or("role unknown", |seen| if seen.is_master() { "master" } else { "replica" });
     let alarm = match &found.liveness {
@@ -64,11 +67,11 @@ pub fn health(config: &Config, local: SocketAddr, deadline: Deadline) -> Verdict
         _ => "",
     };
     let healthy = Verdict::yes(format!("{alarm}{endpoint}: {}, {role} (took {took} ms)", found.liveness));
-    match found.seen {
-        Some(seen) => role_verdict(config, survey, &seen, deadline)
-            .map_or(healthy, |wrong| Verdict::no(format!("{endpoint}: alive, in the wrong role: {wrong}"))),
-        None => healthy,
-    }
+    let Some(seen) = found.seen else { return healthy };
+    let news = failures::seen_alive(&Store::new(&config.memory_dir), &seen.run_id, &config.flap);
+    let verdict = role_verdict(config, survey, &seen, deadline)
+        .map_or(healthy, |wrong| Verdict::no(format!("{endpoint}: alive, in the wrong role: {wrong}")));
+    Verdict { news, ..verdict }
 }
 
 /// A server that closes the connection may be telling somebody else to go (CLIENT KILL after a handover): ask again,
@@ -105,7 +108,9 @@ fn may_be_wrong(config: &Config, seen: &Observation, store: &Store, holds_vip: b
         Role::Master => !holds_vip,
         Role::Replica(_) if holds_vip => true,
         Role::Replica(following) => {
-            let known = following.address().is_some_and(|address| config.nodes.contains(&address));
+            // Of two nodes the other one is the only one to follow; of three another may serve by now.
+            let known =
+                config.nodes.len() == 2 && following.address().is_some_and(|address| config.nodes.contains(&address));
             let synced = store.read().synced.is_some_and(|synced| synced.run_id == seen.run_id);
             !(known && following.link_up && synced)
         }
@@ -116,7 +121,8 @@ fn judge(config: &Config, store: &Store, view: &View) -> Option<String> {
     let ticket = ticket::read(&config.memory_dir).ok().flatten();
     let here = view.vip == Vip::Here;
     let at_work = ticket.as_ref().is_some_and(|ticket| (ticket.state == State::Master) == here && ticket.is_at_work());
-    let wrong = plan::wrong_role(view, at_work);
+    let in_fault = ticket.as_ref().is_some_and(|ticket| ticket.state == State::Fault);
+    let wrong = plan::wrong_role(view, at_work, in_fault);
     // The VIP is here and no MASTER was notified: in a moment, or never, where redis_master can't be run.
     let coming = here && !ticket.is_some_and(|ticket| ticket.state == State::Master);
     let orphaned = store.spell("orphaned.toml", wrong.is_some() && coming);

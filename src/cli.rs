@@ -51,6 +51,9 @@ struct Check {
     /// back
     #[arg(long)]
     stop_keepalived: bool,
+    /// Forget how often the local Redis died ([flap] of the configuration): it is mended, and may take the VIP again
+    #[arg(long, conflicts_with_all = ["eligible", "stop_keepalived", "timeout"])]
+    forget_failures: bool,
 }
 
 /// Makes the local Redis master, because this node has been given the VIP.
@@ -99,11 +102,14 @@ struct Stop {
 
 /// `check_redis`.
 pub fn check_redis() -> ExitCode {
-    let Check { common, eligible, timeout, stop_keepalived } = Check::parse();
+    let Check { common, eligible, timeout, stop_keepalived, forget_failures } = Check::parse();
     prepare();
     let question = if eligible { Question::Eligible } else { Question::Health };
-    let answer = report::answer(&common.path(), question, timeout, stop_keepalived);
-    if answer.code != code::YES || common.verbose || std::io::stdout().is_terminal() {
+    let answer = match forget_failures {
+        true => report::forget_failures(&common.path()),
+        false => report::answer(&common.path(), question, timeout, stop_keepalived),
+    };
+    if forget_failures || answer.code != code::YES || common.verbose || std::io::stdout().is_terminal() {
         say(&mut std::io::stdout(), &format!("check_redis: {}", answer.sentence));
     }
     ExitCode::from(answer.code)

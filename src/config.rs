@@ -47,6 +47,8 @@ pub struct Config {
     pub timing: Timing,
     /// What counts as good enough.
     pub policy: Policy,
+    /// When a Redis that dies again and again no longer draws the VIP.
+    pub flap: Flap,
     /// Files taken of data that is about to be dropped.
     pub rollback: Rollback,
     /// Directory of the journals.
@@ -99,11 +101,30 @@ impl Default for Timing {
 pub struct Policy {
     /// Bytes that a replica may be behind its master and still count as in sync.
     pub max_lag: u64,
+    /// The key that carries the term on servers without functions (before 7.0); `None` writes none there.
+    pub term_key: Option<String>,
 }
 
 impl Default for Policy {
     fn default() -> Self {
-        Policy { max_lag: 1 << 20 }
+        Policy { max_lag: 1 << 20, term_key: None }
+    }
+}
+
+/// When a Redis that dies again and again no longer draws the VIP.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Flap {
+    /// So many failures.
+    pub count: usize,
+    /// Within this time.
+    pub window: Duration,
+    /// Not eligible for so long after the last of them.
+    pub hold: Duration,
+}
+
+impl Default for Flap {
+    fn default() -> Self {
+        Flap { count: 3, window: Duration::from_secs(600), hold: Duration::from_secs(1800) }
     }
 }
 

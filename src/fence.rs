@@ -21,6 +21,7 @@ const PARAMETER: &str = "min-slaves-to-write";
 pub struct Fence {
     kind: Kind,
     ends: Deadline,
+    lapsed: bool,
 }
 
 enum Kind {
@@ -38,12 +39,16 @@ impl Fence {
         let ends = Deadline::after(pause);
         if version.can_pause_writes() {
             hold_writes(server, pause, command)?;
-            return Ok(Fence { kind: Kind::Pause, ends });
+            return Ok(Fence { kind: Kind::Pause, ends, lapsed: false });
         }
         let found = min_replicas(server, command)?;
         let former = found.checked_sub(MARK).unwrap_or(found);
         set_min_replicas(server, MARK + former, command)?;
-        Ok(Fence { kind: Kind::MinReplicas { former }, ends: Deadline::after(Duration::from_secs(3600)) })
+        Ok(Fence {
+            kind: Kind::MinReplicas { former },
+            ends: Deadline::after(Duration::from_secs(3600)),
+            lapsed: false,
+        })
     }
 
     /// Stops the writes for `pause` from now on, where they would go on by themselves before that.
@@ -54,9 +59,16 @@ impl Fence {
         if let Kind::Pause = self.kind {
             let ends = Deadline::after(pause);
             hold_writes(server, pause, command)?;
+            // We, or the whole machine, stood still for longer than the pause.
+            self.lapsed |= self.ends.is_over();
             self.ends = ends;
         }
         Ok(())
+    }
+
+    /// Writes may have gone on since it was raised.
+    pub fn has_lapsed(&self) -> bool {
+        self.lapsed || self.ends.is_over()
     }
 
     /// How long the writes are sure to stay stopped.

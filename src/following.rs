@@ -4,6 +4,7 @@
 //! then is compared with the peer's, kept in a rollback file where it is not contained in it, and only then dropped.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use redis::cmd;
@@ -13,10 +14,10 @@ use crate::deadline::{Deadline, Stopwatch, ms};
 use crate::fence::{self, Fence};
 use crate::handover::{self, Side, Trouble, failed};
 use crate::info::Observation;
-use crate::memory::CopyDelay;
+use crate::memory::{CopyDelay, InFile};
 use crate::plan::{self, View};
 use crate::program::{Program, observed};
-use crate::rollback::{self, Kept};
+use crate::rollback::{self, About, History, Kept};
 use crate::server::{Server, string};
 use crate::turn::Turn;
 
@@ -37,16 +38,19 @@ pub fn follow(program: &mut Program, turn: &Turn, view: &View, peer: SocketAddr,
     let (local, command) = (program.local, program.config.timing.command);
     let (mine, theirs) = (observed(view, local)?, observed(view, peer)?);
     let _acting = turn.act(Deadline::after(ACT_WAIT))?;
-    let mut fence = match mine.is_master() {
-        true => Some(stop_writes(program, mine)?),
-        false => None,
-    };
-    let dropped = drop_for(program, turn, (peer, theirs), &mut fence);
-    if let Some(fence) = fence
-        && let Ok(server) = program.survey.local()
-    {
-        // What waited gets its READONLY now; should this fail, in a moment.
-        let _ = fence.lower(server, command);
+    let mut held = Held::default();
+    if mine.is_master() {
+        held.fence = Some(stop_writes(program, mine)?);
+    }
+    let dropped = drop_for(program, turn, (peer, theirs), why, &mut held);
+    if let Ok(server) = program.survey.local() {
+        if let (Err(_), Some((host, port))) = (&dropped, &held.followed) {
+            let _ = handover::follow_again(server, host, *port, command);
+        }
+        if let Some(fence) = held.fence {
+            // What waited gets its READONLY now; should this fail, in a moment.
+            let _ = fence.lower(server, command);
+        }
     }
     dropped?;
     program.forget_served();
@@ -60,6 +64,14 @@ pub fn follow(program: &mut Program, turn: &Turn, view: &View, peer: SocketAddr,
     Ok(())
 }
 
+/// What has to be undone on every way out.
+#[derive(Default)]
+struct Held {
+    fence: Option<Fence>,
+    /// Whom the local Redis followed before it stood alone for the time of a dump.
+    followed: Option<(String, u16)>,
+}
+
 fn stop_writes(program: &mut Program, mine: &Observation) -> Result<Fence, Trouble> {
     let (local, command) = (program.local, program.config.timing.command);
     let trouble = |failure| failed("stopping the writes on", local, failure);
@@ -71,12 +83,16 @@ fn drop_for(
     program: &mut Program,
     turn: &Turn,
     (peer, theirs): (SocketAddr, &Observation),
-    fence: &mut Option<Fence>,
+    why: &str,
+    held: &mut Held,
 ) -> Result<(), Trouble> {
     let (local, command) = (program.local, program.config.timing.command);
-    let held =
+    let mine =
         program.survey.look_local(Deadline::after(command)).map_err(|failure| failed("looking at", local, failure))?;
-    keep(program, turn, &held, (peer, theirs), fence)?;
+    if mine.is_master() && held.fence.is_none() {
+        return Err(failed("following", peer, "the local Redis has become a master meanwhile"));
+    }
+    keep(program, turn, &mine, (peer, theirs), why, held)?;
     turn.check()?;
     // Keeping a file may have taken minutes.
     let view = program.look(false);
@@ -84,62 +100,129 @@ fn drop_for(
     if !now.is_master() || now.run_id != theirs.run_id {
         return Err(failed("following", peer, "it is not what it was when this was decided"));
     }
-    if fence.as_ref().is_some_and(|fence| fence.left() < command) {
-        return Err(failed("following", peer, "the local writes may soon go on; starting over"));
+    if held.fence.as_ref().is_some_and(|fence| fence.has_lapsed() || fence.left() < command) {
+        return Err(failed("following", peer, "the local writes went on, or soon may; starting over"));
     }
     let server = program.survey.local().map_err(|failure| failed("connecting to", local, failure))?;
-    handover::follow(&mut Side { server, address: local, version: held.version }, peer, command)
+    handover::follow(&mut Side { server, address: local, version: mine.version }, peer, command)
 }
 
-/// A rollback file of the local data, where it is not contained in the peer's.
+/// A rollback file of the local Redis, where it is not contained in the peer's.
 fn keep(
     program: &mut Program,
     turn: &Turn,
-    held: &Observation,
+    mine: &Observation,
     (peer, theirs): (SocketAddr, &Observation),
-    fence: &mut Option<Fence>,
+    why: &str,
+    held: &mut Held,
 ) -> Result<(), Trouble> {
-    let (contained, diverged) = plan::containment(held, theirs);
+    let (contained, diverged) = plan::containment(mine, theirs);
     let past = diverged.map_or_else(|| "unknown".to_string(), |bytes| bytes.to_string());
     match program.config.rollback.mode {
         RollbackMode::Auto | RollbackMode::Never if contained => return Ok(()),
-        RollbackMode::Always if held.keys == 0 => return Ok(()),
+        RollbackMode::Always if mine.keys == 0 => return Ok(()),
         RollbackMode::Never => {
             let sentence = format!("dropping the local data for that of {peer}; rollback.mode is never");
-            program.journal.line(&sentence, &[("keys", &held.keys), ("diverged_bytes", &past)]);
+            program.journal.line(&sentence, &[("keys", &mine.keys), ("diverged_bytes", &past)]);
             return Ok(());
         }
         RollbackMode::Auto | RollbackMode::Always => {}
     }
-    let this = (held.run_id.clone(), held.replication.lineage.offset);
-    if program.kept.as_ref() == Some(&this) {
+    if let Some(file) = in_file(program, mine) {
+        program.journal.line(&format!("the local data is in {} already", file.display()), &[]);
         return Ok(());
     }
     let clock = Stopwatch::start();
-    let kept = take_file(program, turn, &held.run_id, fence);
+    let about = About {
+        file: String::new(),
+        at: String::new(),
+        why: format!("{} was about to follow {peer}: {why}", program.local),
+        instance: program.config.instance.clone(),
+        node: program.local,
+        followed: peer,
+        run_id: mine.run_id.clone(),
+        redis_version: mine.version.to_string(),
+        keys: None,
+        bytes: 0,
+        diverged_bytes: diverged,
+        lineage: History::of(mine),
+        followed_lineage: History::of(theirs),
+        look: String::new(),
+    };
+    if let Some(following) = mine.following().filter(|following| !following.link_up) {
+        held.fence = Some(stop_writes(program, mine)?);
+        held.followed = Some((following.host.clone(), following.port));
+        stand_alone(program, turn, mine)?;
+    }
+    let kept = take_file(program, turn, about, &mut held.fence);
     // What ended it was a newer notification, not the disk.
     turn.check()?;
     let kept = kept.map_err(|error| failed("following", peer, format!("{error:#}")))?;
-    program.kept = Some(this);
+    remember_file(program, mine, &kept, held.fence.as_ref());
+    let keys = kept.keys.map_or_else(|| "unknown".to_string(), |keys| keys.to_string());
     program.journal.line(
         &format!("kept the local data in {} before following {peer}", kept.path.display()),
-        &[("keys", &held.keys), ("diverged_bytes", &past), ("bytes", &kept.bytes), ("took_ms", &ms(clock.elapsed()))],
+        &[("keys", &keys), ("diverged_bytes", &past), ("bytes", &kept.bytes), ("took_ms", &ms(clock.elapsed()))],
     );
     Ok(())
 }
 
-fn take_file(program: &mut Program, turn: &Turn, run_id: &str, fence: &mut Option<Fence>) -> anyhow::Result<Kept> {
-    let (config, command) = (program.config.clone(), program.config.timing.command);
+/// A replica without a link gives nobody a copy of its data (NOMASTERLINK), so it is a master for as long as that takes.
+/// Its writes are stopped. Not while another node follows it: that one would drop its own data for ours.
+fn stand_alone(program: &mut Program, turn: &Turn, mine: &Observation) -> Result<(), Trouble> {
+    let (local, command) = (program.local, program.config.timing.command);
+    let view = program.look(false);
+    if let Some(node) = view.peers.iter().find(|node| node.seen.as_ref().is_ok_and(|seen| seen.follows(local))) {
+        return Err(failed("keeping the data of", local, format!("{} still follows it", node.address)));
+    }
+    let server = program.survey.local().map_err(|failure| failed("connecting to", local, failure))?;
+    let mut side = Side { server, address: local, version: mine.version };
+    handover::promote(&mut side, command, &|| turn.check()).map(|_| ())
+}
+
+/// The file that holds just the data that the local Redis has now.
+fn in_file(program: &Program, held: &Observation) -> Option<PathBuf> {
+    let lineage = &held.replication.lineage;
+    let same = |file: &InFile| {
+        file.run_id == held.run_id
+            && file.replid == lineage.replid
+            && file.offset == lineage.offset
+            && file.path.exists()
+    };
+    program.kept.clone().into_iter().chain(program.store.get()).find(same).map(|file| file.path)
+}
+
+/// Only where nothing can have been written since: from the dump on every write moves the offset, as a Redis that has
+/// once had a replica keeps a backlog.
+fn remember_file(program: &mut Program, held: &Observation, kept: &Kept, fence: Option<&Fence>) {
+    let command = program.config.timing.command;
+    let Ok(now) = program.survey.look_local(Deadline::after(command)) else { return };
+    let lineage = now.replication.lineage;
+    let unchanged = match fence {
+        Some(fence) => !fence.has_lapsed(),
+        None => lineage == held.replication.lineage,
+    };
+    if unchanged && now.run_id == held.run_id {
+        let (run_id, path) = (now.run_id, kept.path.clone());
+        let file = InFile { run_id, replid: lineage.replid, offset: lineage.offset, path };
+        // Where it can't be written down the same data is kept twice, should we die.
+        let _ = program.store.set(&file);
+        program.kept = Some(file);
+    }
+}
+
+fn take_file(program: &mut Program, turn: &Turn, about: About, fence: &mut Option<Fence>) -> anyhow::Result<Kept> {
+    let (config, command, run_id) = (program.config.clone(), program.config.timing.command, about.run_id.clone());
     let endpoint = program.survey.local_endpoint().clone();
     rollback::room_for(&config.rollback.dir, used_memory(program.survey.local()?, command))?;
-    shorten_copy_delay(program, run_id);
+    shorten_copy_delay(program, &run_id);
     let server = program.survey.local()?;
     let mut renewed = Stopwatch::start();
     let kept = rollback::take(
         &config.rollback,
         &endpoint,
         &config.auth,
-        &format!("{}-{}", config.instance, program.local),
+        about,
         Deadline::after(config.timing.sync),
         &mut || {
             if let Some(fence) = fence.as_mut().filter(|_| renewed.elapsed() >= RENEW) {
@@ -150,7 +233,7 @@ fn take_file(program: &mut Program, turn: &Turn, run_id: &str, fence: &mut Optio
             turn.check()
         },
     );
-    put_copy_delay_back(program, run_id);
+    put_copy_delay_back(program, &run_id);
     kept
 }
 

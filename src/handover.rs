@@ -260,6 +260,14 @@ pub fn follow(side: &mut Side<'_>, master: SocketAddr, command: Duration) -> Res
     }
 }
 
+/// Makes a Redis follow what it followed before, whoever that is.
+///
+/// # Errors
+/// The [`Failure`].
+pub fn follow_again(server: &mut Server, host: &str, port: u16, command: Duration) -> Result<(), Failure> {
+    server.call(cmd("SLAVEOF").arg(host).arg(port), Deadline::after(command)).map(|_: Value| ())
+}
+
 /// Disconnects the ordinary clients of a demoted Redis: their connections lead to a replica now.
 ///
 /// # Errors

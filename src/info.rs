@@ -6,6 +6,8 @@ use std::collections::HashMap;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 
+use crate::term::Term;
+
 /// The version of a server; Valkey gives the Redis version that it is compatible with.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Version(pub u32, pub u32, pub u32);
@@ -14,6 +16,11 @@ impl Version {
     /// `CLIENT PAUSE ms WRITE` exists from 6.2 (R12).
     pub fn can_pause_writes(self) -> bool {
         self >= Version(6, 2, 0)
+    }
+
+    /// Function libraries exist from 7.0 (R24).
+    pub fn has_functions(self) -> bool {
+        self >= Version(7, 0, 0)
     }
 }
 
@@ -93,6 +100,8 @@ pub struct Observation {
     pub keys: u64,
     /// The replication section.
     pub replication: Replication,
+    /// Which reign the data is of; not in INFO, and `None` where it can't be read or there is none.
+    pub term: Option<Term>,
 }
 
 impl Observation {
@@ -116,6 +125,7 @@ impl Observation {
                 || fields.get("async_loading").is_some_and(|v| *v != "0"),
             keys,
             replication: Replication::from_fields(&fields)?,
+            term: None,
         })
     }
 
@@ -151,7 +161,7 @@ impl Replication {
         let role = match fields.get("role").copied() {
             Some("master") => Role::Master,
             Some("slave" | "replica") => Role::Replica(following(fields)?),
-            Some(other) => return Err(format!("role:{other} in INFO is neither master nor slave")),
+            Some(other) => return Err(format!("role:{} in INFO is neither master nor slave", short(other))),
             None => return Err("role is missing from INFO".to_string()),
         };
         let mut offset = number::<i64>(fields, "master_repl_offset")?.unwrap_or(0);
@@ -183,13 +193,23 @@ fn following(fields: &HashMap<&str, &str>) -> Result<Following, String> {
         _ => None,
     };
     Ok(Following {
-        host: host.ok_or("master_host is missing from INFO of a replica")?.to_string(),
+        host: host.filter(|host| host.len() < 256).ok_or("master_host is missing from INFO of a replica")?.to_string(),
         port: port.ok_or("master_port is missing from INFO of a replica")?,
         link_up: fields.get("master_link_status").is_some_and(|status| *status == "up"),
         syncing: fields.get("master_sync_in_progress").is_some_and(|v| *v != "0"),
         synced_percent: percent,
         received: number::<i64>(fields, "slave_read_repl_offset")?,
     })
+}
+
+/// What came from outside, as it may stand in a sentence: one line, and not a long one.
+pub fn short(text: &str) -> String {
+    const LONGEST: usize = 120;
+    let mut line: String = text.chars().take(LONGEST).map(|c| if c.is_control() { ' ' } else { c }).collect();
+    if text.chars().nth(LONGEST).is_some() {
+        line.push_str("...");
+    }
+    line
 }
 
 fn fields(text: &str) -> HashMap<&str, &str> {
@@ -201,7 +221,7 @@ fn number<T: std::str::FromStr>(fields: &HashMap<&str, &str>, name: &str) -> Res
         None => Ok(None),
         Some(value) => match value.parse() {
             Ok(number) => Ok(Some(number)),
-            Err(_) => Err(format!("{name}:{value} in INFO is not a number in its range")),
+            Err(_) => Err(format!("{name}:{} in INFO is not a number in its range", short(value))),
         },
     }
 }
@@ -210,7 +230,7 @@ fn hex_id(fields: &HashMap<&str, &str>, name: &str) -> Result<Option<String>, St
     match fields.get(name) {
         None => Ok(None),
         Some(id) if id.len() == 40 && id.bytes().all(|byte| byte.is_ascii_hexdigit()) => Ok(Some((*id).to_string())),
-        Some(id) => Err(format!("{name}:{id} in INFO is not an id of 40 hex digits")),
+        Some(id) => Err(format!("{name}:{} in INFO is not an id of 40 hex digits", short(id))),
     }
 }
 

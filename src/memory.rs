@@ -4,7 +4,7 @@
 //! other's news. A missing or damaged file is "unknown", never an error.
 
 use std::fs;
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::net::SocketAddr;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -60,6 +60,19 @@ pub struct CopyDelay {
     pub seconds: String,
 }
 
+/// The data that the local Redis has now is in a rollback file: it is not kept twice, whichever program comes next.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InFile {
+    /// The run of Redis.
+    pub run_id: String,
+    /// Its history, as it was when the file was whole and nothing had been written since.
+    pub replid: String,
+    /// Its length then.
+    pub offset: i64,
+    /// The file.
+    pub path: PathBuf,
+}
+
 /// All of it, as it was found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Memory {
@@ -80,6 +93,9 @@ impl Kept for Served {
 }
 impl Kept for CopyDelay {
     const FILE: &'static str = "copy-delay.toml";
+}
+impl Kept for InFile {
+    const FILE: &'static str = "in-file.toml";
 }
 impl Kept for Synced {
     const FILE: &'static str = "synced.toml";
@@ -108,7 +124,7 @@ impl Store {
     }
 
     fn read_file<T: DeserializeOwned>(&self, file: &str) -> Option<T> {
-        toml::from_str(&fs::read_to_string(self.dir.join(file)).ok()?).ok()
+        toml::from_str(&self.note(file)?).ok()
     }
 
     /// For how long something, named by its `file`, has been so, this look included; a look at which it is not, a
@@ -174,7 +190,11 @@ impl Store {
 
     /// A short text that is no TOML: the last verdict of a check.
     pub fn note(&self, file: &str) -> Option<String> {
-        fs::read_to_string(self.dir.join(file)).ok()
+        // Whatever somebody has put there must not fill our memory.
+        const LONGEST: u64 = 64 << 10;
+        let mut text = String::new();
+        fs::File::open(self.dir.join(file)).ok()?.take(LONGEST).read_to_string(&mut text).ok()?;
+        Some(text)
     }
 
     /// Replaces such a text.

@@ -5,9 +5,10 @@ use std::path::Path;
 
 use crate::config::{Config, LOG_DIR};
 use crate::deadline::{Deadline, Stopwatch, ms};
+use crate::failures;
 use crate::journal::{Journal, TRANSITIONS};
 use crate::plan::Vip;
-use crate::probe::probe;
+use crate::probe::{Liveness, probe};
 use crate::program::{Outcome, Program, code, local_node, say};
 use crate::ticket::State;
 use crate::turn::{Ended, Entry, Turn};
@@ -75,6 +76,7 @@ fn work(program: &mut Program, turn: Turn, state: State) -> u8 {
         }
         State::Stop => {
             program.journal.line("keepalived stops here", &[]);
+            failures::planned(&program.store);
             stop::run(program, &turn)
         }
     };
@@ -105,4 +107,10 @@ fn diagnose(program: &Program) {
         false => format!("this node is in FAULT, because its Redis at {endpoint} is not alive: {}", found.liveness),
     };
     program.journal.line(&sentence, &[("took_ms", &ms(found.took))]);
+    if !found.liveness.is_alive()
+        && found.liveness != Liveness::Loading
+        && let Some(counted) = failures::seen_dead(&program.store, &program.config.flap)
+    {
+        program.journal.line(&counted, &[]);
+    }
 }

@@ -6,22 +6,27 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::info::Observation;
-use crate::lineage::{Relation, compare};
 use crate::memory::Memory;
 use crate::server::Failure;
+use crate::term::Term;
 
 /// A peer that only says no is taken for gone after this: it lives, but nobody can serve from it.
 const DENIED: Duration = Duration::from_secs(3);
 /// Two looks are always further apart than this.
 const SECOND_LOOK: Duration = Duration::from_millis(10);
 
+pub(crate) mod rule;
 mod steps;
 #[cfg(test)]
 mod tests;
 mod verdicts;
+mod worth;
 
+use self::rule::{Rule, holds};
 pub use self::steps::{serve, yield_role};
 pub use self::verdicts::{Eligibility, eligibility, wrong_role};
+pub use self::worth::{containment, in_sync};
+use self::worth::{follow, loses_to};
 
 /// One node, as it was seen a moment ago.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,6 +75,8 @@ pub struct View {
     pub alone_after: Duration,
     /// `policy.max_lag`, bytes.
     pub max_lag: u64,
+    /// The local Redis died again and again; for how long that still counts.
+    pub flapping: Option<Duration>,
 }
 
 /// What this node's data is worth.
@@ -111,6 +118,9 @@ pub enum Step {
     TakeOver(SocketAddr, String),
     /// Move the role from the local Redis to the peer that holds the VIP, because nobody else does.
     GiveUp(SocketAddr, String),
+    /// Make the node a replica of nobody: what it follows is about to become master, and it would drop its own data for
+    /// that by itself, before a program could keep it.
+    Park(SocketAddr, String),
     /// Make the peer master: there is none, and its data is the better.
     Raise(SocketAddr, String),
     /// Make the local Redis a replica of the peer.
@@ -135,6 +145,12 @@ impl View {
         nodes.find(|node| node.address == address).map(|node| node.seen.as_ref())
     }
 
+    /// The terms of all nodes that could be read.
+    pub fn terms(&self) -> impl Iterator<Item = &Term> {
+        let nodes = std::iter::once(&self.local).chain(&self.peers);
+        nodes.filter_map(|node| node.up()?.term.as_ref())
+    }
+
     fn masters(&self) -> impl Iterator<Item = (SocketAddr, &Observation)> {
         self.peers.iter().filter_map(|node| node.master().map(|seen| (node.address, seen)))
     }
@@ -155,6 +171,9 @@ impl View {
     /// A peer of which more may be known in a moment, before the local Redis is promoted. `waited` is for how long the
     /// nodes have been seen as they are.
     fn undecided(&self, local: &Observation, waited: Duration) -> Option<String> {
+        if !holds(Rule::UndecidedIsWaitedFor) {
+            return None;
+        }
         self.peers.iter().find_map(|Node { address, seen }| match seen {
             Ok(seen) if seen.loading && !self.synced_this_run(local) => {
                 Some(format!("{address} is loading its data, which may be newer"))
@@ -190,7 +209,7 @@ impl View {
     }
 
     fn is_alone(&self) -> bool {
-        self.alone_for >= self.alone_after
+        !holds(Rule::AloneForLongEnough) || self.alone_for >= self.alone_after
     }
 
     fn waits_alone(&self) -> String {
@@ -200,76 +219,4 @@ impl View {
             self.alone_after.as_secs()
         )
     }
-}
-
-/// Is a replica as far as its serving peer? `Err` says what is missing. `master` was observed before or together with
-/// `replica`, so that an equal offset proves it (R2).
-pub fn in_sync(replica: &Observation, master: &Observation, max_lag: u64) -> Result<(), String> {
-    let Some(following) = replica.following() else { return Err("it is no replica".to_string()) };
-    if following.syncing || replica.loading {
-        return Err(match following.synced_percent {
-            Some(percent) => format!("a full copy is being received, {percent} %"),
-            None => "a full copy is being received".to_string(),
-        });
-    }
-    if !following.link_up {
-        return Err("its link to the master is down".to_string());
-    }
-    let (mine, theirs) = (&replica.replication.lineage, &master.replication.lineage);
-    if mine.replid != theirs.replid {
-        return Err("its history is not yet the master's".to_string());
-    }
-    match u64::try_from(theirs.offset - mine.offset).unwrap_or(0) {
-        lag if lag > max_lag => Err(format!("{lag} bytes behind the master, {max_lag} are allowed")),
-        _ => Ok(()),
-    }
-}
-
-/// Is the local data the worse one, beside a peer that is master or could be? With the reason.
-///
-/// Where the ids say nothing, or both sides have gone on, an empty data set never wins over one with keys, then a
-/// Redis that has served in this run wins over one of which nothing is known.
-fn loses_to(view: &View, local: &Observation, address: SocketAddr, peer: &Observation) -> Option<String> {
-    let (mine, theirs) = (&local.replication.lineage, &peer.replication.lineage);
-    let same = mine.replid == theirs.replid;
-    match compare(mine, theirs) {
-        Relation::Equal | Relation::Ahead(_) => None,
-        // Of one history only the master makes new bytes: it was read a moment before its replica, which is no proof.
-        Relation::Behind(_) if same && local.is_master() => None,
-        Relation::Behind(bytes) if same => Some(format!("{address} has {bytes} bytes more of the same history")),
-        Relation::Behind(bytes) => Some(format!(
-            "{address} was promoted out of our history at offset {} and holds {bytes} bytes more",
-            theirs.second_offset
-        )),
-        Relation::Diverged { .. } | Relation::Unrelated if peer.keys == 0 => None,
-        Relation::Diverged { .. } | Relation::Unrelated if local.keys == 0 => {
-            Some(format!("the local Redis is empty and {address} has {} keys", peer.keys))
-        }
-        Relation::Diverged { local, peer } if peer > local => {
-            Some(format!("{address} has {peer} bytes past the fork of our histories, the local Redis {local}"))
-        }
-        Relation::Diverged { .. } => None,
-        Relation::Unrelated if view.served_this_run(local) || view.synced_this_run(local) => None,
-        Relation::Unrelated if !peer.is_master() => None,
-        Relation::Unrelated => {
-            Some(format!("{address} is master and nothing is known of the local data since its restart"))
-        }
-    }
-}
-
-/// Is the local data provably contained in the peer's, and how many bytes past the fork are only here, where the ids
-/// tell? An empty data set is contained in any.
-pub fn containment(local: &Observation, peer: &Observation) -> (bool, Option<u64>) {
-    let relation = compare(&local.replication.lineage, &peer.replication.lineage);
-    let diverged = match relation {
-        Relation::Ahead(bytes) | Relation::Diverged { local: bytes, .. } => Some(bytes),
-        Relation::Equal | Relation::Behind(_) => Some(0),
-        Relation::Unrelated => None,
-    };
-    (local.keys == 0 || relation.may_follow(), diverged)
-}
-
-fn follow(local: &Observation, address: SocketAddr, peer: &Observation, why: String) -> Step {
-    let (contained, diverged) = containment(local, peer);
-    Step::Follow { peer: address, contained, diverged, why }
 }

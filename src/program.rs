@@ -13,10 +13,11 @@ use crate::fence;
 use crate::handover::{self, Moved, Trouble, failed};
 use crate::info::{Observation, Role};
 use crate::journal::Journal;
-use crate::memory::{Served, Store};
+use crate::memory::{InFile, Served, Store, now};
 use crate::plan::{View, Vip};
 use crate::server::Failure;
 use crate::survey::Survey;
+use crate::term::Term;
 use crate::turn::{Ended, Turn};
 
 /// A wait is said at first, then this often.
@@ -70,8 +71,8 @@ pub struct Program {
     /// When each reason to wait was said last.
     waits: HashMap<String, Stopwatch>,
     situation: Option<(String, Stopwatch)>,
-    /// The run and offset of which a rollback file was kept last: the same data is not kept twice.
-    pub kept: Option<(String, i64)>,
+    /// The rollback file that was taken last: the same data is not kept twice.
+    pub kept: Option<InFile>,
     fence_seen: Option<Stopwatch>,
 }
 
@@ -166,6 +167,31 @@ impl Program {
         let (local, command) = (self.local, self.config.timing.command);
         let rewritten = self.survey.local().and_then(|server| handover::rewrite_config(server, command));
         self.warn_rewrite(local, rewritten);
+    }
+
+    /// `CONFIG REWRITE` on the local Redis and on `peer`.
+    pub fn rewrite_both(&mut self, peer: SocketAddr) -> [(SocketAddr, Result<(), Failure>); 2] {
+        let (local, command) = (self.local, self.config.timing.command);
+        let here = self.survey.local().and_then(|server| handover::rewrite_config(server, command));
+        let there = self.survey.local_and(peer).and_then(|(_, server)| handover::rewrite_config(server, command));
+        [(local, here), (peer, there)]
+    }
+
+    /// Writes a new term into `node`, which has just become master and makes the history `replid`: later than any in
+    /// `view`. Where that is refused it is a warning, and two cold nodes may not be told apart one day.
+    pub fn write_term(&mut self, view: &View, node: SocketAddr, replid: &str) {
+        let (local, command) = (self.local, self.config.timing.command);
+        let Ok(version) = observed(view, node).map(|seen| seen.version) else { return };
+        let term = Term::after(view.terms(), node, replid, now());
+        let server = match node == local {
+            true => self.survey.local(),
+            false => self.survey.local_and(node).map(|(_, peer)| peer),
+        };
+        let written = server.and_then(|server| server.write_term(&term, version, Deadline::after(command)));
+        if let Err(failure) = written {
+            let sentence = format!("warning: writing term {} into {node}: {failure}; going on without", term.number);
+            self.journal.line(&sentence, &[]);
+        }
     }
 
     /// Says that something is waited for: when it begins, every minute, and a sync that moves on every 5 s.

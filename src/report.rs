@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::check::{self, Verdict};
 use crate::config::{Config, LOG_DIR, STATE_DIR};
 use crate::deadline::Deadline;
+use crate::failures;
 use crate::journal::{CHECKS, Journal, Label};
 use crate::memory::Store;
 use crate::program::{code, local_node, say};
@@ -61,7 +62,10 @@ pub fn answer(path: &Path, question: Question, timeout: Option<Duration>, stop_k
         Question::Eligible => check::eligible(&config, local, deadline),
     };
     let mut kind = verdict.kind();
-    let Verdict { ok, dead, mut sentence } = verdict;
+    let Verdict { ok, dead, mut sentence, news } = verdict;
+    if let Some(news) = news {
+        Journal::new(&config.log_dir, CHECKS, NAME, question.label(), false).line(&news, &[]);
+    }
     if let Some(alarm) = alarm {
         sentence = format!("{sentence}; ALARM: {alarm}; going on with what was last read");
         kind = format!("{kind}; {alarm}");
@@ -72,6 +76,22 @@ pub fn answer(path: &Path, question: Question, timeout: Option<Duration>, stop_k
         stop(&Journal::new(&config.log_dir, CHECKS, NAME, question.label(), true));
     }
     Answer { code: if ok { code::YES } else { code::NO }, sentence }
+}
+
+/// Forgets the failures that hold this node back: a person has mended it.
+pub fn forget_failures(path: &Path) -> Answer {
+    let config = match Config::load_or_last(path) {
+        Ok((config, _)) => config,
+        Err(error) => return Answer { code: code::CANNOT_TELL, sentence: error.to_string() },
+    };
+    match failures::forget(&Store::new(&config.memory_dir)) {
+        Ok(count) => {
+            let sentence = format!("forgot {count} failures of the local Redis");
+            Journal::new(&config.log_dir, CHECKS, NAME, Label::Eligible, false).line(&sentence, &[]);
+            Answer { code: code::YES, sentence }
+        }
+        Err(error) => Answer { code: code::NO, sentence: format!("forgetting failures: {error}") },
+    }
 }
 
 impl Question {

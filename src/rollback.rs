@@ -1,15 +1,21 @@
 //! Rollback files: the data of the local Redis, kept before it is dropped.
 //!
-//! Taken with `redis-cli --rdb`, which needs no right to Redis's own directory. A file appears under its name only
-//! when it is whole and on the disk.
+//! Taken with `redis-cli --rdb`, which needs no right to Redis's own directory, and read again with `redis-check-rdb`.
+//! A file appears under its name only when it is whole, on the disk and good, with a JSON text beside it that says what
+//! it is.
+
+mod about;
+mod dump;
 
 use std::fs::{self, File};
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::time::Duration;
 
+use anyhow::anyhow;
+
+pub use self::about::{About, History};
+use self::dump::{Dumped, dump};
 use crate::config::{Auth, Rollback};
 use crate::deadline::Deadline;
 use crate::endpoint::Endpoint;
@@ -22,10 +28,12 @@ pub struct Kept {
     pub path: PathBuf,
     /// Its size in bytes.
     pub bytes: u64,
+    /// Keys in it.
+    pub keys: Option<u64>,
 }
 
-/// Takes a rollback file of the Redis at `endpoint`, named by time and `whose` (instance and node), and removes all but
-/// the newest `settings.keep` of that name.
+/// Takes a rollback file of the Redis at `endpoint`, named by time, instance and node, and removes all but the newest
+/// `settings.keep` of that instance and node. `about` is what is known of it; file, time, keys and size are filled in.
 ///
 /// # Errors
 /// A sentence with the path and the cause; then the step that would have dropped the data must not be taken.
@@ -33,25 +41,20 @@ pub fn take(
     settings: &Rollback,
     endpoint: &Endpoint,
     auth: &Auth,
-    whose: &str,
+    about: About,
     deadline: Deadline,
     go_on: &mut dyn FnMut() -> Result<(), Ended>,
 ) -> anyhow::Result<Kept> {
-    let trouble = |error: &dyn std::fmt::Display| {
-        anyhow::anyhow!("keeping a rollback file in {}: {error}", settings.dir.display())
-    };
+    let trouble =
+        |error: &dyn std::fmt::Display| anyhow!("keeping a rollback file in {}: {error}", settings.dir.display());
     fs::DirBuilder::new().recursive(true).mode(0o700).create(&settings.dir).map_err(|error| trouble(&error))?;
+    let whose = format!("-{}-{}", about.instance, about.node).replace([':', '[', ']', '/'], "_");
     let stamp = chrono::Local::now().format("%Y%m%dT%H%M%S%.3f");
-    let whose = format!("-{}.rdb", whose.replace([':', '[', ']', '/'], "_"));
-    let name = format!("{stamp}{whose}");
-    clear_parts(&settings.dir, &whose);
-    let path = settings.dir.join(&name);
+    let name = format!("{stamp}{whose}.rdb");
+    clear_unfinished(&settings.dir, &whose);
     let part = settings.dir.join(format!(".{name}.part"));
-    let kept = dump(&part, endpoint, auth, deadline, go_on).and_then(|bytes| {
-        fs::rename(&part, &path)?;
-        File::open(&settings.dir)?.sync_all()?;
-        Ok(Kept { path, bytes })
-    });
+    let kept = dump(&part, endpoint, auth, deadline, go_on)
+        .and_then(|dumped| publish(&settings.dir, &name, &part, &dumped, about));
     if kept.is_err() {
         let _ = fs::remove_file(&part);
     }
@@ -60,64 +63,20 @@ pub fn take(
     Ok(kept)
 }
 
-fn dump(
-    part: &Path,
-    endpoint: &Endpoint,
-    auth: &Auth,
-    deadline: Deadline,
-    go_on: &mut dyn FnMut() -> Result<(), Ended>,
-) -> anyhow::Result<u64> {
-    // Made before redis-cli writes into it, so that nobody else can ever read it.
-    fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(part)?;
-    let mut command = Command::new("redis-cli");
-    match endpoint {
-        Endpoint::Tcp(address) => {
-            command.arg("-h").arg(address.ip().to_string()).arg("-p").arg(address.port().to_string())
-        }
-        Endpoint::Unix(path) => command.arg("-s").arg(path),
-    };
-    if let Some(user) = &auth.username {
-        command.arg("--user").arg(user);
-    }
-    if let Some(password) = &auth.password {
-        command.env("REDISCLI_AUTH", password.expose());
-    }
-    command.arg("--rdb").arg(part).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
-    let mut child = command
-        .spawn()
-        .map_err(|error| anyhow::anyhow!("starting redis-cli: {error} (install redis-tools, or the redis package)"))?;
-    let ended = loop {
-        if let Some(status) = child.try_wait()? {
-            break Ok(status);
-        }
-        if let Err(ended) = go_on() {
-            break Err(anyhow::anyhow!("{ended}"));
-        }
-        if !deadline.pause(Duration::from_millis(20)) {
-            break Err(anyhow::anyhow!("redis-cli --rdb was not done in time"));
-        }
-    };
-    if ended.is_err() {
-        let _ = child.kill();
-        let _ = child.wait();
-    }
-    let status = ended?;
-    let mut said = String::new();
-    if let Some(stderr) = child.stderr.take() {
-        let _ = stderr.take(2000).read_to_string(&mut said);
-    }
-    let file = File::open(part)?;
-    anyhow::ensure!(status.success(), "redis-cli --rdb: {}", said.lines().last().unwrap_or("failed").trim());
-    anyhow::ensure!(is_rdb(&file)?, "redis-cli --rdb wrote no RDB file: {}", said.trim());
-    file.sync_all()?;
-    Ok(file.metadata()?.len())
-}
-
-/// An RDB begins with `REDIS` (Valkey 9: `VALKEY`) and ends with an end-of-file opcode and a checksum.
-fn is_rdb(mut file: &File) -> io::Result<bool> {
-    let mut magic = [0; 6];
-    let whole = file.metadata()?.len() > 18 && file.read_exact(&mut magic).is_ok();
-    Ok(whole && (magic.starts_with(b"REDIS") || &magic == b"VALKEY"))
+/// Gives the file its name, the text first: a text without a file says that we died between the two.
+fn publish(dir: &Path, name: &str, part: &Path, dumped: &Dumped, about: About) -> anyhow::Result<Kept> {
+    let path = dir.join(name);
+    let look =
+        format!("redis-server --port 7777 --save '' --appendonly no --dir {} --dbfilename {name}", dir.display());
+    let at = crate::memory::now();
+    let about = About { file: name.to_string(), at, keys: dumped.keys, bytes: dumped.bytes, look, ..about };
+    let mut text = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path.with_extension("json"))?;
+    text.write_all(serde_json::to_string_pretty(&about)?.as_bytes())?;
+    text.write_all(b"\n")?;
+    text.sync_all()?;
+    fs::rename(part, &path)?;
+    File::open(dir)?.sync_all()?;
+    Ok(Kept { path, bytes: dumped.bytes, keys: dumped.keys })
 }
 
 /// Room for a dump of `needed` bytes in `dir`, or in the directory that it will be made in?
@@ -136,10 +95,13 @@ pub fn room_for(dir: &Path, needed: u64) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What a program that was killed while it dumped has left; nobody else is at it, for the right to act is ours.
-fn clear_parts(dir: &Path, whose: &str) {
-    for path in named(dir, &format!("{whose}.part")) {
+/// What a program that was killed at it has left; nobody else is at it, for the right to act is ours.
+fn clear_unfinished(dir: &Path, whose: &str) {
+    for path in named(dir, &format!("{whose}.rdb.part")) {
         let _ = fs::remove_file(path);
+    }
+    for text in named(dir, &format!("{whose}.json")).into_iter().filter(|text| !text.with_extension("rdb").exists()) {
+        let _ = fs::remove_file(text);
     }
 }
 
@@ -155,9 +117,15 @@ fn named(dir: &Path, ending: &str) -> Vec<PathBuf> {
 }
 
 fn retire(dir: &Path, whose: &str, keep: usize) {
-    for old in named(dir, whose).iter().rev().skip(keep.max(1)) {
-        if let Err(error) = fs::remove_file(old) {
-            let _ = writeln!(io::stderr(), "removing {}: {error}", old.display());
+    for old in named(dir, &format!("{whose}.rdb")).iter().rev().skip(keep.max(1)) {
+        // The file first: a text that stays behind is cleared the next time.
+        for path in [old.clone(), old.with_extension("json")] {
+            match fs::remove_file(&path) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    let _ = writeln!(io::stderr(), "removing {}: {error}", path.display());
+                }
+                _ => {}
+            }
         }
     }
 }
@@ -169,23 +137,27 @@ mod tests {
     #[test]
     fn the_newest_files_are_kept() {
         let dir = tempfile::tempdir().expect("a directory");
+        let write = |name: &str| fs::write(dir.path().join(name), "x").expect("a file");
         for day in 1..=5 {
-            fs::write(dir.path().join(format!("2026010{day}T000000.000-a.rdb")), "x").expect("a file");
+            write(&format!("2026010{day}T000000.000-a.rdb"));
+            write(&format!("2026010{day}T000000.000-a.json"));
         }
-        fs::write(dir.path().join("notes.txt"), "x").expect("a file");
-        fs::write(dir.path().join("20250101T000000.000-b.rdb"), "another node's").expect("a file");
-        fs::write(dir.path().join(".20250101T000000.000-a.rdb.part"), "cut short").expect("a file");
-        clear_parts(dir.path(), "-a.rdb");
-        retire(dir.path(), "-a.rdb", 2);
+        for other in ["notes.txt", "20250101T000000.000-b.rdb", ".20250101T000000.000-a.rdb.part"] {
+            write(other);
+        }
+        write("20260109T000000.000-a.json");
+        clear_unfinished(dir.path(), "-a");
+        retire(dir.path(), "-a", 2);
         let mut left: Vec<_> = fs::read_dir(dir.path())
             .expect("the directory")
             .map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned())
             .collect();
         left.sort();
-        assert_eq!(
-            left,
-            ["20250101T000000.000-b.rdb", "20260104T000000.000-a.rdb", "20260105T000000.000-a.rdb", "notes.txt"]
-        );
+        let kept = ["4T000000.000-a.json", "4T000000.000-a.rdb", "5T000000.000-a.json", "5T000000.000-a.rdb"];
+        let mut expected = vec!["20250101T000000.000-b.rdb".to_string()];
+        expected.extend(kept.iter().map(|name| format!("2026010{name}")));
+        expected.push("notes.txt".to_string());
+        assert_eq!(left, expected);
     }
 
     #[test]

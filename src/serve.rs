@@ -16,6 +16,8 @@ use crate::turn::{Ended, Turn};
 const TICK: Duration = Duration::from_millis(20);
 /// Writes are held this long at a time while it is not known whether the local data is old.
 const HOLD: Duration = Duration::from_millis(1500);
+/// Nobody listens there: what follows it keeps its data and waits.
+const NOBODY: (&str, u16) = ("127.0.0.1", 1);
 /// For an older program to leave its step: its commands have deadlines of their own.
 const ACT_WAIT: Duration = Duration::from_secs(3);
 
@@ -42,10 +44,16 @@ fn work(program: &mut Program, turn: &Turn, again: bool, held: &mut bool) -> Res
     let mut delayed = program.config.timing.delay.is_zero();
     loop {
         turn.check()?;
-        let view = program.look(true);
+        let mut view = program.look(true);
         let waited = program.unchanged_for(&view);
         following::restore_copy_delay(program, &view);
-        let step = plan::serve(&view, waited);
+        let mut step = plan::serve(&view, waited);
+        if matches!(step, Step::Done(_)) {
+            // An older program may be in the middle of a step that it is about to undo: look again when it has left.
+            drop(turn.act(Deadline::after(ACT_WAIT))?);
+            view = program.look(true);
+            step = plan::serve(&view, program.unchanged_for(&view));
+        }
         if again && matches!(&step, Step::Done(_)) && knows_it_serves(&view) && !program.lift_stale_fence(&view) {
             return Ok(Outcome::Yes);
         }
@@ -91,7 +99,11 @@ fn take(
                 *held = false;
             }
             if let Ok(seen) = &view.local.seen {
-                program.remember_served(&seen.run_id, &seen.replication.lineage.replid);
+                let replid = &seen.replication.lineage.replid;
+                program.remember_served(&seen.run_id, replid);
+                if !seen.term.as_ref().is_some_and(|term| term.node == program.local && term.replid == *replid) {
+                    program.write_term(view, program.local, replid);
+                }
             }
             if !knows_it_serves(view) {
                 // Whoever promoted it may have died before it could write that down.
@@ -116,6 +128,7 @@ fn take(
         }
         Step::Promote(why) => promote(program, turn, view, why).map(Some),
         Step::TakeOver(peer, why) => take_over(program, turn, view, *peer, why).map(Some),
+        Step::Park(node, why) => park(program, turn, *node, why).map(|()| None),
         Step::Raise(peer, why) => raise(program, turn, view, *peer, why).map(|()| None),
         Step::Follow { peer, why, .. } => following::follow(program, turn, view, *peer, why).map(|()| None),
         Step::GiveUp(..) => Ok(None),
@@ -141,8 +154,9 @@ fn promote(program: &mut Program, turn: &Turn, view: &View, why: &str) -> Result
     let replid = handover::promote(&mut side, command, &|| turn.check())?;
     let (step, total) = (ms(clock.elapsed()), ms(program.clock.elapsed()));
     let _ = fence::lift(side.server, seen.version, command);
-    let rewritten = handover::rewrite_config(side.server, command);
     program.remember_served(&seen.run_id, &replid);
+    program.write_term(view, local, &replid);
+    let rewritten = program.survey.local().and_then(|server| handover::rewrite_config(server, command));
     for peer in &view.peers {
         if let Err(failure) = &peer.seen {
             program.journal.line(&format!("{} is gone: {failure}", peer.address), &[("peer", &peer.address)]);
@@ -172,11 +186,9 @@ fn take_over(program: &mut Program, turn: &Turn, view: &View, peer: SocketAddr, 
     let total = ms(program.clock.elapsed());
     let disconnected = handover::disconnect_clients(giver.server, command);
     let _ = fence::lift(taker.server, mine.version, command);
-    let rewritten = [
-        (local, handover::rewrite_config(taker.server, command)),
-        (peer, handover::rewrite_config(giver.server, command)),
-    ];
     program.remember_served(&mine.run_id, &moved.replid);
+    program.write_term(view, local, &moved.replid);
+    let rewritten = program.rewrite_both(peer);
     program.journal.line(
         &format!("took the role over from {peer}: {why}"),
         &[("took_ms", &ms(moved.took)), ("since_start_ms", &total), ("offset", &moved.offset), ("peer", &peer)],
@@ -195,8 +207,23 @@ fn raise(program: &mut Program, turn: &Turn, view: &View, peer: SocketAddr, why:
     let _acting = turn.act(Deadline::after(ACT_WAIT))?;
     let (_, server) = program.survey.local_and(peer).map_err(|failure| failed("connecting to", peer, failure))?;
     let mut side = Side { server, address: peer, version };
-    handover::promote(&mut side, command, &|| turn.check())?;
+    let replid = handover::promote(&mut side, command, &|| turn.check())?;
+    program.write_term(view, peer, &replid);
     program.journal.line(&format!("made {peer} master until we have its data: {why}"), &[("peer", &peer)]);
+    Ok(())
+}
+
+/// Makes a node a replica of nobody: it keeps its data, takes no writes, and its own program follows from there.
+fn park(program: &mut Program, turn: &Turn, node: SocketAddr, why: &str) -> Result<(), Trouble> {
+    let (local, command) = (program.local, program.config.timing.command);
+    let _acting = turn.act(Deadline::after(ACT_WAIT))?;
+    let server = match node == local {
+        true => program.survey.local(),
+        false => program.survey.local_and(node).map(|(_, peer)| peer),
+    };
+    let parked = server.and_then(|server| handover::follow_again(server, NOBODY.0, NOBODY.1, command));
+    parked.map_err(|failure| failed("parking", node, failure))?;
+    program.journal.line(&format!("made {node} a replica of nobody for the moment: {why}"), &[("peer", &node)]);
     Ok(())
 }
 

@@ -8,8 +8,9 @@ use redis::{Cmd, Parser, Value, cmd};
 use crate::config::Auth;
 use crate::deadline::Deadline;
 use crate::endpoint::Endpoint;
-use crate::info::Observation;
+use crate::info::{Observation, Version, short};
 use crate::stream::Stream;
+use crate::term::Term;
 
 /// An error reply: the server is alive and says no. Only the first word is for code, texts differ between versions
 /// and between Redis and Valkey (R17).
@@ -91,6 +92,7 @@ pub struct Server {
     endpoint: Endpoint,
     auth: Auth,
     line: Option<Line>,
+    term_key: Option<String>,
 }
 
 struct Line {
@@ -107,7 +109,12 @@ impl Server {
     /// [`Failure::Refused`], [`Failure::NoConnection`] or [`Failure::Network`].
     pub fn connect(endpoint: &Endpoint, auth: &Auth, deadline: Deadline) -> Result<Server, Failure> {
         let line = Some(Line::open(endpoint, auth, deadline)?);
-        Ok(Server { endpoint: endpoint.clone(), auth: auth.clone(), line })
+        Ok(Server { endpoint: endpoint.clone(), auth: auth.clone(), line, term_key: None })
+    }
+
+    /// The key that holds the term where there are no functions (`policy.term_key`).
+    pub fn with_term_key(self, key: Option<&str>) -> Server {
+        Server { term_key: key.map(str::to_owned), ..self }
     }
 
     /// Sends all `commands` in one write and reads their answers. An error reply is the answer of its command; only
@@ -159,7 +166,28 @@ impl Server {
     /// # Errors
     /// Every [`Failure`].
     pub fn observe(&mut self, deadline: Deadline) -> Result<Observation, Failure> {
-        Server::observation(self.batch(&Server::questions(), deadline)?.into_iter())
+        let mut commands = Server::questions().to_vec();
+        let infos = commands.len();
+        commands.push(Term::question());
+        commands.extend(self.term_key.as_ref().map(|key| cmd("GET").arg(key).clone()));
+        let mut answers = self.batch(&commands, deadline)?;
+        // No function, no such command, no right to it: no term.
+        let terms = answers.split_off(infos).into_iter().flatten().filter_map(|answer| string(answer).ok());
+        let term = terms.filter_map(|text| Term::read(&text)).max_by_key(|term| term.number);
+        Ok(Observation { term, ..Server::observation(answers.into_iter())? })
+    }
+
+    /// Writes the term into a master of `version`; false where neither functions (before 7.0) nor a key are to be had.
+    ///
+    /// # Errors
+    /// Every [`Failure`].
+    pub fn write_term(&mut self, term: &Term, version: Version, deadline: Deadline) -> Result<bool, Failure> {
+        let key = self.term_key.as_ref().map(|key| cmd("SET").arg(key).arg(term.to_string()).clone());
+        match key {
+            _ if version.has_functions() => self.call(&term.load(), deadline).map(|_| true),
+            Some(set) => self.call(&set, deadline).map(|_| true),
+            None => Ok(false),
+        }
     }
 
     /// The replication section alone: for loops that wait for an offset.
@@ -178,7 +206,7 @@ impl Server {
     pub fn setting(&mut self, name: &str, deadline: Deadline) -> Result<Option<String>, Failure> {
         match self.call(cmd("CONFIG").arg("GET").arg(name), deadline)? {
             Value::Array(pair) => pair.into_iter().nth(1).map(string).transpose(),
-            other => Err(Failure::Rubbish(format!("CONFIG GET answered {other:?}"))),
+            other => Err(Failure::Rubbish(format!("CONFIG GET answered {}", short(&format!("{other:?}"))))),
         }
     }
 }
@@ -225,8 +253,8 @@ impl Line {
     fn answer(&mut self) -> Result<Result<Value, Denial>, Failure> {
         match self.parser.parse_value(&mut self.stream) {
             Ok(Value::ServerError(error)) => {
-                let text = error.details().unwrap_or_default().to_string();
-                let denial = Denial { code: error.code().to_string(), text };
+                let text = short(error.details().unwrap_or_default());
+                let denial = Denial { code: short(error.code()), text };
                 // The one refusal that comes unasked, before the connection is closed (R17).
                 if denial.text.starts_with("max number of clients") {
                     return Err(Failure::Denied(denial));
@@ -261,6 +289,6 @@ pub fn string(value: Value) -> Result<String, Failure> {
         Value::SimpleString(text) => Ok(text),
         Value::VerbatimString { text, .. } => Ok(text),
         Value::Okay => Ok("OK".to_string()),
-        other => Err(Failure::Rubbish(format!("expected a text, got {other:?}"))),
+        other => Err(Failure::Rubbish(format!("expected a text, got {}", short(&format!("{other:?}"))))),
     }
 }

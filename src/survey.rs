@@ -6,9 +6,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::addresses;
-use crate::config::{Auth, Config};
+use crate::config::{Auth, Config, Flap};
 use crate::deadline::{Deadline, Stopwatch};
 use crate::endpoint::Endpoint;
+use crate::failures;
 use crate::info::Observation;
 use crate::memory::Store;
 use crate::plan::{Node, View, Vip};
@@ -18,6 +19,7 @@ use crate::server::{Failure, Server};
 struct Line {
     address: SocketAddr,
     endpoint: Endpoint,
+    term_key: Option<String>,
     server: Option<Server>,
 }
 
@@ -37,6 +39,7 @@ pub struct Survey {
     budgets: Budgets,
     alone_after: Duration,
     max_lag: u64,
+    flap: Flap,
     memory_dir: PathBuf,
     /// Since the first look of this process that found nobody: where the memory can't be written.
     alone: Option<Stopwatch>,
@@ -45,7 +48,8 @@ pub struct Survey {
 impl Survey {
     /// Prepares to look from `local`, one of the configuration's nodes. Connects to nobody yet.
     pub fn new(config: &Config, local: SocketAddr) -> Survey {
-        let line = |address: SocketAddr, endpoint| Line { address, endpoint, server: None };
+        let term_key = &config.policy.term_key;
+        let line = |address: SocketAddr, endpoint| Line { address, endpoint, term_key: term_key.clone(), server: None };
         let socket = config.local.clone().filter(|endpoint| matches!(endpoint, Endpoint::Unix(_)));
         Survey {
             local: line(local, socket.unwrap_or(Endpoint::Tcp(local))),
@@ -55,6 +59,7 @@ impl Survey {
             budgets: Budgets { connect: config.timing.connect, command: config.timing.command },
             alone_after: config.timing.alone_after,
             max_lag: config.policy.max_lag,
+            flap: config.flap.clone(),
             memory_dir: config.memory_dir.clone(),
             alone: None,
         }
@@ -110,6 +115,7 @@ impl Survey {
             alone_for,
             alone_after: self.alone_after,
             max_lag: self.max_lag,
+            flapping: failures::held_back(&store, &self.flap),
         }
     }
 
@@ -150,7 +156,7 @@ impl Line {
     fn open(&mut self, auth: &Auth, deadline: Deadline) -> Result<&mut Server, Failure> {
         let server = match self.server.take() {
             Some(server) => server,
-            None => Server::connect(&self.endpoint, auth, deadline)?,
+            None => Server::connect(&self.endpoint, auth, deadline)?.with_term_key(self.term_key.as_deref()),
         };
         Ok(self.server.insert(server))
     }

@@ -54,7 +54,7 @@ pub fn run(program: &mut Program, turn: &Turn) -> Result<Outcome, Ended> {
                 program.say_waiting(why);
                 Ok(())
             }
-            Step::Promote(_) | Step::TakeOver(..) | Step::Raise(..) => Ok(()),
+            Step::Promote(_) | Step::TakeOver(..) | Step::Raise(..) | Step::Park(..) => Ok(()),
         };
         match taken {
             Ok(()) => {}
@@ -85,10 +85,8 @@ fn give_up(program: &mut Program, turn: &Turn, view: &View, peer: SocketAddr, wh
     let mut taker = Side { server: taker, address: peer, version: theirs };
     let moved = handover::swap(&mut giver, &mut taker, command, &|| turn.check())?;
     let disconnected = handover::disconnect_clients(giver.server, command);
-    let rewritten = [
-        (local, handover::rewrite_config(giver.server, command)),
-        (peer, handover::rewrite_config(taker.server, command)),
-    ];
+    program.write_term(view, peer, &moved.replid);
+    let rewritten = program.rewrite_both(peer);
     program.forget_served();
     program.journal.line(
         &format!("gave the role to {peer}: {why}"),

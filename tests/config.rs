@@ -9,7 +9,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use keepalived_redis::config::{
-    Auth, Config, ConfigError, Environment, Policy, Rollback, RollbackMode, Secret, Timing,
+    Auth, Config, ConfigError, Environment, Flap, Policy, Rollback, RollbackMode, Secret, Timing,
 };
 use keepalived_redis::endpoint::Endpoint;
 use proptest::prelude::*;
@@ -93,7 +93,8 @@ fn nodes_and_vip_are_enough_and_the_rest_has_defaults() {
     assert_eq!(config.local, None);
     assert_eq!(config.auth, Auth { username: None, password: None });
     assert_eq!(config.timing, Timing::default());
-    assert_eq!(config.policy, Policy { max_lag: 1024 * 1024 });
+    assert_eq!(config.policy, Policy { max_lag: 1024 * 1024, term_key: None });
+    assert_eq!(config.flap, Flap::default());
     assert_eq!(config.rollback, Rollback::default());
     assert_eq!(config.log_dir, Path::new("/var/log/keepalived-redis"));
     assert_eq!(config.memory_dir, Path::new("/var/lib/keepalived-redis/redis-ha"));
@@ -120,7 +121,7 @@ fn the_example_shows_every_key_and_its_default() {
     let place = Place::new("");
     place.password("sesame\n", 0o600);
     let uncommented = uncommented();
-    for section in ["", "auth", "timing", "policy", "rollback", "log", "memory"] {
+    for section in ["", "auth", "timing", "policy", "flap", "rollback", "log", "memory"] {
         let start = uncommented.find(&format!("[{section}]\n")).unwrap_or(0);
         let below = &uncommented[start + 1..];
         let below = &below[..below.find("\n[").unwrap_or(below.len())];
@@ -140,7 +141,8 @@ fn the_example_shows_every_key_and_its_default() {
     assert_eq!(config.auth.username.as_deref(), Some("ha"));
     assert_eq!(config.auth.password, Some(Secret::new("sesame".to_owned())));
     assert_eq!(config.timing, plain.timing);
-    assert_eq!(config.policy, plain.policy);
+    assert_eq!(config.policy, Policy { term_key: Some("keepalived-redis:term".into()), ..plain.policy });
+    assert_eq!(config.flap, plain.flap);
     assert_eq!(config.rollback, plain.rollback);
     assert_eq!(config.log_dir, plain.log_dir);
     assert_eq!(config.memory_dir, plain.memory_dir);
@@ -153,7 +155,8 @@ fn every_value_of_the_file_arrives() {
 vip = "2001:db8::3"
 local = "unix:/run/redis.sock"
 timing = { check = "900ms", connect = "1s", command = "2s", delay = "15s", sync = "1h 30m", alone_after = "1m" }
-policy.max_lag = "10MB"
+policy = { max_lag = "10MB", term_key = "ha:term" }
+flap = { count = 5, window = "1m", hold = "1h" }
 [rollback]
 mode = "never"
 dir = "/srv/rollback"
@@ -176,7 +179,9 @@ dir = "/srv/memory"
         alone_after: Duration::from_secs(60),
     };
     assert_eq!(config.timing, timing);
-    assert_eq!(config.policy.max_lag, 10_000_000);
+    assert_eq!(config.policy, Policy { max_lag: 10_000_000, term_key: Some("ha:term".into()) });
+    let (minute, hour) = (Duration::from_secs(60), Duration::from_secs(3600));
+    assert_eq!(config.flap, Flap { count: 5, window: minute, hold: hour });
     assert_eq!(config.rollback, Rollback { mode: RollbackMode::Never, dir: "/srv/rollback".into(), keep: 1 });
     assert_eq!(config.log_dir, Path::new("/srv/log"));
     assert_eq!(config.memory_dir, Path::new("/srv/memory/redis-ha"));
@@ -332,15 +337,15 @@ fn an_unknown_key_is_an_error_with_its_line_and_what_is_allowed() {
         ),
         (
             "[timings]\ncheck = \"1s\"",
-            "redis-ha.toml:3: timings: unknown key; did you mean [timing]? allowed here: nodes, vip, local, [auth], [timing], [policy], [rollback], [log], [memory]",
+            "redis-ha.toml:3: timings: unknown key; did you mean [timing]? allowed here: nodes, vip, local, [auth], [timing], [policy], [flap], [rollback], [log], [memory]",
         ),
         (
             "vips = 1",
-            "redis-ha.toml:3: vips: unknown key; did you mean vip? allowed here: nodes, vip, local, [auth], [timing], [policy], [rollback], [log], [memory]",
+            "redis-ha.toml:3: vips: unknown key; did you mean vip? allowed here: nodes, vip, local, [auth], [timing], [policy], [flap], [rollback], [log], [memory]",
         ),
         (
             "max_lag = 1",
-            "redis-ha.toml:3: max_lag: unknown key; max_lag belongs into [policy]; allowed here: nodes, vip, local, [auth], [timing], [policy], [rollback], [log], [memory]",
+            "redis-ha.toml:3: max_lag: unknown key; max_lag belongs into [policy]; allowed here: nodes, vip, local, [auth], [timing], [policy], [flap], [rollback], [log], [memory]",
         ),
         (
             "[log]\nlocal = 1",
@@ -348,7 +353,7 @@ fn an_unknown_key_is_an_error_with_its_line_and_what_is_allowed() {
         ),
         (
             "[tls]\nca = 1",
-            "redis-ha.toml:3: tls: unknown key; allowed here: nodes, vip, local, [auth], [timing], [policy], [rollback], [log], [memory]",
+            "redis-ha.toml:3: tls: unknown key; allowed here: nodes, vip, local, [auth], [timing], [policy], [flap], [rollback], [log], [memory]",
         ),
         (
             "[auth]\npassword = \"sesame\"",
@@ -356,15 +361,15 @@ fn an_unknown_key_is_an_error_with_its_line_and_what_is_allowed() {
         ),
         (
             "dir = 1",
-            "redis-ha.toml:3: dir: unknown key; allowed here: nodes, vip, local, [auth], [timing], [policy], [rollback], [log], [memory]",
+            "redis-ha.toml:3: dir: unknown key; allowed here: nodes, vip, local, [auth], [timing], [policy], [flap], [rollback], [log], [memory]",
         ),
         (
             "zz = 1\naa = 1",
-            "redis-ha.toml:3: zz: unknown key; allowed here: nodes, vip, local, [auth], [timing], [policy], [rollback], [log], [memory]",
+            "redis-ha.toml:3: zz: unknown key; allowed here: nodes, vip, local, [auth], [timing], [policy], [flap], [rollback], [log], [memory]",
         ),
         (
             "\"a\\nb\" = 1",
-            "redis-ha.toml:3: a\\nb: unknown key; allowed here: nodes, vip, local, [auth], [timing], [policy], [rollback], [log], [memory]",
+            "redis-ha.toml:3: a\\nb: unknown key; allowed here: nodes, vip, local, [auth], [timing], [policy], [flap], [rollback], [log], [memory]",
         ),
     ];
     for (rest, expected) in cases {
@@ -794,10 +799,11 @@ proptest! {
     }
 
     #[test]
-    fn any_string_as_any_value_does_no_harm(value in ".{0,40}", key in 0usize..15) {
+    fn any_string_as_any_value_does_no_harm(value in ".{0,40}", key in 0usize..18) {
         let keys = [
             "nodes", "vip", "local", "auth.username", "auth.password_file", "timing.check", "timing.connect", "timing.command",
-            "timing.delay", "timing.sync", "timing.alone_after", "policy.max_lag", "rollback.mode", "rollback.dir", "log.dir",
+            "timing.delay", "timing.sync", "timing.alone_after", "policy.max_lag", "policy.term_key", "flap.window",
+            "flap.hold", "rollback.mode", "rollback.dir", "log.dir",
         ];
         let quoted = toml::Value::String(value).to_string();
         let text = match keys[key] {

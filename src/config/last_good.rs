@@ -17,7 +17,8 @@ pub(super) fn path(state: &Path, instance: &str) -> PathBuf {
 /// full or read-only must go on.
 pub(super) fn keep(state: &Path, instance: &str, text: &str) {
     let copy = path(state, instance);
-    if fs::read(&copy).is_ok_and(|old| old == text.as_bytes()) {
+    let same_length = |file: fs::Metadata| file.len() == text.len() as u64;
+    if fs::metadata(&copy).is_ok_and(same_length) && fs::read(&copy).is_ok_and(|old| old == text.as_bytes()) {
         return;
     }
     // Several programs may do this at once: each writes a file of its own, and the last rename wins.

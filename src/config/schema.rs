@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::document::{Field, Source};
 use super::file::File;
-use super::{Auth, Config, ConfigError, LOG_DIR, Policy, Rollback, RollbackMode, STATE_DIR, Timing};
+use super::{Auth, Config, ConfigError, Flap, LOG_DIR, Policy, Rollback, RollbackMode, STATE_DIR, Timing};
 use crate::endpoint::Endpoint;
 
 /// Every section and its keys; the first is what stands before any section.
@@ -14,7 +14,8 @@ pub(super) const SECTIONS: &[(&str, &[&str])] = &[
     ("", &["nodes", "vip", "local"]),
     ("auth", &["username", "password_file"]),
     ("timing", &["check", "connect", "command", "delay", "sync", "alone_after"]),
-    ("policy", &["max_lag"]),
+    ("policy", &["max_lag", "term_key"]),
+    ("flap", &["count", "window", "hold"]),
     ("rollback", &["mode", "dir", "keep"]),
     ("log", &["dir"]),
     ("memory", &["dir"]),
@@ -61,6 +62,7 @@ pub(super) fn config(path: &Path, instance: String, text: &str) -> Result<(Confi
         auth: Auth { username, password: None },
         timing: timing(&file)?,
         policy: policy(&file)?,
+        flap: flap(&file)?,
         rollback: rollback(&file)?,
         log_dir: file.dir("log", LOG_DIR)?,
         memory_dir: memory.join(&instance),
@@ -191,7 +193,28 @@ fn timing(file: &File<'_>) -> Result<Timing, ConfigError> {
 fn policy(file: &File<'_>) -> Result<Policy, ConfigError> {
     // An offset moves without writes (R5): nobody is ever within a few bytes.
     let max_lag = file.optional("policy", "max_lag", |field| field.bytes(1 << 10..=1 << 30))?;
-    Ok(max_lag.map_or_else(Policy::default, |max_lag| Policy { max_lag }))
+    let term_key = file.optional("policy", "term_key", |field| {
+        let key = field.string("\"keepalived-redis:term\"")?;
+        if key.is_empty() || key.len() > 100 || key.contains(|c: char| c.is_whitespace() || c.is_control()) {
+            return Err(field.wrong("not the name of a key, such as \"keepalived-redis:term\""));
+        }
+        Ok(key.to_owned())
+    })?;
+    Ok(Policy { max_lag: max_lag.unwrap_or(Policy::default().max_lag), term_key })
+}
+
+fn flap(file: &File<'_>) -> Result<Flap, ConfigError> {
+    const DAY: Duration = Duration::from_secs(24 * 3600);
+    let default = Flap::default();
+    let duration = |key, default, least| {
+        let read = |field: &Field<'_>| field.duration(least..=DAY);
+        Ok(file.optional("flap", key, read)?.unwrap_or(default))
+    };
+    Ok(Flap {
+        count: file.optional("flap", "count", |field| field.count(2..=1000))?.unwrap_or(default.count),
+        window: duration("window", default.window, Duration::from_secs(1))?,
+        hold: duration("hold", default.hold, Duration::ZERO)?,
+    })
 }
 
 fn rollback(file: &File<'_>) -> Result<Rollback, ConfigError> {

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use super::rule::{Rule, holds};
+use super::worth::is_clearly_better;
 use super::{Step, View, Vip, follow, in_sync, loses_to};
 use crate::info::{Following, Observation};
 use crate::lineage::compare;
@@ -9,10 +11,15 @@ use crate::lineage::compare;
 /// A VIP that has been at one node for this long is there to stay: VRRP settles within an advert, one second at most.
 const SETTLED: Duration = Duration::from_secs(1);
 
+/// A master whose data is the better one waits so many times the grace for the holder of the VIP to follow it.
+const BETTER: u32 = 12;
+
 /// The next step of `redis_master`: this node has been given the VIP. `waited` is for how long the pair has been seen
 /// as it is now.
 pub fn serve(view: &View, waited: Duration) -> Step {
-    if let Vip::At(holder) = view.vip {
+    if let Vip::At(holder) = view.vip
+        && holds(Rule::VipDecides)
+    {
         return Step::Refuse(format!("the VIP is at {holder}, and keepalived decides who holds it"));
     }
     let local = match &view.local.seen {
@@ -37,8 +44,8 @@ fn serve_as_master(view: &View, local: &Observation, waited: Duration) -> Step {
         return Step::Done("master already".to_string());
     }
     // A Redis that has restarted as master by itself, or that a person made master.
-    if let Some((address, why)) = view.better(local) {
-        return Step::Raise(address, why);
+    if let Some((address, why)) = view.better(local).filter(|_| holds(Rule::BetterIsRaised)) {
+        return view.park_for(address).unwrap_or(Step::Raise(address, why));
     }
     if let Some(why) = view.undecided(local, waited) {
         return Step::Hold(why);
@@ -46,6 +53,7 @@ fn serve_as_master(view: &View, local: &Observation, waited: Duration) -> Step {
     match view.reachable().next() {
         Some(_) => Step::Done("master already".to_string()),
         None if view.is_alone() => Step::Done("master already, and no peer has answered for long enough".to_string()),
+        None if !holds(Rule::UnknownTakesNoWrites) => Step::Wait(view.waits_alone()),
         None => Step::Hold(view.waits_alone()),
     }
 }
@@ -55,26 +63,37 @@ fn serve_from_replica(view: &View, local: &Observation, following: &Following, w
         if local.follows(address) {
             return match in_sync(local, peer, view.max_lag) {
                 Ok(()) => Step::TakeOver(address, format!("in sync with {address}")),
+                Err(missing) if !holds(Rule::SyncedBeforeTakingOver) => Step::Promote(missing),
                 Err(missing) => Step::Wait(missing),
             };
         }
         let now = format!("it follows {}:{} and the master is {address}", following.host, following.port);
+        if is_clearly_better(local, peer) && holds(Rule::BetterReplicaIsPromoted) {
+            return view
+                .park_for(view.local.address)
+                .unwrap_or_else(|| Step::Promote(format!("{address} is master but has less, and has to follow")));
+        }
         // An empty master must not wipe us: it is the one to follow.
         return match (peer.keys, local.keys) {
-            (0, keys) if keys > 0 => Step::Promote(format!("{address} is master but empty, and we have {keys} keys")),
+            (0, keys) if keys > 0 && holds(Rule::EmptyNeverWins) => {
+                Step::Promote(format!("{address} is master but empty, and we have {keys} keys"))
+            }
             _ => follow(local, address, peer, now),
         };
     }
-    if let Some((address, why)) = view.better(local) {
-        return Step::Raise(address, why);
+    if let Some((address, why)) = view.better(local).filter(|_| holds(Rule::BetterIsRaised)) {
+        return view.park_for(address).unwrap_or(Step::Raise(address, why));
     }
     if let Some(why) = view.undecided(local, waited) {
         return Step::Wait(why);
     }
+    if let Some(park) = view.park_for(view.local.address) {
+        return park;
+    }
     if view.reachable().next().is_some() {
         return Step::Promote("no node is master, and none has newer data".to_string());
     }
-    if view.synced_this_run(local) {
+    if view.synced_this_run(local) && holds(Rule::MemoryCounts) {
         return Step::Promote("in sync when the master went away".to_string());
     }
     if view.is_alone() { Step::Promote(view.waits_alone()) } else { Step::Wait(view.waits_alone()) }
@@ -104,21 +123,31 @@ pub fn yield_role(view: &View, waited: Duration, grace: Duration) -> Step {
     }
     if let Some(following) = local.following() {
         let now = format!("it follows {}:{} and the master is {address}", following.host, following.port);
+        if !holds(Rule::ReplicaFollowsTheServing) {
+            return Step::Wait(now);
+        }
         if peer.keys == 0 && local.keys > 0 && waited < grace {
             return Step::Wait(format!("{now}, which is empty"));
+        }
+        if is_clearly_better(local, peer) && waited < BETTER * grace && holds(Rule::BetterWaitsLonger) {
+            return Step::Wait(format!("{now}, which has less; waiting for the VIP to come here"));
         }
         return follow(local, address, peer, now);
     }
     // Two masters. The holder of the VIP decides who stands; its program has the grace to follow us.
-    if !serves {
+    if !serves && holds(Rule::HolderDecidesBetweenMasters) {
         return Step::Wait(format!("{address} is master too; waiting for one of us to hold the VIP"));
     }
     // Two nodes that start together may both be MASTER for a moment, and then it is the other one that stays.
-    if waited < SETTLED {
+    if waited < SETTLED && holds(Rule::SettledBeforeFollowing) {
         return Step::Wait(format!("{address} serves since a moment ago"));
     }
     let relation = compare(&local.replication.lineage, &peer.replication.lineage);
-    if relation.may_follow() || local.keys == 0 || waited >= grace {
+    // It may be keeping a large file of its own data before it follows us: somebody takes a copy there.
+    let keeping = peer.replication.replicas > 0 && is_clearly_better(local, peer);
+    let better = keeping && holds(Rule::BetterWaitsLonger);
+    let patience = if better { BETTER * grace } else { grace };
+    if relation.may_follow() || local.keys == 0 || waited >= patience || !holds(Rule::GraceBeforeDropping) {
         return follow(local, address, peer, format!("{address} serves"));
     }
     Step::Wait(format!("{address} serves; leaving it the time to see our data"))
@@ -133,7 +162,7 @@ fn without_a_serving_peer(view: &View, local: &Observation, waited: Duration, gr
     };
     match view.reachable().find(|(address, _)| *address == holder) {
         Some((_, peer)) if peer.follows(view.local.address) && in_sync(peer, local, view.max_lag).is_ok() => {
-            if waited >= grace {
+            if waited >= grace && holds(Rule::RoleIsGivenUp) {
                 Step::GiveUp(holder, format!("{holder} holds the VIP and its redis_master does not take the role"))
             } else {
                 Step::Wait(format!("{holder} holds the VIP and takes the role"))

@@ -6,6 +6,7 @@ use super::*;
 use crate::info::{Following, Lineage, Replication, Role, Version};
 use crate::memory::{Memory, Served, Synced};
 
+mod terms;
 mod verdicts;
 
 const GRACE: Duration = Duration::from_secs(5);
@@ -35,6 +36,7 @@ fn master(replid: char, offset: i64) -> Observation {
             lineage: Lineage { replid: id(replid), replid2: None, second_offset: -1, offset },
             replicas: 1,
         },
+        term: None,
     }
 }
 
@@ -80,6 +82,7 @@ fn view(local: Observation, peer: Result<Observation, Failure>, vip: Vip) -> Vie
         alone_for: Duration::ZERO,
         alone_after: Duration::from_secs(20),
         max_lag: 1 << 20,
+        flapping: None,
     }
 }
 
@@ -109,6 +112,7 @@ fn name(step: &Step) -> &'static str {
         Step::TakeOver(..) => "take over",
         Step::GiveUp(..) => "give up",
         Step::Raise(..) => "raise",
+        Step::Park(..) => "park",
         Step::Follow { contained: true, .. } => "follow",
         Step::Follow { contained: false, .. } => "keep and follow",
         Step::Refuse(_) => "refuse",

@@ -1,5 +1,7 @@
 //! The verdicts of the checks. Pure.
 
+use super::rule::{Rule, holds};
+use super::worth::is_clearly_better;
 use super::{Standing, View, Vip, in_sync, loses_to};
 
 /// May this node take the VIP?
@@ -17,7 +19,24 @@ pub struct Eligibility {
 /// behind is still taken when nothing better lives.
 pub fn eligibility(view: &View) -> Eligibility {
     let (eligible, standing, why) = judge(view);
-    Eligibility { eligible, standing, why }
+    let eligible = eligible || standing == Standing::Behind && !holds(Rule::BehindIsNotEligible);
+    match (view.flapping, well_peer(view)) {
+        (Some(left), Some(peer)) if eligible && holds(Rule::FlappingIsNotEligible) => {
+            let why = format!("{why}; but the local Redis died again and again, and {peer} is well");
+            Eligibility { eligible: false, standing, why: format!("{why}; so for {} s more", left.as_secs()) }
+        }
+        _ => Eligibility { eligible, standing, why },
+    }
+}
+
+/// A peer that could serve in our place.
+fn well_peer(view: &View) -> Option<std::net::SocketAddr> {
+    let local = view.local.up()?;
+    let well = |(address, peer): &(std::net::SocketAddr, &crate::info::Observation)| match peer.following() {
+        None => loses_to(view, local, *address, peer).is_some() || local.follows(*address),
+        Some(_) => peer.follows(view.local.address) && in_sync(peer, local, view.max_lag).is_ok(),
+    };
+    view.reachable().find(well).map(|(address, _)| address)
 }
 
 fn judge(view: &View) -> (bool, Standing, String) {
@@ -36,6 +55,9 @@ fn judge(view: &View) -> (bool, Standing, String) {
         return match loses_to(view, local, address, peer) {
             Some(why) => (false, Standing::Behind, why),
             None if local.is_master() => (true, Standing::Serving, format!("master, and {address} has no more")),
+            None if is_clearly_better(local, peer) && holds(Rule::BetterReplicaIsPromoted) => {
+                (true, Standing::InSync, format!("{address} is master and has less"))
+            }
             None => (false, Standing::Behind, format!("a replica, but not of {address}, which is master")),
         };
     }
@@ -48,7 +70,7 @@ fn judge(view: &View) -> (bool, Standing, String) {
     if view.reachable().next().is_some() {
         return (true, Standing::InSync, "no other node has newer data".into());
     }
-    if view.synced_this_run(local) {
+    if view.synced_this_run(local) && holds(Rule::MemoryCounts) {
         return (true, Standing::InSync, "in sync when the master went away".into());
     }
     let why = view.undecided(local, std::time::Duration::ZERO).unwrap_or_else(|| view.waits_alone());
@@ -58,14 +80,15 @@ fn judge(view: &View) -> (bool, Standing, String) {
 /// Is the local Redis in a role that going through FAULT repairs? The sentence says what is wrong.
 ///
 /// Only where another node serves, or where this node's own program is missing: a check that fails on both nodes
-/// leaves the VIP nowhere. `at_work` is whether a program for the newest notification is still at it.
-pub fn wrong_role(view: &View, at_work: bool) -> Option<String> {
+/// leaves the VIP nowhere. `at_work` is whether a program for the newest notification is still at it; `in_fault` is
+/// whether that was FAULT: then it is the way out of FAULT that repairs it, by `redis_backup`.
+pub fn wrong_role(view: &View, at_work: bool, in_fault: bool) -> Option<String> {
     let local = view.local.up()?;
-    if at_work {
+    if at_work || in_fault && holds(Rule::FaultEndsForRepair) {
         return None;
     }
     if view.vip == Vip::Here {
-        let following = local.following()?;
+        let following = local.following().filter(|_| holds(Rule::HolderMustBeMaster))?;
         return Some(format!(
             "this node holds the VIP, its Redis is a replica of {}:{}, and no redis_master is at work",
             following.host, following.port
@@ -73,11 +96,11 @@ pub fn wrong_role(view: &View, at_work: bool) -> Option<String> {
     }
     let (address, _) = view.serving_peer().filter(|(address, _)| view.vip == Vip::At(*address))?;
     match local.following() {
-        None => Some(format!("the local Redis is a lone master and {address} serves")),
-        Some(_) if view.peers.iter().any(|peer| local.follows(peer.address)) => None,
-        Some(following) => Some(format!(
-            "the local Redis follows {}:{}, which is no other node, and {address} serves",
-            following.host, following.port
-        )),
+        None => {
+            holds(Rule::LoneMasterIsWrong).then(|| format!("the local Redis is a lone master and {address} serves"))
+        }
+        Some(_) if local.follows(address) => None,
+        Some(following) => holds(Rule::ReplicaOfAnotherIsWrong)
+            .then(|| format!("the local Redis follows {}:{} and {address} serves", following.host, following.port)),
     }
 }

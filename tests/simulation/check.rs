@@ -1,0 +1,98 @@
+//! check_redis and check_redis --eligible, as `check` does them.
+
+use super::data::Millis;
+use super::program::Program;
+use super::world::address;
+use crate::info::{Observation, Role};
+use crate::plan::{self, View, Vip};
+use crate::server::Failure;
+use crate::ticket::State;
+
+const DEADLINE: Millis = 400;
+const SECOND_LOOK: Millis = 50;
+const ORPHANED: Millis = 3000;
+
+/// One run of a check that the keepalived `instance` started.
+pub async fn run(mut program: Program, instance: u64, is_eligible: bool) {
+    let (ok, why) = if is_eligible { eligible(&mut program).await } else { health(&mut program).await };
+    program.world.borrow_mut().checked(program.node, instance, is_eligible, ok, &why);
+}
+
+async fn eligible(program: &mut Program) -> (bool, String) {
+    let view = program.look(false).await;
+    remember(program, &view);
+    let found = plan::eligibility(&view);
+    (found.eligible, found.why)
+}
+
+async fn health(program: &mut Program) -> (bool, String) {
+    let seen = match program.ask(program.node).await {
+        Ok(seen) if seen.loading => return (false, "loading".to_string()),
+        Ok(seen) => seen,
+        Err(Failure::Denied(_)) => return (true, String::new()),
+        Err(failure) => return (false, failure.to_string()),
+    };
+    program.world.borrow_mut().seen_alive(program.node, &seen.run_id);
+    match wrong_role(program, &seen).await {
+        Some(wrong) => (false, wrong),
+        None => (true, String::new()),
+    }
+}
+
+async fn wrong_role(program: &mut Program, seen: &Observation) -> Option<String> {
+    if !may_be_wrong(program, seen) {
+        program.world.borrow_mut().spell(program.node, "orphaned", false);
+        return None;
+    }
+    let view = program.look(true).await;
+    remember(program, &view);
+    judge(program, &view)?;
+    if program.now() + SECOND_LOOK >= program.started + DEADLINE {
+        // With no time left for a second look the next run has to confirm it.
+        return None;
+    }
+    program.pause(SECOND_LOOK).await;
+    let view = program.look(true).await;
+    judge(program, &view)
+}
+
+fn may_be_wrong(program: &Program, seen: &Observation) -> bool {
+    let world = program.world.borrow();
+    let node = &world.nodes[program.node];
+    match &seen.replication.role {
+        Role::Master => !node.keepalived.vip,
+        Role::Replica(_) if node.keepalived.vip => true,
+        Role::Replica(following) => {
+            let known = world.nodes.len() == 2 && (0..2).any(|index| following.address() == Some(address(index)));
+            let synced = node.memory.synced.as_ref().is_some_and(|synced| synced.run_id == seen.run_id);
+            !(known && following.link_up && synced)
+        }
+    }
+}
+
+fn judge(program: &Program, view: &View) -> Option<String> {
+    let here = view.vip == Vip::Here;
+    let mut world = program.world.borrow_mut();
+    let ticket = world.ticket(program.node);
+    let at_work = ticket.is_some_and(|ticket| (ticket.state == State::Master) == here && world.is_at_work(&ticket));
+    let in_fault = ticket.is_some_and(|ticket| ticket.state == State::Fault);
+    let wrong = plan::wrong_role(view, at_work, in_fault);
+    let coming = here && !ticket.is_some_and(|ticket| ticket.state == State::Master);
+    let orphaned = world.spell(program.node, "orphaned", wrong.is_some() && coming);
+    wrong.filter(|_| !coming || orphaned >= ORPHANED)
+}
+
+/// Keeps `synced` up to date, so that a node knows its worth when the peer dies.
+fn remember(program: &Program, view: &View) {
+    let (Ok(local), Some((peer, master))) = (&view.local.seen, view.serving_peer()) else { return };
+    if !local.follows(peer) {
+        return;
+    }
+    match plan::in_sync(local, master, view.max_lag) {
+        Ok(()) => program.remember_synced(local, peer),
+        Err(_) if plan::in_sync(local, master, u64::MAX).is_err() => {
+            program.world.borrow_mut().nodes[program.node].memory.synced = None;
+        }
+        Err(_) => {}
+    }
+}
