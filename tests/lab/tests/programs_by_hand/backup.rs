@@ -15,7 +15,8 @@ const STOP: Duration = Duration::from_millis(850);
 
 fn files(pair: &Pair) -> Vec<String> {
     let entries = std::fs::read_dir(pair.a().file(ROLLBACK)).into_iter().flatten().flatten();
-    let mut names: Vec<String> = entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+    let names = entries.map(|entry| entry.file_name().to_string_lossy().into_owned());
+    let mut names: Vec<String> = names.filter(|name| name.ends_with(".rdb")).collect();
     names.sort();
     names
 }

@@ -4,15 +4,19 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use lab::host::Host;
+use lab::netns::NetNs;
 use lab::redis_server::{self, PORT};
 use lab::wait;
 use nix::sys::signal::Signal;
 
 use crate::pair::{Pair, SOON, Version, ask, within};
 use crate::runs::run;
+
+mod at_work;
 
 /// The own deadline, the start of nsenter(1) and timeout(1), and the journal.
 const LIMIT: Duration = Duration::from_millis(500);
@@ -135,7 +139,7 @@ fn echoes(mut stream: TcpStream, over: &AtomicBool) {
 }
 
 /// The dead Redis before it may take a moment to leave the port.
-fn bound(net: &lab::netns::NetNs, address: SocketAddr) -> TcpListener {
+fn bound(net: &NetNs, address: SocketAddr) -> TcpListener {
     let mut listener = None;
     wait::until("the port is free", SOON, || {
         listener = net.within(|| Ok(TcpListener::bind(address)?)).ok();
@@ -143,6 +147,45 @@ fn bound(net: &lab::netns::NetNs, address: SocketAddr) -> TcpListener {
     })
     .expect("it can be bound");
     listener.expect("it is bound")
+}
+
+/// Something else in the place of the Redis of a host, until it is dropped.
+struct Impostor {
+    net: NetNs,
+    address: SocketAddr,
+    over: Arc<AtomicBool>,
+    serve: Option<JoinHandle<()>>,
+}
+
+impl Impostor {
+    fn start(host: &Host, peer: Peer) -> Impostor {
+        let over = Arc::new(AtomicBool::new(false));
+        let net = host.net().expect("on");
+        let address = SocketAddr::new(host.address, PORT);
+        let listener = bound(&net, address);
+        let ended = over.clone();
+        let serve = std::thread::spawn(move || {
+            let mut conversations = Vec::new();
+            for stream in listener.incoming().flatten() {
+                if ended.load(Ordering::Relaxed) {
+                    break;
+                }
+                let ended = ended.clone();
+                conversations.push(std::thread::spawn(move || peer(stream, &ended)));
+            }
+            conversations.into_iter().for_each(|thread| drop(thread.join()));
+        });
+        Impostor { net, address, over, serve: Some(serve) }
+    }
+}
+
+impl Drop for Impostor {
+    fn drop(&mut self) {
+        self.over.store(true, Ordering::Relaxed);
+        let address = self.address;
+        drop(self.net.within(|| Ok(TcpStream::connect_timeout(&address, Duration::from_secs(1))?)));
+        self.serve.take().map(JoinHandle::join);
+    }
 }
 
 #[test]
@@ -170,22 +213,7 @@ fn peers_that_are_no_redis_are_dead_in_time_whatever_they_say() {
     ];
     let mut wrong = Vec::new();
     for (what, peer) in peers {
-        let over = Arc::new(AtomicBool::new(false));
-        let net = a.net().expect("on");
-        let address = SocketAddr::new(a.address, PORT);
-        let listener = bound(&net, address);
-        let (peer, ended) = (*peer, over.clone());
-        let serve = std::thread::spawn(move || {
-            let mut conversations = Vec::new();
-            for stream in listener.incoming().flatten() {
-                if ended.load(Ordering::Relaxed) {
-                    break;
-                }
-                let ended = ended.clone();
-                conversations.push(std::thread::spawn(move || peer(stream, &ended)));
-            }
-            conversations.into_iter().for_each(|thread| drop(thread.join()));
-        });
+        let _impostor = Impostor::start(a, *peer);
         for (args, limit) in [(&["-v"][..], LIMIT), (&["--timeout", "100ms"], LIMIT / 2), (&["--eligible"], LIMIT)] {
             let ran = run(a, "check_redis", args);
             let tame =
@@ -200,10 +228,6 @@ fn peers_that_are_no_redis_are_dead_in_time_whatever_they_say() {
                 ));
             }
         }
-        over.store(true, Ordering::Relaxed);
-        let woken = net.within(|| Ok(TcpStream::connect_timeout(&address, Duration::from_secs(1))?));
-        drop(woken);
-        serve.join().expect("the peer ends");
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
 }

@@ -3,10 +3,13 @@
 
 mod backup;
 mod cold;
+mod flapping;
 mod handover;
 mod hostile;
 mod pair;
 mod places;
 mod rights;
+mod rollback;
 mod runs;
+mod terms;
 mod turns;

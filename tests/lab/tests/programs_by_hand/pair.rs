@@ -52,7 +52,7 @@ impl Pair {
     }
 
     fn blank(version: Version, more: &str) -> Result<Pair> {
-        let lab = Lab::new(Settings { appendonly: true })?;
+        let lab = Lab::new(Settings::default())?;
         let pair = Pair { lab, version };
         for host in &pair.lab.hosts {
             host.sh(&format!("mkdir -p {BIN}"))?;
@@ -188,6 +188,14 @@ pub fn info(host: &Host, field: &str) -> Option<String> {
     let text = redis_server::call_within(host, &["INFO"], Duration::from_secs(1)).ok()?.text();
     let line = text.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':'))?;
     Some(line.trim().to_string())
+}
+
+/// Waits until the Redis of `host` has all that it has on its disk. After a first sync it writes its whole AOF anew:
+/// until that is done a kill loses it, and SIGTERM is refused.
+pub fn until_on_disk(host: &Host) {
+    let none = |field: &str| info(host, field).as_deref() == Some("0");
+    let done = || none("aof_rewrite_in_progress") && none("aof_rewrite_scheduled") && none("aof_pending_bio_fsync");
+    wait::until(&format!("{} has all on its disk", host.name), SOON, done).expect("the AOF is written");
 }
 
 /// The journal of transitions of `host`.

@@ -108,8 +108,18 @@ fn a_missing_masterauth_is_named_as_the_likely_cause() {
 }
 
 /// The least rights that a whole life needs: checks, handovers, following with and without a rollback file.
-const LEAST: &[&str] =
-    &["+ping", "+info", "+slaveof", "+client|pause", "+client|unpause", "+client|kill", "+config|rewrite", "+sync"];
+const LEAST: &[&str] = &[
+    "+ping",
+    "+info",
+    "+slaveof",
+    "+client|pause",
+    "+client|unpause",
+    "+client|kill",
+    "+config|rewrite",
+    "+sync",
+    "+function|load",
+    "+fcall_ro",
+];
 
 fn with_rights(rights: &[&str]) -> Pair {
     let pair = Pair::with(Version::Own, "username = \"ha\"\n[rollback]\nmode = \"always\"");
@@ -143,6 +153,10 @@ fn life(rights: &[&str]) -> Result<(), String> {
                 }
             }
         }
+    }
+    let term = ask(pair.a(), &["FCALL_RO", "keepalived_redis_term", "0"]).text();
+    if !term.starts_with("2 ") {
+        return Err(format!("the second handover has not seen the first one's term: {term}"));
     }
     // A lone master beside the serving one: kept in a file, then it follows.
     ask(pair.b(), &["SLAVEOF", "NO", "ONE"]);
