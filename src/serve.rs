@@ -54,7 +54,7 @@ fn work(program: &mut Program, turn: &Turn, again: bool, held: &mut bool) -> Res
             view = program.look(true);
             step = plan::serve(&view, program.unchanged_for(&view));
         }
-        if again && matches!(&step, Step::Done(_)) && knows_it_serves(&view) && !program.lift_stale_fence(&view) {
+        if again && matches!(&step, Step::Done(_)) && is_settled(program, &view) && !program.lift_stale_fence(&view) {
             return Ok(Outcome::Yes);
         }
         if !delayed && !matches!(step, Step::Done(_) | Step::Refuse(_)) {
@@ -105,9 +105,10 @@ fn take(
                     program.write_term(view, program.local, replid);
                 }
             }
-            if !knows_it_serves(view) {
+            if !is_settled(program, view) {
                 // Whoever promoted it may have died before it could write that down.
                 program.write_role_down();
+                settle(program, view.local.seen.as_ref().map_or("", |seen| &seen.replication.lineage.replid));
             }
             let took = ms(program.clock.elapsed());
             program.journal.line(&format!("serving: {why}"), &[("took_ms", &took)]);
@@ -140,8 +141,18 @@ fn warn_without_vip(program: &Program) {
     program.journal.line(&format!("warning: the VIP {vip} is not on this machine; is vip right in {path}?"), &[]);
 }
 
-fn knows_it_serves(view: &View) -> bool {
-    view.local.seen.as_ref().is_ok_and(|seen| view.served_this_run(seen))
+/// The history whose term and role have been written down, as far as they could.
+const SETTLED: &str = "settled";
+
+fn settle(program: &Program, replid: &str) {
+    // Where it can't be remembered it is done again the next time.
+    let _ = program.store.set_note(SETTLED, replid);
+}
+
+fn is_settled(program: &Program, view: &View) -> bool {
+    let Ok(seen) = &view.local.seen else { return false };
+    let settled = program.store.note(SETTLED).is_some_and(|replid| replid == seen.replication.lineage.replid);
+    settled && view.served_this_run(seen)
 }
 
 fn promote(program: &mut Program, turn: &Turn, view: &View, why: &str) -> Result<Outcome, Trouble> {
@@ -157,6 +168,7 @@ fn promote(program: &mut Program, turn: &Turn, view: &View, why: &str) -> Result
     program.remember_served(&seen.run_id, &replid);
     program.write_term(view, local, &replid);
     let rewritten = program.survey.local().and_then(|server| handover::rewrite_config(server, command));
+    settle(program, &replid);
     for peer in &view.peers {
         if let Err(failure) = &peer.seen {
             program.journal.line(&format!("{} is gone: {failure}", peer.address), &[("peer", &peer.address)]);
@@ -189,6 +201,7 @@ fn take_over(program: &mut Program, turn: &Turn, view: &View, peer: SocketAddr, 
     program.remember_served(&mine.run_id, &moved.replid);
     program.write_term(view, local, &moved.replid);
     let rewritten = program.rewrite_both(peer);
+    settle(program, &moved.replid);
     program.journal.line(
         &format!("took the role over from {peer}: {why}"),
         &[("took_ms", &ms(moved.took)), ("since_start_ms", &total), ("offset", &moved.offset), ("peer", &peer)],
