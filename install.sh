@@ -21,6 +21,12 @@ STATE_DIR=/var/lib/keepalived-redis
 ROLLBACK_DIR=$STATE_DIR/rollback
 LOGROTATE=/etc/logrotate.d/keepalived-redis
 DROPIN=/etc/systemd/system/keepalived.service.d/keepalived-redis.conf
+# The services of Redis and Valkey, where systemd has its units, and our drop-in
+# for one of them: its name makes it the last.
+REDIS_UNITS='redis-server redis valkey-server valkey'
+UNIT_DIRS='/etc/systemd/system /usr/local/lib/systemd/system /usr/lib/systemd/system /lib/systemd/system'
+BOOT_DROPIN='zz-boot-as-replica.conf'
+BOOT_OPTION='--slaveof 127.0.0.1 1'
 DEFAULT_PORT=6379
 KEEPALIVED_NEEDED=2.0.10
 
@@ -29,9 +35,10 @@ usage() {
 install.sh - install the Redis programs for keepalived on this node
 
   install.sh --nodes A[:PORT],B[:PORT] --vip V[/PREFIX] --interface IF
-             --password-file FILE [--names NAME-A,NAME-B] [--sticky] [...]
-  install.sh                install or upgrade the programs alone
-  install.sh --uninstall    remove them; configuration, logs and data stay
+             --password-file FILE [--names NAME-A,NAME-B] [--sticky]
+             [...]
+  install.sh [--boot-as-replica]    install or upgrade the programs alone
+  install.sh --uninstall            remove them; configuration, logs and data stay
 
   --nodes A,B           the addresses of the Redis servers, the preferred one
                         first; the same on every node; [ADDRESS]:PORT for IPv6
@@ -43,6 +50,11 @@ install.sh - install the Redis programs for keepalived on this node
                         in the order of --nodes: one keepalived.conf for all
   --sticky              the VIP stays where it is until that node fails
                         (otherwise the preferred node takes it back)
+  --boot-as-replica     let the Redis here always start as a replica of nobody, so
+                        that one which starts empty or with old data can't wipe
+                        the other; the programs promote the right one. A drop-in
+                        for the service of Redis; counts from its next start, and
+                        Redis is not restarted. Also without --nodes
   --bin-dir DIR         install the programs from DIR instead of building them
   --destdir DIR         install below DIR, for another machine (needs --names
                         where it writes a configuration)
@@ -85,7 +97,7 @@ try() {
 # ---------------------------------------------------------------- arguments
 
 nodes='' vip='' interface='' password_file='' names='' bin_dir='' destdir=''
-no_password=0 sticky=0 dry_run=0 uninstall=0
+no_password=0 sticky=0 boot=0 dry_run=0 uninstall=0
 while [ $# -gt 0 ]; do
     option=$1
     shift
@@ -94,7 +106,7 @@ while [ $# -gt 0 ]; do
             set -- "${option#*=}" "$@"
             option=${option%%=*}
             case $option in
-                --sticky | --no-password | --dry-run | --uninstall | --help)
+                --sticky | --boot-as-replica | --no-password | --dry-run | --uninstall | --help)
                     bad_usage "$option takes no value" ;;
             esac ;;
         --nodes | --vip | --interface | --password-file | --names | --bin-dir | --destdir)
@@ -110,6 +122,7 @@ while [ $# -gt 0 ]; do
         --destdir) destdir=$1 ;;
         --no-password) no_password=1 ; continue ;;
         --sticky) sticky=1 ; continue ;;
+        --boot-as-replica) boot=1 ; continue ;;
         --dry-run) dry_run=1 ; continue ;;
         --uninstall) uninstall=1 ; continue ;;
         -h | --help) usage ; exit 0 ;;
@@ -124,7 +137,7 @@ if [ -n "$nodes$vip$interface$password_file$names" ] || [ $((no_password + stick
     configure=1
 fi
 if [ $uninstall = 1 ]; then
-    if [ $configure = 1 ] || [ -n "$bin_dir" ]; then
+    if [ $((configure + boot)) -gt 0 ] || [ -n "$bin_dir" ]; then
         bad_usage "--uninstall goes with --destdir and --dry-run only"
     fi
 elif [ $configure = 1 ]; then
@@ -140,6 +153,9 @@ elif [ $configure = 1 ]; then
     if [ -n "$destdir" ] && [ -z "$names" ]; then
         bad_usage "--destdir writes for other machines, whose host names it can't know: give --names"
     fi
+fi
+if [ -n "$destdir" ] && [ $boot = 1 ]; then
+    bad_usage "--boot-as-replica is about the Redis of this machine and does not go with --destdir"
 fi
 
 live=1      # is this the system that keepalived will run on?
@@ -463,6 +479,106 @@ read_bin_dir() {
     done
 }
 
+# ---------------------------------------------------------------- the service of Redis
+
+# unit_file UNIT: where it is. An alias, and /dev/null of a masked unit, are none.
+unit_file() {
+    for unit_dir in $UNIT_DIRS; do
+        file=$unit_dir/$1.service
+        if [ ! -e "$file" ] && [ ! -L "$file" ]; then continue; fi
+        if [ "$(basename -- "$(readlink -f -- "$file")")" = "$1.service" ]; then say "$file"; fi
+        return 0
+    done
+}
+
+# unit_command UNIT [DROPIN]: the command that the service is started with,
+# without what DROPIN says of it.
+unit_command() {
+    unit_file "$1" >"$work/parts"
+    if [ ! -s "$work/parts" ]; then return 0; fi
+    # Drop-ins count in the order of their names, wherever they are.
+    for unit_dir in $UNIT_DIRS; do
+        if [ -d "$unit_dir/$1.service.d" ]; then find "$unit_dir/$1.service.d" -name '*.conf'; fi
+    done | sed 's,.*/\([^/]*\)$,\1 &,' | sort | cut -d ' ' -f 2- | grep -v "/${2:-none}\$" >>"$work/parts" || :
+    while IFS= read -r part; do cat -- "$part"; done <"$work/parts" | sed -e ':a' -e '/\\$/N; s/\\\n/ /; ta' |
+        sed -n 's/^ExecStart=[ \t]*\(.*[^ \t]\)[ \t]*$/\1/p' | tail -n 1
+}
+
+# Which service is this node's Redis, and how is it started? Where that is not
+# known for sure: refused, with what to do by hand.
+read_redis_service() {
+    by_hand="by hand: let this node's Redis be started with '$BOOT_OPTION' behind its configuration file"
+    looking='looking for the service of Redis:'
+    for unit in $REDIS_UNITS; do
+        unit_file "$unit" | sed 's,.*/\(.*\)\.service$,\1,'
+    done >"$work/units"
+    : >"$work/instances"
+    if [ -d /etc/systemd/system ]; then
+        find /etc/systemd/system -regex '.*/\(redis\|redis-server\|valkey\|valkey-server\)@[^/]+\.service' >"$work/instances"
+    fi
+    if [ -s "$work/instances" ]; then
+        die "$looking there are instances ($(sed 's,.*/,,' "$work/instances" | sort -u | tr '\n' ' ' | sed 's/ $//')), and which one is this node's is not known: do it $by_hand"
+    fi
+    case $(awk 'END { print NR }' "$work/units") in
+        0) die "$looking none of $REDIS_UNITS has a unit: install Redis first, or do it $by_hand" ;;
+        1) ;;
+        *) die "$looking there are several ($(tr '\n' ' ' <"$work/units" | sed 's/ $//')): mask those that are not this node's, or do it $by_hand" ;;
+    esac
+    redis_unit=$(cat "$work/units")
+    redis_command=$(unit_command "$redis_unit" "$BOOT_DROPIN")
+    looking="looking at the service $redis_unit:"
+    case $redis_command in
+        *--slaveof* | *--replicaof*)
+            die "$looking it is started with '$redis_command', which names a master already: take that out first" ;;
+    esac
+    redis_conf=$(printf '%s\n' "$redis_command" |
+        awk '$1 ~ /\/(redis|valkey)-server$/ { for (i = 2; i <= NF; i++) if ($i ~ /^\/.*[.]conf$/) { print $i; exit } }')
+    if [ -z "$redis_conf" ]; then
+        die "$looking it is started with '$redis_command', which is not known here: do it $by_hand"
+    fi
+    if [ ! -f "$redis_conf" ]; then
+        die "$looking it names $redis_conf, and there is no such file: correct that first"
+    fi
+    if [ $configure = 1 ]; then
+        own_port=$(sed -n "${local_number}p" "$work/nodes" | cut -d ' ' -f 2)
+        own_port=${own_port##*:}
+        conf_port=$(awk -v port=$DEFAULT_PORT 'tolower($1) == "port" { port = $2 } END { print port }' "$redis_conf")
+        if [ "$conf_port" != "$own_port" ]; then
+            die "$looking the port in $redis_conf is $conf_port, and this node's in --nodes is $own_port: correct one of them, or do it $by_hand"
+        fi
+    fi
+    boot_dropin=/etc/systemd/system/$redis_unit.service.d/$BOOT_DROPIN
+}
+
+draft_boot() {
+    awk -v command="$redis_command" '
+        /^ExecStart=COMMAND / { print "ExecStart=" command substr($0, length("ExecStart=COMMAND ")); next }
+        { print }' "$here/contrib/redis-boot-as-replica.conf"
+}
+
+boot_as_replica() {
+    make_dir 0755 root "$(dirname -- "$boot_dropin")"
+    before=$changes
+    install_text 0644 "$work/boot" "$boot_dropin"
+    if [ "$changes" != "$before" ]; then reload_systemd; fi
+}
+
+end_boot_as_replica() {
+    first=$(head -n 1 "$here/contrib/redis-boot-as-replica.conf")
+    for unit in $REDIS_UNITS; do
+        found=$destdir/etc/systemd/system/$unit.service.d/$BOOT_DROPIN
+        remove "$found.new"
+        if [ ! -f "$found" ]; then continue; fi
+        if [ "$(head -n 1 "$found")" != "$first" ]; then
+            note "$found is something else and stays"
+            continue
+        fi
+        remove "$found"
+        if [ $dry_run = 0 ]; then rmdir -- "$(dirname -- "$found")" 2>/dev/null || :; fi
+        note "the service $unit: from its next start Redis is what its redis.conf says, a master too, with whatever data it then has"
+    done
+}
+
 # ---------------------------------------------------------------- building
 
 # Who builds: the user who called sudo, where that user has cargo (nothing of
@@ -764,6 +880,7 @@ uninstall() {
     draft_dropin >"$work/dropin"
     remove_text "$here/contrib/logrotate" "$LOGROTATE"
     before=$changes
+    end_boot_as_replica
     remove_text "$work/dropin" "$DROPIN"
     if [ $dry_run = 0 ]; then
         rmdir -- "$destdir$(dirname -- "$DROPIN")" "$destdir$PROGRAM_DIR" 2>/dev/null || :
@@ -785,7 +902,7 @@ fi
 
 # ---------------------------------------------------------------- look first
 
-for part in keepalived.conf.example contrib/logrotate contrib/keepalived-redis.conf; do
+for part in keepalived.conf.example contrib/logrotate contrib/keepalived-redis.conf contrib/redis-boot-as-replica.conf; do
     [ -r "$here/$part" ] || die "looking for $here/$part: no such file: run install.sh from the whole source tree"
 done
 read_keepalived
@@ -799,10 +916,12 @@ if [ $configure = 1 ]; then
     read_names
     read_password_file
 fi
+if [ $boot = 1 ]; then read_redis_service; fi
 read_program_dir
 if [ -n "$bin_dir" ]; then read_bin_dir; else build; if [ $dry_run = 0 ]; then read_bin_dir; fi; fi
 
 draft_dropin >"$work/dropin"
+if [ $boot = 1 ]; then draft_boot >"$work/boot"; fi
 if [ $configure = 1 ]; then
     draft_toml >"$work/toml"
     draft_conf >"$work/conf"
@@ -849,12 +968,19 @@ if [ $configure = 1 ]; then
     install_text 0644 "$work/toml" "$TOML"
     install_text 0644 "$work/conf" "$CONF"
 fi
+if [ $boot = 1 ]; then boot_as_replica; fi
 
 if [ $changes = 0 ]; then say "nothing to change: all is as it should be"; fi
 if [ $live = 0 ] || [ $dry_run = 1 ]; then exit 0; fi
 
 # ---------------------------------------------------------------- look again
 
+if [ $boot = 1 ]; then
+    case $(unit_command "$redis_unit") in
+        *" $BOOT_OPTION") say "service $redis_unit: from its next start Redis is a replica of nobody, until the programs say more; it was not restarted" ;;
+        *) note "the service $redis_unit is not started with '$BOOT_OPTION' yet: see $boot_dropin, and $boot_dropin.new if it is there" ;;
+    esac
+fi
 if [ ! -f "$CONF" ]; then
     say "no $CONF yet: run install.sh again with --nodes, --vip, --interface and --password-file"
     exit 0
@@ -878,11 +1004,11 @@ done
 if [ $configure = 1 ] && [ -z "$names" ]; then
     note "$CONF is for this host, $this_host, alone: the other node's lines stand under a placeholder; --names makes one file for all"
 fi
-peer='ADDRESS PORT'
-if [ $configure = 1 ]; then
-    peer=$(awk -v mine="$local_number" 'NR != mine { sub(/.*[:]/, "", $2); print $1, $2; exit }' "$work/nodes")
-fi
 say "next:"
 say "  1. run the same command on every other node"
-say "  2. on each node, in redis.conf: replicaof $peer (there: the address of its own peer; both boot as replicas and the programs promote the right one) and masterauth, the same on all"
+if [ $boot = 1 ]; then
+    say "  2. on each node: masterauth in $redis_conf, the same on all, and restart Redis (nobody is master then until keepalived runs)"
+else
+    say "  2. on each node: masterauth in redis.conf, the same on all; and let each Redis boot as a replica, so that one which starts empty can't wipe the other (install.sh --boot-as-replica does that)"
+fi
 say "  3. systemctl enable --now keepalived (where it runs already: keepalived -t && systemctl reload keepalived), and watch: tail -F $LOG_DIR/keepalived-redis-status.log"

@@ -70,7 +70,7 @@ test_it_ends_with_what_keepalived_and_the_check_say_and_what_is_next() {
     run 0 install_pair
     says "keepalived -t: /etc/keepalived/keepalived.conf is good"
     says "check_redis: exit code"
-    says "replicaof 192.168.158.12 6379"
+    says "install.sh --boot-as-replica does that"
     is 3 "$(sed '1,/^next:$/d' "$TMP/out" | awk 'END { print NR }')" "lines of what to do next"
 }
 

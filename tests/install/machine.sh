@@ -1,7 +1,8 @@
 # shellcheck shell=sh
 # One private machine, and one test on it: sh machine.sh FILE TEST, called by
 # run.sh inside new namespaces. It is redis-a, 192.168.158.11 and fd00::11 on
-# eth0, with keepalived and without any of the files that install.sh makes.
+# eth0, with keepalived and without any of the files that install.sh makes; no
+# Redis is set up.
 # Whatever changes on it is below $UPPER.
 set -eu
 
@@ -75,7 +76,10 @@ for program in check_redis redis_master redis_backup redis_fault redis_stop; do
     rm -f "/usr/local/sbin/$program"
 done
 rm -rf /usr/libexec/keepalived /var/log/keepalived-redis /var/lib/keepalived-redis \
-    /etc/keepalived /etc/logrotate.d/keepalived-redis /etc/systemd/system/keepalived.service.d
+    /etc/keepalived /etc/logrotate.d/keepalived-redis /etc/systemd/system/keepalived.service.d \
+    /etc/redis /etc/redis.conf /etc/valkey /etc/systemd/system/redis* /etc/systemd/system/valkey* \
+    /etc/systemd/system/*/redis* /etc/systemd/system/*/valkey* \
+    /usr/lib/systemd/system/redis* /usr/lib/systemd/system/valkey*
 mkdir /etc/keepalived
 hostname redis-a
 ip link set lo up
