@@ -18,8 +18,9 @@ use crate::ticket::{self, State};
 
 /// Between two looks at something that seems wrong: one stale reading is not believed.
 const SECOND_LOOK: Duration = Duration::from_millis(50);
-/// A VIP without a `redis_master` for this long has none coming: keepalived starts it 3-15 ms after the VIP (K5).
-const ORPHANED: Duration = Duration::from_secs(3);
+/// A VIP without a `redis_master` for this long has none coming: keepalived starts it 3-15 ms after the VIP (K5). Longer
+/// than the other node's `redis_backup` waits before it gives the role up to such a node, for that repairs it too.
+const ORPHANED: Duration = Duration::from_secs(8);
 
 /// What a check found.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -27,9 +27,6 @@ pub fn run(program: &mut Program, turn: &Turn) -> Result<Outcome, Ended> {
     loop {
         turn.check()?;
         let view = program.look(true);
-        if view.local.seen.as_ref().is_ok_and(|seen| !seen.is_master()) {
-            program.forget_served();
-        }
         let waited = program.unchanged_for(&view);
         following::restore_copy_delay(program, &view);
         let step = plan::yield_role(&view, waited, GRACE);

@@ -44,11 +44,12 @@ fn serve_as_master(view: &View, local: &Observation, waited: Duration) -> Step {
         return Step::Done("master already".to_string());
     }
     // A Redis that has restarted as master by itself, or that a person made master.
-    if let Some((address, why)) = view.better(local).filter(|_| holds(Rule::BetterIsRaised)) {
-        return view.park_for(address).unwrap_or(Step::Raise(address, why));
-    }
+    // Before another is raised, too: the one that is waited for may be better still.
     if let Some(why) = view.undecided(local, waited) {
         return Step::Hold(why);
+    }
+    if let Some((address, why)) = view.better(local).filter(|_| holds(Rule::BetterIsRaised)) {
+        return view.park_for(address).unwrap_or(Step::Raise(address, why));
     }
     match view.reachable().next() {
         Some(_) => Step::Done("master already".to_string()),
@@ -81,11 +82,11 @@ fn serve_from_replica(view: &View, local: &Observation, following: &Following, w
             _ => follow(local, address, peer, now),
         };
     }
-    if let Some((address, why)) = view.better(local).filter(|_| holds(Rule::BetterIsRaised)) {
-        return view.park_for(address).unwrap_or(Step::Raise(address, why));
-    }
     if let Some(why) = view.undecided(local, waited) {
         return Step::Wait(why);
+    }
+    if let Some((address, why)) = view.better(local).filter(|_| holds(Rule::BetterIsRaised)) {
+        return view.park_for(address).unwrap_or(Step::Raise(address, why));
     }
     if let Some(park) = view.park_for(view.local.address) {
         return park;
