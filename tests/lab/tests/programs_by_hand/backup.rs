@@ -21,18 +21,6 @@ fn files(pair: &Pair) -> Vec<String> {
     names
 }
 
-/// a was master, b was promoted without it and serves; each has writes that the other lacks, b more.
-fn diverged(more: &str) -> Pair {
-    let pair = Pair::with(Version::Own, more);
-    ask(pair.b(), &["SLAVEOF", "NO", "ONE"]);
-    pair.vip(pair.b());
-    ask(pair.a(), &["SET", "only-on-a", "1"]);
-    for number in 0..50 {
-        ask(pair.b(), &["SET", &format!("only-on-b:{number}"), "1"]);
-    }
-    pair
-}
-
 #[test]
 fn it_waits_quietly_for_a_dead_peer_and_follows_as_soon_as_that_serves() {
     let pair = Pair::new(Version::Own);
@@ -54,7 +42,7 @@ fn it_waits_quietly_for_a_dead_peer_and_follows_as_soon_as_that_serves() {
 
 #[test]
 fn what_only_the_local_redis_has_is_kept_before_it_is_dropped() {
-    let pair = diverged("");
+    let pair = Pair::diverged("");
     let ran = run(pair.a(), "redis_backup", &[]);
     assert_eq!(ran.code, Some(0), "{}", ran.said);
     pair.until_serves(pair.b());
@@ -68,7 +56,7 @@ fn what_only_the_local_redis_has_is_kept_before_it_is_dropped() {
 #[test]
 fn nothing_is_dropped_where_it_can_not_be_kept() {
     for broken in ["/proc/nowhere", "/etc/keepalived/redis-ha.toml"] {
-        let pair = diverged(&format!("[rollback]\ndir = \"{broken}\""));
+        let pair = Pair::diverged(&format!("[rollback]\ndir = \"{broken}\""));
         let _backup = start(pair.a(), "redis_backup");
         let refused = || journal(pair.a()).contains(&format!("keeping a rollback file in {broken}"));
         wait::until("it says why", SOON, refused).unwrap_or_else(|error| panic!("{error}\n{}", pair.story()));
@@ -79,7 +67,7 @@ fn nothing_is_dropped_where_it_can_not_be_kept() {
 
 #[test]
 fn nothing_is_dropped_where_redis_cli_is_missing() {
-    let pair = diverged("");
+    let pair = Pair::diverged("");
     pair.a().sh("mount --bind /etc/keepalived/redis.pass $(readlink -f /usr/bin/redis-cli)").expect("hidden");
     let _backup = start(pair.a(), "redis_backup");
     let said = || journal(pair.a()).contains("redis-cli");
@@ -90,7 +78,7 @@ fn nothing_is_dropped_where_redis_cli_is_missing() {
 
 #[test]
 fn a_follow_that_is_refused_does_not_fill_the_directory_with_files() {
-    let pair = diverged("[rollback]\nkeep = 2");
+    let pair = Pair::diverged("[rollback]\nkeep = 2");
     pair.a().sh(&format!("mkdir -p {ROLLBACK} && echo > {ROLLBACK}/20200101T000000.000-old.rdb")).expect("written");
     // SLAVEOF is refused, the dump is not.
     ask(pair.a(), &["ACL", "SETUSER", "default", "-slaveof"]);
@@ -106,7 +94,7 @@ fn a_follow_that_is_refused_does_not_fill_the_directory_with_files() {
 
 #[test]
 fn writes_acknowledged_while_the_data_is_being_kept_are_in_the_file_or_survive() {
-    let pair = diverged("");
+    let pair = Pair::diverged("");
     // Whatever is written to a from now on, b has gone on further.
     ask(pair.b(), &["SET", "big", &"x".repeat(16_000_000)]);
     // The dump is begun late, as Redis does by default. The VIP is back on a: a thawed host, a healed partition.
@@ -159,7 +147,7 @@ fn before_6_2_writes_taken_while_a_silent_peer_was_waited_for_are_not_lost_when_
 
 #[test]
 fn a_killed_backup_leaves_its_redis_as_it_was_or_following() {
-    let pair = diverged("");
+    let pair = Pair::diverged("");
     ask(pair.a(), &["CONFIG", "SET", "repl-diskless-sync-delay", "3"]);
     for moment in 0..20 {
         // What is the other's to do is left to it for 5 s; then it begins.

@@ -51,6 +51,18 @@ impl Pair {
         pair
     }
 
+    /// a was master, b was promoted without it and serves; each has writes that the other lacks, b more.
+    pub fn diverged(more: &str) -> Pair {
+        let pair = Pair::with(Version::Own, more);
+        ask(pair.b(), &["SLAVEOF", "NO", "ONE"]);
+        pair.vip(pair.b());
+        ask(pair.a(), &["SET", "only-on-a", "1"]);
+        for number in 0..50 {
+            ask(pair.b(), &["SET", &format!("only-on-b:{number}"), "1"]);
+        }
+        pair
+    }
+
     fn blank(version: Version, more: &str) -> Result<Pair> {
         let lab = Lab::new(Settings::default())?;
         let pair = Pair { lab, version };

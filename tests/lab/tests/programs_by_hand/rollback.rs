@@ -8,18 +8,6 @@ use lab::wait;
 use crate::pair::{Pair, ROLLBACK, SOON, Version, ask, info, journal};
 use crate::runs::{run, start, start_and_kill};
 
-/// a was master, b was promoted without it and serves; each has writes that the other lacks, b more.
-fn diverged(more: &str) -> Pair {
-    let pair = Pair::with(Version::Own, more);
-    ask(pair.b(), &["SLAVEOF", "NO", "ONE"]);
-    pair.vip(pair.b());
-    ask(pair.a(), &["SET", "only-on-a", "1"]);
-    for number in 0..50 {
-        ask(pair.b(), &["SET", &format!("only-on-b:{number}"), "1"]);
-    }
-    pair
-}
-
 fn files(pair: &Pair, extension: &str) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(pair.a().file(ROLLBACK)).into_iter().flatten().flatten();
     let paths = entries.map(|entry| entry.path());
@@ -42,7 +30,7 @@ fn until_refused(pair: &Pair, why: &str) {
 
 #[test]
 fn the_text_beside_a_file_says_what_it_is() {
-    let pair = diverged("");
+    let pair = Pair::diverged("");
     follow(&pair);
     let (rdb, json) = (files(&pair, "rdb"), files(&pair, "json"));
     assert_eq!((rdb.len(), json.len()), (1, 1), "{rdb:?} {json:?}");
@@ -75,7 +63,7 @@ fn the_text_beside_a_file_says_what_it_is() {
 
 #[test]
 fn a_file_that_is_damaged_is_none_and_nothing_is_dropped() {
-    let pair = diverged("");
+    let pair = Pair::diverged("");
     // The real one, and then a full disk, a bad one, a kill: the end is missing.
     let script = "#!/bin/sh\n/usr/local/bin/real-redis-cli \"$@\" || exit\n\
         for file; do :; done\ntruncate -s -9 \"$file\"\n";
@@ -89,14 +77,14 @@ fn a_file_that_is_damaged_is_none_and_nothing_is_dropped() {
 
 #[test]
 fn nothing_is_dropped_where_the_file_can_not_be_verified() {
-    let pair = diverged("");
+    let pair = Pair::diverged("");
     pair.a().sh("mount --bind /etc/keepalived/redis.pass $(readlink -f /usr/bin/redis-check-rdb)").expect("hidden");
     until_refused(&pair, "redis-check-rdb");
 }
 
 #[test]
 fn nothing_is_dropped_where_the_disk_is_too_small() {
-    let pair = diverged("");
+    let pair = Pair::diverged("");
     pair.a().sh(&format!("mkdir -p {ROLLBACK} && mount -t tmpfs -o size=64k none {ROLLBACK}")).expect("mounted");
     until_refused(&pair, "bytes are free");
     pair.a().sh(&format!("umount {ROLLBACK}")).expect("unmounted");
@@ -113,7 +101,7 @@ fn always_keeps_what_is_contained_too_and_never_keeps_nothing_and_says_so() {
     follow(&pair);
     assert_eq!(files(&pair, "rdb").len(), 1, "{}", pair.story());
 
-    let pair = diverged("[rollback]\nmode = \"never\"");
+    let pair = Pair::diverged("[rollback]\nmode = \"never\"");
     follow(&pair);
     assert!(files(&pair, "rdb").is_empty());
     assert!(journal(pair.a()).contains("rollback.mode is never"), "{}", pair.story());
@@ -121,7 +109,7 @@ fn always_keeps_what_is_contained_too_and_never_keeps_nothing_and_says_so() {
 
 #[test]
 fn the_same_data_is_kept_once_however_often_the_program_is_killed() {
-    let pair = diverged("[rollback]\nkeep = 2");
+    let pair = Pair::diverged("[rollback]\nkeep = 2");
     // The dump is done, SLAVEOF is refused: each run comes as far as that.
     ask(pair.a(), &["ACL", "SETUSER", "default", "-slaveof"]);
     for _ in 0..3 {
@@ -142,7 +130,7 @@ fn the_same_data_is_kept_once_however_often_the_program_is_killed() {
 #[test]
 fn a_replica_without_a_link_keeps_data_of_its_own_before_it_follows() {
     for by_kill in [false, true] {
-        let pair = diverged("");
+        let pair = Pair::diverged("");
         ask(pair.a(), &["CONFIG", "SET", "repl-diskless-sync-delay", "1"]);
         ask(pair.a(), &["SLAVEOF", "127.0.0.1", "1"]);
         if by_kill {
