@@ -167,13 +167,17 @@ fn keep(
     Ok(())
 }
 
-/// A replica without a link gives nobody a copy of its data (NOMASTERLINK), so it is a master for as long as that takes.
-/// Its writes are stopped. Not while another node follows it: that one would drop its own data for ours.
+/// A replica without a link gives nobody a copy of its data (R25), so it is a master for as long as that takes, its
+/// writes stopped. What follows it would drop its own data for ours, and is parked first: its own program takes it from
+/// there.
 fn stand_alone(program: &mut Program, turn: &Turn, mine: &Observation) -> Result<(), Trouble> {
     let (local, command) = (program.local, program.config.timing.command);
     let view = program.look(false);
-    if let Some(node) = view.peers.iter().find(|node| node.seen.as_ref().is_ok_and(|seen| seen.follows(local))) {
-        return Err(failed("keeping the data of", local, format!("{} still follows it", node.address)));
+    for node in view.peers.iter().filter(|node| node.seen.as_ref().is_ok_and(|seen| seen.follows(local))) {
+        turn.check()?;
+        let parked = program.survey.local_and(node.address).and_then(|(_, peer)| handover::park(peer, command));
+        parked.map_err(|failure| failed("parking", node.address, failure))?;
+        program.journal.line(&format!("made {} a replica of nobody: it follows this node", node.address), &[]);
     }
     let server = program.survey.local().map_err(|failure| failed("connecting to", local, failure))?;
     let mut side = Side { server, address: local, version: mine.version };

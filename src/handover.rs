@@ -268,6 +268,15 @@ pub fn follow_again(server: &mut Server, host: &str, port: u16, command: Duratio
     server.call(cmd("SLAVEOF").arg(host).arg(port), Deadline::after(command)).map(|_: Value| ())
 }
 
+/// Makes a replica follow nobody: it keeps its data, takes no writes, and waits.
+///
+/// # Errors
+/// The [`Failure`].
+pub fn park(server: &mut Server, command: Duration) -> Result<(), Failure> {
+    // Nobody listens there.
+    follow_again(server, "127.0.0.1", 1, command)
+}
+
 /// Disconnects the ordinary clients of a demoted Redis: their connections lead to a replica now.
 ///
 /// # Errors

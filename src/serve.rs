@@ -16,8 +16,6 @@ use crate::turn::{Ended, Turn};
 const TICK: Duration = Duration::from_millis(20);
 /// Writes are held this long at a time while it is not known whether the local data is old.
 const HOLD: Duration = Duration::from_millis(1500);
-/// Nobody listens there: what follows it keeps its data and waits.
-const NOBODY: (&str, u16) = ("127.0.0.1", 1);
 /// For an older program to leave its step: its commands have deadlines of their own.
 const ACT_WAIT: Duration = Duration::from_secs(3);
 
@@ -234,7 +232,7 @@ fn park(program: &mut Program, turn: &Turn, node: SocketAddr, why: &str) -> Resu
         true => program.survey.local(),
         false => program.survey.local_and(node).map(|(_, peer)| peer),
     };
-    let parked = server.and_then(|server| handover::follow_again(server, NOBODY.0, NOBODY.1, command));
+    let parked = server.and_then(|server| handover::park(server, command));
     parked.map_err(|failure| failed("parking", node, failure))?;
     program.journal.line(&format!("made {node} a replica of nobody for the moment: {why}"), &[("peer", &node)]);
     Ok(())
