@@ -7,7 +7,7 @@
 # Installs what is missing first (Debian), needs no terminal, and leaves nothing
 # running, mounted or lying about but target/. Stops at the first step that
 # fails, with all that it said. In the environment: LIMIT, the seconds for
-# everything (1740); KEEP=1 leaves the disks and logs of hosts after a failure.
+# everything (2700); KEEP=1 leaves the disks and logs of hosts after a failure.
 set -uo pipefail
 # shellcheck source=tests/needs.sh
 . "$(dirname -- "$0")/needs.sh"
@@ -20,7 +20,7 @@ for step in "$@"; do
     esac
 done
 if [ "$(id -u)" != 0 ]; then die "not root: run it with sudo"; fi
-if [ -z "${APART:-}" ]; then apart "${LIMIT:-1740}" "$tree/tests/run.sh" "$@"; fi
+if [ -z "${APART:-}" ]; then apart "${LIMIT:-2700}" "$tree/tests/run.sh" "$@"; fi
 
 wanted=" ${*:-$STEPS} "
 export CARGO_TERM_COLOR=never
@@ -55,16 +55,16 @@ step() {
     say "   $name: ok ($((SECONDS - began)) s)"
 }
 
-# run_tests DIR CARGO-ARGUMENT...: cargo builds the tests as the user who called
-# sudo; only the tests themselves run as root, in DIR as cargo would.
+# run_tests DIR THREADS CARGO-ARGUMENT...: cargo builds the tests as the user who
+# called sudo; only the tests themselves run as root, in DIR as cargo would.
 run_tests() {
-    local dir=$1 test failed=0
-    shift
+    local dir=$1 threads=$2 test failed=0
+    shift 2
     built_by test --no-run "$@" >"$scratch/tests" || return
     while IFS= read -r test; do
         case $test in */deps/*) ;; *) continue ;; esac
         echo "running $test"
-        (cd -- "$dir" && CARGO_MANIFEST_DIR=$dir "$test" --test-threads 2) || failed=1
+        (cd -- "$dir" && CARGO_MANIFEST_DIR=$dir "$test" --test-threads "$threads") || failed=1
     done <"$scratch/tests"
     [ -s "$scratch/tests" ] && [ $failed = 0 ]
 }
@@ -77,7 +77,7 @@ step_shell() {
         xargs -0 shellcheck -x .ci/run
 }
 step_programs() { "$tree/install.sh" --destdir "$scratch/built"; }
-step_unit() { run_tests "$tree" --package keepalived-redis; }
+step_unit() { run_tests "$tree" 2 --package keepalived-redis; }
 # From a copy: they run install.sh as nobody too, who may not enter where $tree is.
 step_install() {
     mkdir "$scratch/tree" || return
@@ -86,7 +86,8 @@ step_install() {
 }
 step_lab() {
     export LAB_BIN_DIR=$programs TMPDIR=$scratch/hosts
-    run_tests "$tree/tests/lab" --release --package lab
+    # More than most machines have processors: hosts mostly wait.
+    run_tests "$tree/tests/lab" 3 --release --package lab
 }
 
 install_packages keepalived:keepalived redis-server:redis-server redis-cli:redis-tools \
@@ -112,5 +113,5 @@ case $wanted in *' install '* | *' lab '*) wanted="$wanted programs " ;; esac
 step programs "release build of the programs, as install.sh does it"
 step unit "the package's own tests" '^test result: .* [1-9][0-9]* passed|FAILED'
 step install "install.sh on machines of their own" '^[0-9]+ (passed|skipped)'
-step lab "real keepalived and real Redis on hosts of their own (about ten minutes)" '^test '
+step lab "real keepalived and real Redis on hosts of their own (about a quarter of an hour)" '^test '
 say "all passed in $SECONDS s"
