@@ -198,8 +198,12 @@ impl View {
 
     /// It is master by our own doing, in this run, and has followed nobody since.
     pub fn served_this_run(&self, local: &Observation) -> bool {
-        let replid = &local.replication.lineage.replid;
-        self.memory.served.as_ref().is_some_and(|s| s.run_id == local.run_id && s.replid == *replid)
+        let lineage = &local.replication.lineage;
+        // The first replica of a master without a backlog makes it rename its history (R28), and leaves no elder name;
+        // to have followed somebody does.
+        let renamed = local.is_master() && lineage.replid2.is_none() && holds(Rule::RenamedHistoryIsKnown);
+        let served = self.memory.served.as_ref().filter(|served| served.run_id == local.run_id);
+        served.is_some_and(|served| served.replid == lineage.replid || renamed)
     }
 
     fn synced_this_run(&self, local: &Observation) -> bool {

@@ -34,6 +34,8 @@ pub enum Rule {
     UnknownLosesToMaster,
     /// What this node remembers of the present run counts where nothing else does.
     MemoryCounts,
+    /// A master that has renamed its history since it became one is still the one that it was.
+    RenamedHistoryIsKnown,
     /// `redis_master` does nothing while the VIP is at another node.
     VipDecides,
     /// The role is taken from a living master only by a replica that is in sync.

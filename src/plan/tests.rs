@@ -92,6 +92,13 @@ fn served(mut view: View) -> View {
     view
 }
 
+/// It served in this run, under another name of its history.
+fn renamed(view: View) -> View {
+    let mut view = served(view);
+    view.memory.served.as_mut().expect("just set").replid = id('w');
+    view
+}
+
 fn synced(mut view: View, replid: char) -> View {
     view.memory.synced = Some(Synced { run_id: id('1'), replid: id(replid), peer: b(), at: String::new() });
     view
@@ -214,6 +221,12 @@ fn a_master_with_the_vip_stands_unless_a_peer_has_more() {
             "done",
         ),
         ("serving, peer gone", served(view(master('x', 50), GONE, Vip::Here)), "done"),
+        ("it served, and its history got another name", renamed(view(master('x', 50), GONE, Vip::Here)), "done"),
+        (
+            "it served, followed, and was promoted",
+            renamed(view(out_of(master('z', 9), 'y', 5), GONE, Vip::Here)),
+            "hold",
+        ),
         ("restarted, peer silent", view(master('x', 50), GONE, Vip::Here), "hold"),
         ("restarted, peer silent for long", alone(view(master('x', 50), GONE, Vip::Here)), "done"),
         ("woken from a freeze, the peer was promoted", served(view(master('x', 50), fork(90), Vip::Here)), "follow"),
