@@ -10,7 +10,7 @@ use crate::ticket::State;
 
 const DEADLINE: Millis = 400;
 const SECOND_LOOK: Millis = 50;
-const ORPHANED: Millis = 3000;
+const ORPHANED: Millis = 8000;
 
 /// One run of a check that the keepalived `instance` started.
 pub async fn run(mut program: Program, instance: u64, is_eligible: bool) {

@@ -1,9 +1,11 @@
 //! What goes wrong, and how it is repaired.
 
 use super::data::Millis;
+use super::host::Delivery;
 use super::random::Random;
-use super::server::{Command, Persistence};
-use super::world::{Boot, Delivery, Setup, World, address, vip};
+use super::server::Command;
+use super::setup::Setup;
+use super::world::{World, address, vip};
 
 /// What a person does by hand to a replica.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,6 +43,8 @@ pub enum Fault {
     Notifications(usize, Delivery),
     /// redis_master can't be run.
     NoMasterProgram(usize),
+    /// A check of the operator's own fails: FAULT.
+    OtherCheck(usize),
     Hand(usize, ByHand),
     /// All at once.
     PowerOfAll,
@@ -58,7 +62,7 @@ impl Timed {
     pub fn random(random: &mut Random, setup: &Setup, from: Millis, to: Millis) -> Timed {
         let node = random.below(setup.nodes as u64) as usize;
         let other = (node + 1 + random.below(setup.nodes as u64 - 1) as usize) % setup.nodes;
-        let delivery = random.one_of(&[Delivery::Lost, Delivery::Late, Delivery::Twice]);
+        let delivery = random.one_of(&[Delivery::Lost, Delivery::Late, Delivery::Twice, Delivery::Hung]);
         let hand = random.one_of(&[ByHand::NoOne, ByHand::OfItself, ByHand::OfTheVip, ByHand::OfNobody]);
         let faults = [
             Fault::KillRedis(node),
@@ -80,6 +84,7 @@ impl Timed {
             Fault::KillPrograms(node),
             Fault::Notifications(node, delivery),
             Fault::NoMasterProgram(node),
+            Fault::OtherCheck(node),
             Fault::Hand(node, hand),
             Fault::PowerOfAll,
         ];
@@ -129,6 +134,7 @@ impl World {
             Fault::KillPrograms(node) => self.kill_programs(node),
             Fault::Notifications(node, delivery) => self.nodes[node].delivery = Some(delivery),
             Fault::NoMasterProgram(node) => self.nodes[node].no_master_program = true,
+            Fault::OtherCheck(node) => self.nodes[node].barred = true,
             Fault::Hand(node, hand) => self.by_hand(node, hand),
         }
     }
@@ -155,8 +161,14 @@ impl World {
             Fault::Lossy(a, b) => self.wire(a, b, |wire| wire.lossy = false),
             Fault::SlowStream(node) => self.nodes[node].slow_stream = 0,
             Fault::StopKeepalived(node) | Fault::KillKeepalived(node) => self.start_keepalived(node),
-            Fault::Notifications(node, _) => self.nodes[node].delivery = None,
+            Fault::Notifications(node, delivery) => {
+                self.nodes[node].delivery = None;
+                if delivery == Delivery::Hung {
+                    self.kill_programs(node);
+                }
+            }
             Fault::NoMasterProgram(node) => self.nodes[node].no_master_program = false,
+            Fault::OtherCheck(node) => self.nodes[node].barred = false,
             Fault::KillVrrpChild(_) | Fault::KillPrograms(_) | Fault::Hand(..) => {}
         }
     }
@@ -164,12 +176,18 @@ impl World {
     /// Everything that a person or the machines' own supervision brings back.
     pub fn repair(&mut self) {
         self.tell(|| "--- everything is repaired".to_string());
+        for node in 0..self.nodes.len() {
+            if self.nodes[node].delivery == Some(Delivery::Hung) {
+                self.kill_programs(node);
+            }
+        }
         for a in 0..self.nodes.len() {
             self.isolate(a, false);
             self.wires[a].iter_mut().for_each(|wire| wire.lossy = false);
             self.thaw(a);
             let node = &mut self.nodes[a];
             (node.no_clients, node.slow_stream, node.delivery, node.no_master_program) = (false, 0, None, false);
+            node.barred = false;
             (node.redis.hung, node.redis.busy_until) = (false, 0);
             self.power_on(a);
             self.start_redis(a);
@@ -229,30 +247,5 @@ impl World {
             ByHand::OfNobody => Some(address(9)),
         };
         let _ = self.obey(node, Command::Slaveof(of));
-    }
-}
-
-impl Setup {
-    pub fn random(random: &mut Random) -> Setup {
-        Setup {
-            nodes: if random.chance(70) { 2 } else { 3 },
-            nopreempt: random.chance(35),
-            boot: random.one_of(&[Boot::AsConfigured, Boot::ReplicaOfNobody]),
-            persistence: random.one_of(&[
-                Persistence::Aof,
-                Persistence::Aof,
-                Persistence::Aof,
-                Persistence::Rdb,
-                Persistence::Rdb,
-                Persistence::Nothing,
-            ]),
-            terms: random.chance(85),
-            backlog: random.one_of(&[1 << 20, 1 << 20, 2000]),
-            copying: random.one_of(&[200, 1000, 8000]),
-            keeping: random.one_of(&[100, 700, 4000]),
-            writing: random.one_of(&[50, 100, 200]),
-            lag: random.one_of(&[0, 50, 100]),
-            pace: random.one_of(&[3, 12, 30]),
-        }
     }
 }

@@ -6,7 +6,7 @@ use super::data::Millis;
 use super::handover::{failed, observed};
 use super::program::{COMMAND, Program, Trouble};
 use super::server::Command;
-use super::world::address;
+use super::world::{NOBODY, address};
 use crate::info::Observation;
 use crate::plan::{self, View};
 
@@ -107,22 +107,26 @@ impl Program {
         Ok(())
     }
 
-    /// A replica without a link gives nobody a copy of its data: it is a master for as long as that takes.
+    /// A replica without a link gives nobody a copy of its data: it is a master for as long as that takes. What follows
+    /// it would drop its own data for ours, and is parked first.
     async fn stand_alone(&mut self) -> Result<(), Trouble> {
         let view = self.look(false).await;
-        let follows = |node: &plan::Node| node.seen.as_ref().is_ok_and(|seen| seen.follows(address(self.node)));
-        if view.peers.iter().any(follows) {
-            return Err(failed("another node still follows it"));
+        for peer in
+            view.peers.iter().filter(|peer| peer.seen.as_ref().is_ok_and(|seen| seen.follows(address(self.node))))
+        {
+            self.check_turn()?;
+            let peer = self.world.borrow().resolve(self.node, peer.address).unwrap_or(self.node);
+            self.order(peer, Command::Slaveof(Some(NOBODY))).await?;
         }
         self.promote(self.node).await.map(|_| ())
     }
 
     async fn dump(&mut self, run_id: &str, held: &mut Held) -> Result<(), Trouble> {
-        let data = self.world.borrow().nodes[self.node].redis.data.clone();
+        let data = self.world.borrow_mut().dumped(self.node);
         let done = self.now() + self.world.borrow().setup.keeping;
         while self.now() < done {
             let next = RENEW.min(done - self.now());
-            self.world.borrow_mut().nodes[self.node].redis.dumped_until = self.now() + next;
+            self.world.borrow_mut().nodes[self.node].redis.dumped_until = self.now() + next + 500;
             self.pause(next).await;
             if held.ends.is_some() {
                 let _ = self.stop_writes(held).await;

@@ -1,7 +1,8 @@
 //! What must be so: which writes were acknowledged, where they are, and what the pair has done that it must not.
 
 use super::data::{Millis, Writes};
-use super::world::{Boot, Contact, TICK, World, address};
+use super::setup::Boot;
+use super::world::{Contact, TICK, World, address};
 use crate::lineage::{Relation, compare};
 use crate::term::Order;
 
@@ -36,7 +37,8 @@ pub struct Ledger {
     pub violations: Vec<String>,
     /// When the VIP came to which node.
     pub moves: Vec<(Millis, usize)>,
-    pub faults: u32,
+    /// How often a node became eligible, or ceased to be.
+    pub flips: usize,
     /// When a Redis became or ceased to be master.
     pub roles: Vec<Millis>,
     pub last_ack: Millis,
@@ -147,7 +149,7 @@ impl World {
 
     /// Who is an ancestor of whom.
     pub(super) fn judge(&mut self) {
-        if self.now % COMPARE != 0 {
+        if !self.now.is_multiple_of(COMPARE) {
             return;
         }
         // VRRP has no answer where not everybody hears everybody.

@@ -22,6 +22,7 @@ pub struct Fork {
     pub at: Millis,
     pub state: Option<State>,
     pub eligible: bool,
+    pub pid: Pid,
 }
 
 pub struct Process {
@@ -29,7 +30,6 @@ pub struct Process {
     pub parent: u64,
     pub terminated: bool,
     pub asleep_until: Millis,
-    pub is_check: bool,
 }
 
 /// As in `ticket`: pids grow in the order of the starts.
@@ -101,9 +101,11 @@ pub async fn step() {
     .await;
 }
 
+type Work = Pin<Box<dyn Future<Output = ()>>>;
+
 /// All programs that run.
 #[derive(Default)]
-pub struct Tasks(Vec<(Pid, Pin<Box<dyn Future<Output = ()>>>)>);
+pub struct Tasks(Vec<(Pid, Work)>);
 
 impl Tasks {
     /// Starts what is due, and lets every program take some steps.
@@ -159,13 +161,11 @@ impl Tasks {
             if !here.nodes[fork.node].lives() {
                 continue;
             }
-            here.next_pid += 1;
-            let (me, parent) = (here.next_pid, here.nodes[fork.node].keepalived.instance);
-            let is_check = fork.state.is_none();
-            let process = Process { node: fork.node, parent, terminated: false, asleep_until: 0, is_check };
+            let (me, parent) = (fork.pid, here.nodes[fork.node].keepalived.instance);
+            let process = Process { node: fork.node, parent, terminated: false, asleep_until: 0 };
             here.processes.insert(me, process);
             let program = Program::new(Rc::clone(world), me, fork.node, here.now);
-            let future: Pin<Box<dyn Future<Output = ()>>> = match fork.state {
+            let future: Work = match fork.state {
                 None => Box::pin(check::run(program, parent, fork.eligible)),
                 Some(State::Master) => Box::pin(serve::notified(program)),
                 Some(State::Stop) => Box::pin(yielding::stopped(program)),

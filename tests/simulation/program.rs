@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::data::Millis;
 use super::processes::{Pid, Shared, step};
 use super::server::Command;
-use super::world::{Contact, World, address};
+use super::world::{Contact, address};
 use crate::info::Observation;
 use crate::memory::{Served, Synced};
 use crate::plan::{Node, View, Vip};
@@ -20,8 +20,6 @@ pub const ALONE_AFTER: Millis = 20_000;
 /// For an older program to leave its step.
 const ACT_WAIT: Millis = 3000;
 const MAX_LAG: u64 = 1 << 20;
-/// Three deaths within ten minutes count for half an hour.
-const FLAP: (usize, Millis, Millis) = (3, 600_000, 1_800_000);
 
 /// A newer notification came, or SIGTERM.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -190,7 +188,7 @@ impl Program {
         let mut seen: Vec<Option<Result<Observation, Failure>>> = vec![None; nodes];
         let mut longest = 0;
         for to in order {
-            if self.world.borrow_mut().random.chance(20) {
+            while self.world.borrow_mut().random.chance(20) {
                 step().await;
             }
             let (answer, took) = self.ask_now(to);
@@ -285,44 +283,4 @@ impl Program {
 
 fn denied(code: &'static str) -> Failure {
     Failure::Denied(Denial { code: code.to_string(), text: String::new() })
-}
-
-impl World {
-    /// As `memory::Store::spell`: whole seconds, and a break of more than five of them begins anew.
-    pub fn spell(&mut self, node: usize, name: &'static str, is_so: bool) -> Millis {
-        let now = self.now / 1000;
-        let node = &mut self.nodes[node];
-        if !is_so {
-            node.spells.remove(name);
-            return 0;
-        }
-        let kept = node.spells.get(name).filter(|(boot, _, last)| *boot == node.boot && now - last <= 5);
-        let since = kept.map_or(now, |(_, since, _)| *since);
-        node.spells.insert(name, (node.boot, since, now));
-        (now - since) * 1000
-    }
-
-    /// As `failures`: a new run shows a death that nobody counted.
-    pub fn seen_alive(&mut self, node: usize, run_id: &str) {
-        let now = self.now;
-        let life = self.nodes[node].life.replace((run_id.to_string(), false));
-        if life.is_some_and(|(run, counted)| run != run_id && !counted) {
-            self.nodes[node].deaths.push(now);
-        }
-    }
-
-    pub fn seen_dead(&mut self, node: usize) {
-        let now = self.now;
-        let node = &mut self.nodes[node];
-        if let Some((_, counted)) = node.life.as_mut().filter(|(_, counted)| !*counted) {
-            *counted = true;
-            node.deaths.push(now);
-        }
-    }
-
-    fn flapping(&self, node: usize) -> Option<Duration> {
-        let deaths = &self.nodes[node].deaths;
-        let last = *deaths.windows(FLAP.0).rfind(|group| group[FLAP.0 - 1] - group[0] <= FLAP.1)?.last()?;
-        (last + FLAP.2).checked_sub(self.now).map(Duration::from_millis)
-    }
 }

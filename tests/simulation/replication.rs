@@ -3,7 +3,8 @@
 use super::data::Millis;
 use super::ledger::By;
 use super::server::{Link, Saved};
-use super::world::{Boot, Contact, World, address};
+use super::setup::Boot;
+use super::world::{Contact, World, address};
 
 /// A master that has said nothing for this long is given up (R3).
 const REPL_TIMEOUT: Millis = 60_000;
@@ -59,6 +60,10 @@ impl World {
     /// PSYNC; `None` where it is refused.
     fn connect(&mut self, node: usize, source: usize) -> Option<Link> {
         let now = self.now;
+        let theirs = &self.nodes[source].redis;
+        if theirs.is_master() && !theirs.is_loading(now) && now >= theirs.busy_until {
+            self.nodes[source].redis.attach(&mut self.histories);
+        }
         let (mine, theirs) = (&self.nodes[node].redis, &self.nodes[source].redis);
         if theirs.is_loading(now) || now < theirs.busy_until {
             return None;
@@ -83,6 +88,7 @@ impl World {
                 mine.session += 1;
             }
             mine.source = Some((source, run));
+            mine.backlog = true;
             return Some(up);
         }
         let begins = now + self.random.below(COPY_DELAY);
@@ -112,10 +118,13 @@ impl World {
         let redis = &mut self.nodes[node].redis;
         // It came back by itself with less, and its attached replica takes that (R8), and a replica of that one.
         let restarted = redis.source.is_some_and(|(from, then)| from == source && (then != run || wiped));
+        // As configured it also takes what it finds when somebody comes to an address where nobody was.
+        let restarted = restarted || configured && redis.source.is_none();
         redis.wiped = restarted && configured;
         let before = std::mem::take(&mut redis.data.writes);
         (redis.data, redis.replid, redis.offset) = (copy.data.clone(), copy.replid, copy.offset);
         redis.second = None;
+        redis.backlog = true;
         redis.backlog_from = copy.offset;
         redis.session += 1;
         redis.loading_until = loading;

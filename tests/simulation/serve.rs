@@ -2,6 +2,7 @@
 
 use super::data::Millis;
 use super::handover::observed;
+use super::host::Delivery;
 use super::processes::{Taken, step};
 use super::program::{ALONE_AFTER, Ended, Program, Trouble};
 use super::server::Command;
@@ -23,6 +24,9 @@ pub async fn notified(mut program: Program) {
     let taken = program.world.borrow_mut().take_turn(program.node, program.me, State::Master);
     let Taken::Mine(previous) = taken else { return };
     program.tell(|| "redis_master is at work".to_string());
+    while program.world.borrow().nodes[program.node].delivery == Some(Delivery::Hung) {
+        program.pause(1000).await;
+    }
     let mut held = false;
     let ended = work(&mut program, previous == Some(State::Master), &mut held).await;
     if held {

@@ -67,6 +67,8 @@ pub struct Redis {
     pub second: Option<(Id, i64)>,
     pub offset: i64,
     pub backlog_from: i64,
+    /// Without one nothing is counted: made when it first has a replica, or is one.
+    pub backlog: bool,
     pub data: Data,
     pub paused_until: Millis,
     /// What stands in redis.conf.
@@ -101,6 +103,7 @@ impl Redis {
             second: None,
             offset: 0,
             backlog_from: 0,
+            backlog: false,
             data: Data::default(),
             paused_until: 0,
             configured: of,
@@ -173,6 +176,9 @@ impl Redis {
     /// A change that a master makes: a write, a PING to its replicas, a term.
     pub fn change(&mut self, histories: &mut Histories, now: Millis, bytes: i64, change: Change) {
         self.data.apply(&change);
+        if !self.backlog {
+            return;
+        }
         self.offset += bytes;
         histories.write(self.replid, now, self.offset, change);
     }
@@ -194,6 +200,7 @@ impl Redis {
             }
             Command::Slaveof(of) if of == self.of => {}
             Command::Slaveof(Some(of)) => {
+                self.backlog |= self.is_master();
                 self.of = Some(of);
                 self.link = Link::Down(now);
                 self.session += 1;
@@ -207,6 +214,15 @@ impl Redis {
             }
         }
         Ok(())
+    }
+
+    /// The first replica: a backlog begins, and with it a history of a new name.
+    pub fn attach(&mut self, histories: &mut Histories) {
+        if !std::mem::replace(&mut self.backlog, true) {
+            self.replid = histories.begin(None, self.offset);
+            self.second = None;
+            self.backlog_from = self.offset;
+        }
     }
 
     /// What is left when the process ends. With `power` the host went with it.
@@ -240,6 +256,7 @@ impl Redis {
         self.second = None;
         self.offset = saved.offset;
         self.backlog_from = saved.offset;
+        self.backlog = saved.replid != 0;
         (self.replid, self.second) = match (saved.replid, of) {
             (0, _) => (histories.begin(None, 0), None),
             (replid, Some(_)) => (replid, None),

@@ -1,8 +1,9 @@
 //! keepalived: who holds the VIP, and which programs are called.
 
 use super::data::Millis;
+use super::host::Delivery;
 use super::processes::Fork;
-use super::world::{Delivery, World};
+use super::world::World;
 use crate::ticket::State;
 
 const ADVERT: Millis = 1000;
@@ -124,7 +125,8 @@ impl World {
             let unused = eligible && self.setup.nopreempt;
             if it.state != Vrrp::Off && now >= it.checks_at[index] && !unused {
                 it.checks_at[index] = now + 1000;
-                self.forks.push(Fork { node, at: now, state: None, eligible });
+                self.next_pid += 1;
+                self.forks.push(Fork { node, at: now, state: None, eligible, pid: self.next_pid });
             }
         }
         let it = &self.nodes[node].keepalived;
@@ -163,7 +165,6 @@ impl World {
         }
         let it = &mut self.nodes[node].keepalived;
         (it.state, it.vip, it.passes) = (Vrrp::Fault, false, 0);
-        self.ledger.faults += 1;
         self.tell(|| format!("node {node}: FAULT: {why}"));
         self.fork(node, State::Fault);
     }
@@ -210,9 +211,14 @@ impl World {
         match it.state {
             Vrrp::Backup if advert.priority == 0 => it.down_at = now + skew,
             Vrrp::Backup if nopreempt || advert.priority >= mine => it.down_at = now + 3 * ADVERT + skew,
-            Vrrp::Backup => it.down_at = it.down_at.min(now + skew),
+            // A lower one is not listened to: the timer runs on.
+            Vrrp::Backup => {}
             Vrrp::Master if advert.priority == 0 => it.advert_at = now,
-            Vrrp::Master if beaten => self.become_backup(node),
+            Vrrp::Master if beaten => {
+                // vrrp_higher_prio_send_advert: the other one learns that this node has served.
+                self.advertise(node, mine);
+                self.become_backup(node);
+            }
             Vrrp::Master => {
                 it.announced = now;
                 it.advert_at = now;
@@ -232,6 +238,7 @@ impl World {
 
     /// What a check found; one that another keepalived started does not count.
     pub fn checked(&mut self, node: usize, instance: u64, eligible: bool, ok: bool, why: &str) {
+        let ok = ok && (eligible || !self.nodes[node].barred);
         let it = &mut self.nodes[node].keepalived;
         if it.instance != instance || it.state == Vrrp::Off {
             return;
@@ -239,6 +246,7 @@ impl World {
         if eligible {
             if it.eligible != ok {
                 it.eligible = ok;
+                self.ledger.flips += usize::from(self.now > 20_000);
                 self.tell(|| format!("node {node}: {} ({why})", if ok { "eligible" } else { "not eligible" }));
             }
             return;
@@ -254,19 +262,23 @@ impl World {
         }
     }
 
-    /// Calls a notify program, as far as the node's troubles let it.
+    /// Calls a notify program, as far as the node's troubles let it. What comes late was forked at once: its place
+    /// among the others is that of the fork.
     fn fork(&mut self, node: usize, state: State) {
-        let now = self.now;
+        let (now, troubled) = (self.now, self.setup.troubled);
         if state == State::Master && self.nodes[node].no_master_program {
             return;
         }
         let mut starts = vec![now];
-        match self.nodes[node].delivery.filter(|_| self.random.chance(50)) {
+        match self.nodes[node].delivery.filter(|_| self.random.chance(troubled)) {
             Some(Delivery::Lost) => starts.clear(),
+            Some(Delivery::Hung) | None => {}
             Some(Delivery::Late) => starts = vec![now + self.random.below(3000)],
             Some(Delivery::Twice) => starts.push(now + self.random.below(1000)),
-            None => {}
         }
-        self.forks.extend(starts.into_iter().map(|at| Fork { node, at, state: Some(state), eligible: false }));
+        for at in starts {
+            self.next_pid += 1;
+            self.forks.push(Fork { node, at, state: Some(state), eligible: false, pid: self.next_pid });
+        }
     }
 }

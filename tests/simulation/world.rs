@@ -3,15 +3,15 @@
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
-use super::data::{Change, Histories, Millis};
-use super::following::InFile;
+use super::data::{Change, Data, Histories, Millis};
+use super::host::Host;
 use super::ledger::Ledger;
-use super::processes::{Fork, Pid, Process, Ticket};
+use super::processes::{Fork, Pid, Process};
 use super::random::Random;
 use super::server::{Command, Persistence, Redis};
-use super::vrrp::{Advert, Keepalived};
+use super::setup::{Boot, Setup};
+use super::vrrp::Advert;
 use crate::info::Observation;
-use crate::memory::Memory;
 
 /// One step of the world. What takes less is done in one tick, in any order.
 pub const TICK: Millis = 50;
@@ -20,81 +20,10 @@ const WRITE: i64 = 60;
 /// A master PINGs its replicas this often (R5).
 const PING: (Millis, i64) = (10_000, 14);
 
-/// What a Redis is when it starts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Boot {
-    /// What redis.conf says, which is what was written there last.
-    AsConfigured,
-    /// A replica of the first other node (R8).
-    ReplicaOfOther,
-    /// A replica of an address where nobody listens.
-    ReplicaOfNobody,
-}
-
-/// What stays the same in one run.
-#[derive(Clone, Debug)]
-pub struct Setup {
-    pub nodes: usize,
-    pub nopreempt: bool,
-    pub boot: Boot,
-    pub persistence: Persistence,
-    /// Redis 7: the data carries a term.
-    pub terms: bool,
-    /// Bytes.
-    pub backlog: i64,
-    /// A full copy, its delay of 5 s (R4) not counted.
-    pub copying: Millis,
-    /// A rollback file.
-    pub keeping: Millis,
-    /// Client writes are this far apart.
-    pub writing: Millis,
-    /// From master to replica.
-    pub lag: Millis,
-    /// A program takes from one to this many steps a tick.
-    pub pace: u64,
-}
-
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Wire {
     pub cut: bool,
     pub lossy: bool,
-}
-
-/// What becomes of the notifications of a node.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Delivery {
-    Lost,
-    Late,
-    Twice,
-}
-
-pub struct Node {
-    pub on: bool,
-    pub frozen: bool,
-    pub boot: u64,
-    /// Clients can't reach it.
-    pub no_clients: bool,
-    pub redis: Redis,
-    pub keepalived: Keepalived,
-    pub memory: Memory,
-    pub spells: BTreeMap<&'static str, (u64, Millis, Millis)>,
-    pub ticket: Option<Ticket>,
-    pub acting: Option<Pid>,
-    /// When the local Redis was found dead: for the anti-flap rule.
-    pub deaths: Vec<Millis>,
-    /// The run of the local Redis that was seen last, and whether its death has been counted.
-    pub life: Option<(String, bool)>,
-    pub in_file: Option<InFile>,
-    pub delivery: Option<Delivery>,
-    /// redis_master can't be run here.
-    pub no_master_program: bool,
-    pub slow_stream: Millis,
-}
-
-impl Node {
-    pub fn lives(&self) -> bool {
-        self.on && !self.frozen
-    }
 }
 
 /// How another Redis answers a connection.
@@ -111,7 +40,7 @@ pub struct World {
     pub now: Millis,
     pub setup: Setup,
     pub random: Random,
-    pub nodes: Vec<Node>,
+    pub nodes: Vec<Host>,
     pub wires: [[Wire; 3]; 3],
     pub histories: Histories,
     pub processes: BTreeMap<Pid, Process>,
@@ -136,30 +65,14 @@ impl World {
     pub fn new(setup: Setup, seed: u64, telling: bool) -> World {
         let mut histories = Histories::default();
         let boots_as = |node: usize| match (setup.boot, node) {
+            _ if setup.all_masters => None,
             (Boot::ReplicaOfNobody, _) => Some(NOBODY),
             (Boot::AsConfigured, 0) => None,
             (_, 0) => Some(address(1)),
             _ => Some(address(0)),
         };
-        let node = |index: usize, histories: &mut Histories| Node {
-            on: true,
-            frozen: false,
-            boot: 1,
-            no_clients: false,
-            redis: Redis::new(address(index), boots_as(index), histories),
-            keepalived: Keepalived::new(index),
-            memory: Memory::default(),
-            spells: BTreeMap::new(),
-            ticket: None,
-            acting: None,
-            deaths: Vec::new(),
-            life: None,
-            in_file: None,
-            delivery: None,
-            no_master_program: false,
-            slow_stream: 0,
-        };
-        let nodes = (0..setup.nodes).map(|index| node(index, &mut histories)).collect();
+        let redis = |node: usize, histories: &mut Histories| Redis::new(address(node), boots_as(node), histories);
+        let nodes = (0..setup.nodes).map(|node| Host::new(node, redis(node, &mut histories))).collect();
         World {
             now: 0,
             random: Random::new(seed),
@@ -201,7 +114,7 @@ impl World {
     /// What the Redis of a node says of itself.
     pub fn observe(&self, node: usize) -> Observation {
         let redis = &self.nodes[node].redis;
-        let attached = |other: &&Node| other.redis.of == Some(address(node)) && other.redis.link_is_up();
+        let attached = |other: &&Host| other.redis.of == Some(address(node)) && other.redis.link_is_up();
         let replicas = self.nodes.iter().filter(attached).count() + usize::from(self.now <= redis.dumped_until);
         redis.observation(self.now, self.setup.terms, u32::try_from(replicas).unwrap_or(0))
     }
@@ -238,8 +151,10 @@ impl World {
             if master_before || redis.is_master() {
                 self.ledger.roles.push(self.now);
             }
-            redis.source = None;
             let (offset, writes) = (redis.offset, redis.data.writes.len());
+            // Whoever gave the command has looked at this run of its master.
+            let source = self.nodes[node].redis.of.and_then(|of| self.resolve(node, of));
+            self.nodes[node].redis.source = source.map(|source| (source, self.nodes[source].redis.run));
             self.tell(|| format!("node {node}: Redis becomes {now} at offset {offset} with {writes} writes"));
         }
         result
@@ -263,8 +178,8 @@ impl World {
         let attached = self.nodes.iter().any(|other| other.redis.of == Some(address(node)) && other.redis.link_is_up());
         let aof = self.setup.persistence == Persistence::Aof;
         let saves = match aof {
-            true => now % 1000 == 0,
-            false => now % 20_000 == 0,
+            true => now.is_multiple_of(1000),
+            false => now.is_multiple_of(20_000),
         };
         let redis = &mut self.nodes[node].redis;
         if !redis.running || redis.hung {
@@ -288,7 +203,7 @@ impl World {
 
     /// Clients write wherever they find the VIP; each side of a partition has its own.
     fn clients(&mut self) {
-        if self.now % self.setup.writing != 0 {
+        if !self.now.is_multiple_of(self.setup.writing) {
             return;
         }
         let holds = |world: &World, node: usize| {
@@ -310,6 +225,15 @@ impl World {
                 self.client_writes(node);
             }
         }
+    }
+
+    /// What redis-cli --rdb gets; to Redis it is a replica.
+    pub fn dumped(&mut self, node: usize) -> Data {
+        let redis = &mut self.nodes[node].redis;
+        if redis.is_master() {
+            redis.attach(&mut self.histories);
+        }
+        redis.data.clone()
     }
 
     /// One write, acknowledged when the Redis there takes it.
@@ -348,7 +272,13 @@ impl World {
             Boot::ReplicaOfNobody => Some(NOBODY),
         };
         let loading = self.random.one_of(&[0, 50, 300, 2000]);
+        let loading = self.setup.loading[node].unwrap_or(loading);
         self.nodes[node].redis.start(&mut self.histories, self.now, of, loading);
+        if self.setup.boot == Boot::AsConfigured {
+            // Whatever it finds there, it takes: no program had a say.
+            let source = of.and_then(|of| self.resolve(node, of));
+            self.nodes[node].redis.source = source.map(|source| (source, 0));
+        }
         let keys = self.nodes[node].redis.data.writes.len();
         self.tell(|| {
             format!("node {node}: Redis starts with {keys} writes, replica of {of:?}, loading for {loading} ms")

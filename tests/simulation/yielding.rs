@@ -40,9 +40,6 @@ async fn work(program: &mut Program) -> Result<(), Ended> {
     loop {
         program.check_turn()?;
         let view = program.look(true).await;
-        if view.local.seen.as_ref().is_ok_and(|seen| !seen.is_master()) {
-            program.forget_served();
-        }
         let waited = program.unchanged_for(&view);
         let next = plan::yield_role(&view, waited, GRACE);
         let kind = format!("{next:?}").chars().filter(|c| !c.is_ascii_digit()).collect();
