@@ -22,6 +22,10 @@ const SECOND_LOOK: Duration = Duration::from_millis(50);
 /// than the other node's `redis_backup` waits before it gives the role up to such a node, for that repairs it too.
 const ORPHANED: Duration = Duration::from_secs(8);
 
+/// A wrong role with nobody at work on it fails for so many seconds, and then passes for as many, and so on: the program
+/// that FAULT should have started was killed or lost, and only the way out of FAULT starts the next one.
+const UNREPAIRED: u64 = 5;
+
 /// What a check found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Verdict {
@@ -91,6 +95,7 @@ fn role_verdict(config: &Config, mut survey: Survey, seen: &Observation, deadlin
     // The everyday answers cost no look at the peer.
     if !may_be_wrong(config, seen, &store, holds_vip) {
         store.spell("orphaned.toml", false);
+        store.spell("unrepaired.toml", false);
         return None;
     }
     // Half of the time, so that a peer that does not answer leaves some for the second look.
@@ -122,12 +127,13 @@ fn judge(config: &Config, store: &Store, view: &View) -> Option<String> {
     let ticket = ticket::read(&config.memory_dir).ok().flatten();
     let here = view.vip == Vip::Here;
     let at_work = ticket.as_ref().is_some_and(|ticket| (ticket.state == State::Master) == here && ticket.is_at_work());
-    let in_fault = ticket.as_ref().is_some_and(|ticket| ticket.state == State::Fault);
-    let wrong = plan::wrong_role(view, at_work, in_fault);
+    let wrong = plan::wrong_role(view, at_work);
     // The VIP is here and no MASTER was notified: in a moment, or never, where redis_master can't be run.
     let coming = here && !ticket.is_some_and(|ticket| ticket.state == State::Master);
     let orphaned = store.spell("orphaned.toml", wrong.is_some() && coming);
-    wrong.filter(|_| !coming || orphaned >= ORPHANED)
+    let wrong = wrong.filter(|_| !coming || orphaned >= ORPHANED);
+    let unrepaired = store.spell("unrepaired.toml", wrong.is_some()).as_secs();
+    wrong.filter(|_| unrepaired % (2 * UNREPAIRED) < UNREPAIRED)
 }
 
 /// May this node take the VIP?

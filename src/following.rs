@@ -44,8 +44,9 @@ pub fn follow(program: &mut Program, turn: &Turn, view: &View, peer: SocketAddr,
     }
     let dropped = drop_for(program, turn, (peer, theirs), why, &mut held);
     if let Ok(server) = program.survey.local() {
-        if let (Err(_), Some((host, port))) = (&dropped, &held.followed) {
-            let _ = handover::follow_again(server, host, *port, command);
+        if dropped.is_err() && held.stands_alone {
+            // Not what it followed before: that may be a master by now, and writes may have come in.
+            let _ = handover::park(server, command);
         }
         if let Some(fence) = held.fence {
             // What waited gets its READONLY now; should this fail, in a moment.
@@ -68,8 +69,10 @@ pub fn follow(program: &mut Program, turn: &Turn, view: &View, peer: SocketAddr,
 #[derive(Default)]
 struct Held {
     fence: Option<Fence>,
-    /// Whom the local Redis followed before it stood alone for the time of a dump.
-    followed: Option<(String, u16)>,
+    /// A replica was made a master for the time of a dump.
+    stands_alone: bool,
+    /// The length of the history that is in the file: whatever comes after it is nowhere else.
+    kept_to: Option<i64>,
 }
 
 fn stop_writes(program: &mut Program, mine: &Observation) -> Result<Fence, Trouble> {
@@ -104,7 +107,17 @@ fn drop_for(
         return Err(failed("following", peer, "the local writes went on, or soon may; starting over"));
     }
     let server = program.survey.local().map_err(|failure| failed("connecting to", local, failure))?;
-    handover::follow(&mut Side { server, address: local, version: mine.version }, peer, command)
+    let mut side = Side { server, address: local, version: mine.version };
+    if held.fence.is_none() {
+        return handover::follow(&mut side, peer, command);
+    }
+    // Another program's end of its own pause ends ours too: the last offset tells whether a write came in.
+    let last = handover::demote(&mut side, peer, command)?;
+    if last != held.kept_to.unwrap_or(mine.replication.lineage.offset) {
+        let _ = handover::park(side.server, command);
+        return Err(failed("following", peer, "the local writes went on; starting over"));
+    }
+    Ok(())
 }
 
 /// A rollback file of the local Redis, where it is not contained in the peer's.
@@ -149,16 +162,16 @@ fn keep(
         followed_lineage: History::of(theirs),
         look: String::new(),
     };
-    if let Some(following) = mine.following().filter(|following| !following.link_up) {
+    if mine.following().is_some_and(|following| !following.link_up) {
         held.fence = Some(stop_writes(program, mine)?);
-        held.followed = Some((following.host.clone(), following.port));
+        held.stands_alone = true;
         stand_alone(program, turn, mine)?;
     }
     let kept = take_file(program, turn, about, &mut held.fence);
     // What ended it was a newer notification, not the disk.
     turn.check()?;
     let kept = kept.map_err(|error| failed("following", peer, format!("{error:#}")))?;
-    remember_file(program, mine, &kept, held.fence.as_ref());
+    remember_file(program, mine, &kept, held);
     let keys = kept.keys.map_or_else(|| "unknown".to_string(), |keys| keys.to_string());
     program.journal.line(
         &format!("kept the local data in {} before following {peer}", kept.path.display()),
@@ -198,15 +211,16 @@ fn in_file(program: &Program, held: &Observation) -> Option<PathBuf> {
 
 /// Only where nothing can have been written since: from the dump on every write moves the offset, as a Redis that has
 /// once had a replica keeps a backlog.
-fn remember_file(program: &mut Program, held: &Observation, kept: &Kept, fence: Option<&Fence>) {
+fn remember_file(program: &mut Program, mine: &Observation, kept: &Kept, held: &mut Held) {
     let command = program.config.timing.command;
     let Ok(now) = program.survey.look_local(Deadline::after(command)) else { return };
     let lineage = now.replication.lineage;
-    let unchanged = match fence {
+    let unchanged = match &held.fence {
         Some(fence) => !fence.has_lapsed(),
-        None => lineage == held.replication.lineage,
+        None => lineage == mine.replication.lineage,
     };
-    if unchanged && now.run_id == held.run_id {
+    if unchanged && now.run_id == mine.run_id {
+        held.kept_to = Some(lineage.offset);
         let (run_id, path) = (now.run_id, kept.path.clone());
         let file = InFile { run_id, replid: lineage.replid, offset: lineage.offset, path };
         // Where it can't be written down the same data is kept twice, should we die.

@@ -173,7 +173,7 @@ fn reach(
 }
 
 /// Makes the giver a replica and reads, in the same round trip, the offset with which its time as master ended.
-fn demote(giver: &mut Side<'_>, taker: SocketAddr, command: Duration) -> Result<i64, Trouble> {
+pub(crate) fn demote(giver: &mut Side<'_>, taker: SocketAddr, command: Duration) -> Result<i64, Trouble> {
     let doing = format!("SLAVEOF {taker} on");
     let commands = [slaveof(taker), cmd("INFO").arg("replication").clone()];
     let answers = giver.server.batch(&commands, Deadline::after(command));
@@ -260,21 +260,13 @@ pub fn follow(side: &mut Side<'_>, master: SocketAddr, command: Duration) -> Res
     }
 }
 
-/// Makes a Redis follow what it followed before, whoever that is.
-///
-/// # Errors
-/// The [`Failure`].
-pub fn follow_again(server: &mut Server, host: &str, port: u16, command: Duration) -> Result<(), Failure> {
-    server.call(cmd("SLAVEOF").arg(host).arg(port), Deadline::after(command)).map(|_: Value| ())
-}
-
 /// Makes a replica follow nobody: it keeps its data, takes no writes, and waits.
 ///
 /// # Errors
 /// The [`Failure`].
 pub fn park(server: &mut Server, command: Duration) -> Result<(), Failure> {
     // Nobody listens there.
-    follow_again(server, "127.0.0.1", 1, command)
+    server.call(cmd("SLAVEOF").arg("127.0.0.1").arg(1), Deadline::after(command)).map(|_: Value| ())
 }
 
 /// Disconnects the ordinary clients of a demoted Redis: their connections lead to a replica now.

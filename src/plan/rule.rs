@@ -75,8 +75,6 @@ pub enum Rule {
     LoneMasterIsWrong,
     /// A replica of anything else than the node that serves is in FAULT.
     ReplicaOfAnotherIsWrong,
-    /// A wrong role whose program is gone is no reason to stay in FAULT: the way out of it starts the next one.
-    FaultEndsForRepair,
     /// Data that is not contained in the other's is kept in a file before it is dropped.
     KeptBeforeDropping,
 }

@@ -80,11 +80,10 @@ fn judge(view: &View) -> (bool, Standing, String) {
 /// Is the local Redis in a role that going through FAULT repairs? The sentence says what is wrong.
 ///
 /// Only where another node serves, or where this node's own program is missing: a check that fails on both nodes
-/// leaves the VIP nowhere. `at_work` is whether a program for the newest notification is still at it; `in_fault` is
-/// whether that was FAULT: then it is the way out of FAULT that repairs it, by `redis_backup`.
-pub fn wrong_role(view: &View, at_work: bool, in_fault: bool) -> Option<String> {
+/// leaves the VIP nowhere. `at_work` is whether a program for the newest notification is still at it.
+pub fn wrong_role(view: &View, at_work: bool) -> Option<String> {
     let local = view.local.up()?;
-    if at_work || in_fault && holds(Rule::FaultEndsForRepair) {
+    if at_work {
         return None;
     }
     if view.vip == Vip::Here {

@@ -11,6 +11,7 @@ use crate::ticket::State;
 const DEADLINE: Millis = 400;
 const SECOND_LOOK: Millis = 50;
 const ORPHANED: Millis = 8000;
+const UNREPAIRED: Millis = 5000;
 
 /// One run of a check that the keepalived `instance` started.
 pub async fn run(mut program: Program, instance: u64, is_eligible: bool) {
@@ -42,6 +43,7 @@ async fn health(program: &mut Program) -> (bool, String) {
 async fn wrong_role(program: &mut Program, seen: &Observation) -> Option<String> {
     if !may_be_wrong(program, seen) {
         program.world.borrow_mut().spell(program.node, "orphaned", false);
+        program.world.borrow_mut().spell(program.node, "unrepaired", false);
         return None;
     }
     let view = program.look(true).await;
@@ -75,11 +77,12 @@ fn judge(program: &Program, view: &View) -> Option<String> {
     let mut world = program.world.borrow_mut();
     let ticket = world.ticket(program.node);
     let at_work = ticket.is_some_and(|ticket| (ticket.state == State::Master) == here && world.is_at_work(&ticket));
-    let in_fault = ticket.is_some_and(|ticket| ticket.state == State::Fault);
-    let wrong = plan::wrong_role(view, at_work, in_fault);
+    let wrong = plan::wrong_role(view, at_work);
     let coming = here && !ticket.is_some_and(|ticket| ticket.state == State::Master);
     let orphaned = world.spell(program.node, "orphaned", wrong.is_some() && coming);
-    wrong.filter(|_| !coming || orphaned >= ORPHANED)
+    let wrong = wrong.filter(|_| !coming || orphaned >= ORPHANED);
+    let unrepaired = world.spell(program.node, "unrepaired", wrong.is_some()) % (2 * UNREPAIRED);
+    wrong.filter(|_| unrepaired < UNREPAIRED)
 }
 
 /// Keeps `synced` up to date, so that a node knows its worth when the peer dies.

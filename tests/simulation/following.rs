@@ -19,8 +19,10 @@ struct Held {
     /// Writes are stopped until then.
     ends: Option<Millis>,
     lapsed: bool,
-    /// Whom the local Redis followed before it stood alone.
-    followed: Option<SocketAddr>,
+    /// A replica was made a master for the time of a dump.
+    stands_alone: bool,
+    /// The length of the history that is in the file.
+    kept_to: Option<i64>,
 }
 
 /// The data of a Redis, as its run, history and offset tell it.
@@ -40,8 +42,8 @@ impl Program {
             self.stop_writes(&mut held).await?;
         }
         let dropped = self.drop_for(peer, theirs, &mut held).await;
-        if let (Err(_), Some(before)) = (&dropped, held.followed) {
-            let _ = self.order(self.node, Command::Slaveof(Some(before))).await;
+        if dropped.is_err() && held.stands_alone {
+            let _ = self.order(self.node, Command::Slaveof(Some(NOBODY))).await;
         }
         if held.ends.is_some() {
             let _ = self.order(self.node, Command::Unpause).await;
@@ -76,6 +78,12 @@ impl Program {
         if held.lapsed || held.ends.is_some_and(|ends| ends < self.now() + COMMAND) {
             return Err(failed("the local writes went on, or soon may"));
         }
+        if held.ends.is_some()
+            && self.ask(self.node).await?.replication.lineage.offset
+                != held.kept_to.unwrap_or(mine.replication.lineage.offset)
+        {
+            return Err(failed("the local writes went on"));
+        }
         self.order(self.node, Command::Slaveof(Some(peer))).await?;
         match self.ask(self.node).await?.follows(peer) {
             true => Ok(()),
@@ -89,10 +97,9 @@ impl Program {
         if contained || in_file == Some(place(mine)) {
             return Ok(());
         }
-        if let Some(following) = mine.following().filter(|following| !following.link_up) {
-            let followed = following.address();
+        if mine.following().is_some_and(|following| !following.link_up) {
             self.stop_writes(held).await?;
-            held.followed = followed;
+            held.stands_alone = true;
             self.stand_alone().await?;
         }
         self.dump(&mine.run_id, held).await?;
@@ -102,6 +109,7 @@ impl Program {
             None => place(&now) == place(mine),
         };
         if unchanged && now.run_id == mine.run_id {
+            held.kept_to = Some(now.replication.lineage.offset);
             self.world.borrow_mut().nodes[self.node].in_file = Some(place(&now));
         }
         Ok(())

@@ -269,7 +269,7 @@ pub fn all() -> Vec<Scenario> {
         ),
         scenario(
             "a node in FAULT whose program was killed comes out",
-            &[FaultEndsForRepair],
+            &[],
             plain(),
             &[at(25.0, 10.0, Fault::KillRedis(0)), at(30.0, 1.0, Fault::KillPrograms(0))],
             ANY,

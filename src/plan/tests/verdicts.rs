@@ -45,6 +45,6 @@ fn a_wrong_role_fails_only_where_fault_repairs_it() {
         ("the same, being repaired", view(replica(b(), 'x', 50), serving(), Vip::Here), true, false),
         ("the VIP on the master", view(master('x', 50), GONE, Vip::Here), false, false),
     ] {
-        assert_eq!(wrong_role(&view, at_work, false).is_some(), wrong, "{situation}");
+        assert_eq!(wrong_role(&view, at_work).is_some(), wrong, "{situation}");
     }
 }
