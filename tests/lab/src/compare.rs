@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 
+use crate::lab::Lab;
 use crate::record::Record;
-use crate::run;
+use crate::redis_server::{Boot, Settings};
 use crate::scenario::Scenario;
 use crate::story;
 use crate::suite::Suite;
@@ -32,6 +33,8 @@ pub struct Plan {
     pub runs: usize,
     /// Writes a second.
     pub rate: u32,
+    /// How Redis is set up. In the scripts' pairs it boots as redis.conf says: their guide knows nothing else.
+    pub settings: Settings,
     /// Where the timeline of every run goes, if anywhere.
     pub stories: Option<PathBuf>,
 }
@@ -39,7 +42,7 @@ pub struct Plan {
 /// Plays every scenario with both suites, in turns, each run on a lab of its own; tells `say`
 /// each result as it comes. The table is the result.
 pub fn compare(plan: &Plan, mut say: impl FnMut(&str)) -> Result<String> {
-    let mut table = heading(plan.runs, plan.rate);
+    let mut table = heading(plan);
     for scenario in &plan.scenarios {
         let mut cells = SUITES.map(|_| Cell { records: Vec::new(), failures: 0 });
         for number in 1..=plan.runs {
@@ -63,7 +66,8 @@ pub fn compare(plan: &Plan, mut say: impl FnMut(&str)) -> Result<String> {
 }
 
 fn play(plan: &Plan, scenario: &Scenario, suite: Suite, number: usize) -> Result<Record> {
-    let lab = run::usual_lab()?;
+    let boot = if suite == Suite::Scripts { Boot::AsConfigured } else { plan.settings.boot };
+    let lab = Lab::new(Settings { boot, ..plan.settings })?;
     let record = scenario.run(&lab, suite, Rate::PerSecond(plan.rate));
     if let Some(dir) = &plan.stories {
         std::fs::create_dir_all(dir)?;
@@ -74,12 +78,13 @@ fn play(plan: &Plan, scenario: &Scenario, suite: Suite, number: usize) -> Result
     record
 }
 
-fn heading(runs: usize, rate: u32) -> String {
+fn heading(plan: &Plan) -> String {
     let keepalived = version("keepalived", "--version");
     let redis = version("redis-server", "--version");
     format!(
-        "{keepalived}, {redis}, {rate} writes/s, {runs} runs each: median (lowest-highest)\n\n\
-         | event | shell scripts | keepalived-redis |\n|---|---|---|\n"
+        "{keepalived}, {redis} ({}), {} writes/s, {} runs each: median (lowest-highest)\n\n\
+         | event | shell scripts | keepalived-redis |\n|---|---|---|\n",
+        plan.settings, plan.rate, plan.runs
     )
 }
 
@@ -110,16 +115,14 @@ impl Cell {
                 }
                 text.push_str("; ");
             }
-            let lost = self.records.iter().map(|r| r.fate.lost.len()).collect();
-            let _ = write!(text, "lost {}", spread(lost, |n| n.to_string()));
-            if self.records.iter().any(|r| !r.fate.in_files.is_empty()) {
-                let files = self.records.iter().map(|r| r.fate.in_files.len()).collect();
-                let _ = write!(text, ", in a file {}", spread(files, |n| n.to_string()));
-            }
+            let count = |what: fn(&Record) -> usize| spread(self.records.iter().map(what).collect(), |n| n.to_string());
+            let acknowledged = count(|r| r.fate.acknowledged);
+            let (lost, in_files) = (count(|r| r.fate.lost.len()), count(|r| r.fate.in_files.len()));
+            let _ = write!(text, "acknowledged {acknowledged}, lost {lost}");
             if self.records.iter().any(|r| r.bulk.0 > 0) {
-                let bulk = self.records.iter().map(|r| r.bulk.1).collect();
-                let _ = write!(text, ", and {} MB", spread(bulk, |n| n.to_string()));
+                let _ = write!(text, " and {} MB", count(|r| r.bulk.1));
             }
+            let _ = write!(text, ", in a file {in_files}");
             let bad = self.records.iter().filter(|r| !r.agrees()).count();
             if bad > 0 {
                 let _ = write!(text, "; **ended wrong in {bad} of {}**", self.records.len());

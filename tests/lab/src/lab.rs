@@ -34,6 +34,8 @@ pub struct Lab {
     pub hosts: Vec<Arc<Host>>,
     /// The network of the client.
     pub client: NetNs,
+    /// How Redis is set up on both.
+    pub settings: Settings,
     observer: Option<Observer>,
     switch: Arc<Switch>,
     dir: Option<TempDir>,
@@ -58,7 +60,7 @@ impl Lab {
             hosts.push(Arc::new(host));
         }
         let observer = Observer::new(&hosts, &client, VIP);
-        Ok(Lab { story, hosts, client, observer: Some(observer), switch, dir: Some(dir) })
+        Ok(Lab { story, hosts, client, settings, observer: Some(observer), switch, dir: Some(dir) })
     }
 
     /// The preferred node.

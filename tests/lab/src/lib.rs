@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 pub mod boot;
+pub mod campaign;
 pub mod compare;
 pub mod demo;
 pub mod host;

@@ -1,13 +1,16 @@
 //! `lab`: try the two suites on hosts of their own.
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
 use anyhow::{Context, Result, anyhow};
 use clap::Parser;
+use lab::lab::Lab;
+use lab::redis_server::{Boot, Persistence, Settings};
 use lab::suite::Suite;
 use lab::writer::Rate;
-use lab::{compare, demo, scenario, story};
+use lab::{campaign, compare, demo, scenario, story};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
@@ -24,6 +27,14 @@ enum Cli {
         #[arg(long)]
         tree: PathBuf,
     },
+    /// Random faults that overlap, on a pair under load, and a look for every acknowledged write.
+    Campaign(Campaign),
+    /// The table of what campaigns have recorded.
+    CampaignTable {
+        /// Files of `campaign --record`.
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+    },
     /// Both suites side by side, in a table.
     Compare {
         /// How often each scenario is played with each suite.
@@ -35,6 +46,8 @@ enum Cli {
         /// Writes a second.
         #[arg(long, default_value_t = 200)]
         rate: u32,
+        #[command(flatten)]
+        redis: Redis,
         /// Put the table into this file as well.
         #[arg(long)]
         markdown: Option<PathBuf>,
@@ -55,6 +68,8 @@ enum Cli {
         /// Writes a second; 0 is as fast as it can.
         #[arg(long, default_value_t = 200)]
         rate: u32,
+        #[command(flatten)]
+        redis: Redis,
         /// Print what happened, from all sources.
         #[arg(long)]
         timeline: bool,
@@ -65,6 +80,64 @@ enum Cli {
         #[arg(long)]
         keep: bool,
     },
+}
+
+/// What `lab campaign` is told.
+#[derive(clap::Args)]
+struct Campaign {
+    /// The same number, the same faults.
+    #[arg(long)]
+    seed: u64,
+    /// How many.
+    #[arg(long, default_value_t = 200)]
+    faults: usize,
+    /// In which role Redis starts.
+    #[arg(long, value_enum, default_value_t = Boot::AsReplica)]
+    boot: Boot,
+    /// What outlives a restart of it.
+    #[arg(long, value_enum, default_value_t)]
+    persistence: Persistence,
+    /// Writes a second.
+    #[arg(long, default_value_t = 200)]
+    rate: u32,
+    /// Megabytes that are there before the first fault.
+    #[arg(long, default_value_t = 0)]
+    megabytes: usize,
+    /// Only say what would be done.
+    #[arg(long)]
+    plan: bool,
+    /// Play this round alone, on a fresh pair; may be given again.
+    #[arg(long)]
+    only: Vec<usize>,
+    /// End at the first failure.
+    #[arg(long)]
+    stop_at_first: bool,
+    /// Keep the timeline of every round, not only of those that fail or take long.
+    #[arg(long)]
+    timelines: bool,
+    /// Append a line a round to this file.
+    #[arg(long)]
+    record: Option<PathBuf>,
+    /// Without rollback files: shows that the campaign can fail.
+    #[arg(long, hide = true)]
+    keep_nothing: bool,
+}
+
+/// How Redis is set up on both hosts.
+#[derive(clap::Args)]
+struct Redis {
+    /// In which role it starts.
+    #[arg(long, value_enum, default_value_t)]
+    boot: Boot,
+    /// What outlives a restart of it.
+    #[arg(long, value_enum, default_value_t)]
+    persistence: Persistence,
+}
+
+impl Redis {
+    fn settings(&self) -> Settings {
+        Settings { persistence: self.persistence, boot: self.boot }
+    }
 }
 
 fn suite(name: &str) -> Result<Suite, String> {
@@ -116,12 +189,17 @@ fn play(cli: Cli) -> Result<()> {
     match cli {
         Cli::HostInit { .. } => Ok(()),
         Cli::Demo => demo::demo(),
-        Cli::Compare { runs, scenario, rate, markdown, stories } => {
+        Cli::Campaign(told) => hurt(&told),
+        Cli::CampaignTable { files } => {
+            print!("{}", campaign::Tally::read(&files)?.summary());
+            Ok(())
+        }
+        Cli::Compare { runs, scenario, rate, redis, markdown, stories } => {
             let scenarios = match scenario.as_slice() {
                 [] => scenario::ALL.to_vec(),
                 names => names.iter().map(|name| scenario::named(name)).collect::<Result<_>>()?,
             };
-            let plan = compare::Plan { scenarios, runs, rate, stories };
+            let plan = compare::Plan { scenarios, runs, rate, settings: redis.settings(), stories };
             let table = compare::compare(&plan, |line| eprintln!("{line}"))?;
             print!("{table}");
             if let Some(file) = markdown {
@@ -129,9 +207,9 @@ fn play(cli: Cli) -> Result<()> {
             }
             Ok(())
         }
-        Cli::Run { suite, scenario, rate, timeline, full, keep } => {
+        Cli::Run { suite, scenario, rate, redis, timeline, full, keep } => {
             let scenario = scenario::named(&scenario)?;
-            let mut lab = lab::run::usual_lab()?;
+            let mut lab = Lab::new(redis.settings())?;
             let rate = if rate == 0 { Rate::Unlimited } else { Rate::PerSecond(rate) };
             let record = scenario.run(&lab, suite, rate);
             if timeline || record.is_err() {
@@ -144,5 +222,36 @@ fn play(cli: Cli) -> Result<()> {
             println!("{}", record?);
             Ok(())
         }
+    }
+}
+
+fn hurt(told: &Campaign) -> Result<()> {
+    let settings = Settings { persistence: told.persistence, boot: told.boot };
+    // A round is the same in every plan of its seed.
+    let faults = told.only.iter().max().map_or(told.faults, |round| 5 * round);
+    let mut rounds = campaign::plan(told.seed, faults, settings);
+    rounds.retain(|round| told.only.is_empty() || told.only.contains(&round.number));
+    if told.plan {
+        rounds.iter().for_each(|round| println!("{round}"));
+        return Ok(());
+    }
+    let orders = campaign::Orders {
+        seed: told.seed,
+        rounds,
+        settings,
+        rate: told.rate,
+        megabytes: told.megabytes,
+        stop_at_first: told.stop_at_first,
+        timelines: told.timelines,
+        record: told.record.clone(),
+        keep_nothing: told.keep_nothing,
+    };
+    // Whoever reads may have gone; what was recorded counts all the same.
+    let say = |line: &str| drop(writeln!(std::io::stdout(), "{line}"));
+    let tally = campaign::campaign(&orders, &say)?;
+    say(&tally.summary());
+    match tally.failures() {
+        0 => Ok(()),
+        failed => Err(anyhow!("{failed} rounds failed")),
     }
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::readback::Fate;
+use crate::redis_server::Settings;
 use crate::suite::Suite;
 
 /// The gap of one phase.
@@ -12,6 +13,8 @@ pub struct Phase {
     pub name: &'static str,
     /// The longest time without an acknowledged write.
     pub gap: Duration,
+    /// Acknowledged writes.
+    pub acknowledged: usize,
     /// From the event to the goal, the steady time included.
     pub took: Duration,
     /// The goal was reached.
@@ -25,6 +28,8 @@ pub struct Record {
     pub scenario: &'static str,
     /// The suite.
     pub suite: Suite,
+    /// How Redis was set up.
+    pub settings: Settings,
     /// In order.
     pub phases: Vec<Phase>,
     /// What became of the acknowledged writes.
@@ -59,7 +64,7 @@ impl Record {
 
 impl std::fmt::Display for Record {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} with {}:", self.scenario, self.suite.name())?;
+        write!(f, "{} with {}, {}:", self.scenario, self.suite.name(), self.settings)?;
         for phase in &self.phases {
             let (gap, took) = (phase.gap.as_millis(), phase.took.as_secs_f32());
             let goal = if phase.reached { "" } else { ", goal not reached" };

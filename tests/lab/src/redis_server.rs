@@ -1,9 +1,10 @@
 //! Redis on a host.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
+use clap::ValueEnum;
 use nix::sys::signal::Signal;
 
 use crate::host::Host;
@@ -15,30 +16,104 @@ pub const PORT: u16 = 6379;
 /// The password of every Redis of the lab.
 pub const PASSWORD: &str = "a lab's password";
 const CONFIG: &str = "/etc/redis/redis.conf";
+const DATA: &str = "/var/lib/redis";
+/// What a drop-in of the unit would put behind redis.conf on its command line, a word a line.
+const ARGUMENTS: &str = "/etc/redis/arguments";
 const NAME: &str = "redis-server";
 
 /// What may differ between one Redis and another.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Settings {
-    /// `appendonly yes`; otherwise Redis's own RDB rules.
-    pub appendonly: bool,
+    /// What outlives a restart.
+    pub persistence: Persistence,
+    /// In which role it starts.
+    pub boot: Boot,
 }
 
-/// Writes the host's redis.conf.
+impl std::fmt::Display for Settings {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let persistence = match self.persistence {
+            Persistence::Aof => "AOF",
+            Persistence::Rdb => "RDB",
+            Persistence::None => "no persistence",
+        };
+        let boot = match self.boot {
+            Boot::AsConfigured => "",
+            Boot::AsReplica => ", boots as replica",
+        };
+        write!(f, "{persistence}{boot}")
+    }
+}
+
+/// What outlives a restart of Redis.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Persistence {
+    /// `appendonly yes`.
+    #[default]
+    Aof,
+    /// Redis's own rules: after an hour, five minutes, a minute, by the number of changes; and at
+    /// a clean stop.
+    Rdb,
+    /// Nothing.
+    None,
+}
+
+/// In which role a Redis starts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Boot {
+    /// In the one that its redis.conf says.
+    #[default]
+    AsConfigured,
+    /// As a replica of nobody, whatever its redis.conf says.
+    AsReplica,
+}
+
+/// Writes the host's redis.conf, and how it is to be started.
 pub fn configure(host: &Host, settings: Settings) -> Result<()> {
-    let appendonly = if settings.appendonly { "yes" } else { "no" };
+    let persistence = match settings.persistence {
+        Persistence::Aof => "appendonly yes",
+        Persistence::Rdb => "appendonly no",
+        Persistence::None => "appendonly no\nsave \"\"",
+    };
     let text = format!(
         "bind * -::*\nport {PORT}\nrequirepass \"{PASSWORD}\"\nmasterauth \"{PASSWORD}\"\n\
-         appendonly {appendonly}\ndir /var/lib/redis\nlogfile /var/log/redis.log\n\
+         {persistence}\ndir {DATA}\nlogfile /var/log/redis.log\n\
          enable-debug-command yes\n"
     );
-    host.write(CONFIG, &text, 0o640)
+    host.write(CONFIG, &text, 0o640)?;
+    let more = match settings.boot {
+        Boot::AsConfigured => String::new(),
+        Boot::AsReplica => "--replicaof\n127.0.0.1\n1".to_owned(),
+    };
+    host.write(ARGUMENTS, &more, 0o644)
 }
 
-/// Starts it on what redis.conf says now. Does not wait.
+/// Starts it on what redis.conf says now, with what its unit adds. Does not wait.
 pub fn start(host: &Host) -> Result<()> {
-    host.tell("start redis");
-    host.spawn(NAME, &[CONFIG])
+    let more = std::fs::read_to_string(host.file(ARGUMENTS)).unwrap_or_default();
+    host.tell(format!("start redis {}", more.replace('\n', " ")).trim());
+    // The threads of one that was killed may hold the port for a moment longer than it is to be seen.
+    let net = host.net().with_context(|| format!("{} is off", host.name))?;
+    let free = || net.within(|| Ok(TcpListener::bind((Ipv4Addr::UNSPECIFIED, PORT))?)).is_ok();
+    wait::until("the port of Redis is free", Duration::from_secs(5), free)?;
+    let arguments: Vec<&str> = [CONFIG].into_iter().chain(more.lines()).collect();
+    host.spawn(NAME, &arguments)
+}
+
+/// Takes the role out of redis.conf, as if nobody had ever written it there.
+pub fn forget_role(host: &Host) -> Result<()> {
+    host.tell("replicaof is taken out of redis.conf");
+    let out = host.sh(&format!("sed -i '/^replicaof/d' {CONFIG}"))?;
+    ensure!(out.status.success(), "editing {CONFIG} of {}", host.name);
+    Ok(())
+}
+
+/// Removes its data from the disk. It must be down.
+pub fn wipe(host: &Host) -> Result<()> {
+    host.tell("the data of redis is removed");
+    let out = host.sh(&format!("rm -rf {DATA}/*"))?;
+    ensure!(out.status.success(), "removing {DATA}/* of {}", host.name);
+    Ok(())
 }
 
 /// Waits until it answers.
@@ -113,7 +188,7 @@ pub fn fill(host: &Host, megabytes: usize) -> Result<()> {
             }
             let name = bulk_key(number).into_bytes();
             let reply = redis.call(&[b"SET".to_vec(), name, value])?;
-            anyhow::ensure!(reply.text() == "OK", "SET: {}", reply.text());
+            ensure!(reply.text() == "OK", "SET: {}", reply.text());
         }
         Ok(())
     })

@@ -104,6 +104,15 @@ impl<'a> Run<'a> {
         wait::until(&format!("{count} more writes"), limit, || self.writer.acknowledged().0 >= before + count)
     }
 
+    /// A hundred more writes are acknowledged; otherwise the last phase has not reached its goal.
+    pub fn goes_on(&mut self) {
+        let Err(e) = self.until_written(100) else { return };
+        self.lab.story.add("lab", "does", format!("{e:#}"));
+        if let Some((.., reached)) = self.phases.last_mut() {
+            *reached = false;
+        }
+    }
+
     /// Writes megabytes on `host`, past the writer.
     pub fn fill(&mut self, host: &Host, megabytes: usize) -> Result<()> {
         self.bulk += megabytes;
@@ -125,11 +134,12 @@ impl<'a> Run<'a> {
         tell_of(&self.lab.story, &fate.in_files, "in a rollback file only");
         let phases = self.phases.into_iter().map(|(name, from, to, reached)| {
             let (gap, _) = written.longest_gap(from, to);
-            Phase { name, gap, took: to - from, reached }
+            Phase { name, gap, acknowledged: written.count(from, to), took: to - from, reached }
         });
         let record = Record {
             scenario,
             suite: self.suite,
+            settings: self.lab.settings,
             phases: phases.collect(),
             errors: written.errors.into_iter().collect(),
             fate,
@@ -186,5 +196,5 @@ pub fn bring_up(lab: &Lab, suite: Suite) -> Result<()> {
 
 /// A lab with the usual settings.
 pub fn usual_lab() -> Result<Lab> {
-    Lab::new(Settings { appendonly: true })
+    Lab::new(Settings::default())
 }

@@ -14,6 +14,13 @@ use crate::run::{Goal, Run};
 use crate::suite::Suite;
 use crate::writer::Rate;
 
+mod by_hand;
+mod cold;
+mod cut_off;
+mod empty;
+
+use self::cold::{A, B};
+
 /// Longer than any sleep of the scripts, and than what ours needs.
 const LIMIT: Duration = Duration::from_secs(40);
 
@@ -27,8 +34,8 @@ pub struct Scenario {
     play: fn(&mut Run<'_>) -> Result<()>,
 }
 
-/// All of them.
-pub const ALL: [Scenario; 12] = [
+/// All of the table.
+pub const ALL: [Scenario; 13] = [
     Scenario { name: "kill-redis", title: "`kill -9` of the serving redis, and back again", play: kill_redis },
     Scenario { name: "big-copy", title: "the same with 600 MB to copy over a 20 MB/s link", play: big_copy },
     Scenario { name: "kill-keepalived", title: "`kill -9` of keepalived, and back", play: kill_keepalived },
@@ -38,15 +45,40 @@ pub const ALL: [Scenario; 12] = [
     Scenario { name: "cold-start", title: "both hosts cold, the newest data on the second", play: cold_start },
     Scenario { name: "freeze", title: "freeze of the serving host for 6 s", play: freeze },
     Scenario { name: "backup-restarts", title: "backup's redis restarts quickly", play: backup_restarts },
+    Scenario { name: "serving-restarts", title: "the serving redis restarts quickly", play: empty::serving_restarts },
     Scenario { name: "hang", title: "redis hung (SIGSTOP), then SIGCONT", play: hang },
     Scenario { name: "partition", title: "partition of the two hosts for 20 s, then healed", play: partition },
     Scenario { name: "flapping", title: "five stop/start cycles of keepalived two seconds apart", play: flapping },
 ];
 
+/// More of them: what has to be put right, and hosts that are cut off.
+pub const MORE: [Scenario; 16] = [
+    more("replicas-by-hand", by_hand::replicas),
+    more("masters-by-hand", by_hand::masters),
+    more("empty", empty::empty),
+    more("cut-off", cut_off::serving),
+    more("cut-off-shortly", cut_off::shortly),
+    more("backup-cut-off", cut_off::backup),
+    more("restart-alone", cut_off::restart_alone),
+    more("unplugged", cut_off::unplugged),
+    more("cold-b-newest-a-first-5", cold::cold::<B, A, 5>),
+    more("cold-b-newest-b-first-5", cold::cold::<B, B, 5>),
+    more("cold-a-newest-b-first-5", cold::cold::<A, B, 5>),
+    more("cold-a-newest-a-first-5", cold::cold::<A, A, 5>),
+    more("cold-b-newest-a-first-40", cold::cold::<B, A, 40>),
+    more("cold-b-newest-b-first-40", cold::cold::<B, B, 40>),
+    more("cold-a-newest-b-first-40", cold::cold::<A, B, 40>),
+    more("cold-a-newest-a-first-40", cold::cold::<A, A, 40>),
+];
+
+const fn more(name: &'static str, play: fn(&mut Run<'_>) -> Result<()>) -> Scenario {
+    Scenario { name, title: name, play }
+}
+
 /// The scenario with that name.
 pub fn named(name: &str) -> Result<Scenario> {
-    let names: Vec<&str> = ALL.iter().map(|s| s.name).collect();
-    let found = ALL.into_iter().find(|scenario| scenario.name == name);
+    let names: Vec<&str> = ALL.iter().chain(&MORE).map(|s| s.name).collect();
+    let found = ALL.into_iter().chain(MORE).find(|scenario| scenario.name == name);
     found.with_context(|| format!("no scenario {name}; there are: {}", names.join(" ")))
 }
 
@@ -55,7 +87,7 @@ impl Scenario {
     pub fn run(&self, lab: &Lab, suite: Suite, rate: Rate) -> Result<Record> {
         let mut run = Run::start(lab, suite, rate)?;
         (self.play)(&mut run)?;
-        run.until_written(100)?;
+        run.goes_on();
         run.finish(self.name)
     }
 }

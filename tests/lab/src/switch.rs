@@ -1,6 +1,6 @@
 //! The switch: a bridge in a namespace of its own, with a port for every host and the client.
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 
 use crate::netns::NetNs;
 
@@ -17,10 +17,14 @@ impl Switch {
         Ok(Switch { ns })
     }
 
-    /// Plugs a cable in: `eth0` with `address` (CIDR) appears in the namespace `inside`.
+    /// Plugs a cable in: `eth0` with `address` (CIDR) appears in the namespace `inside`. A host that comes back has
+    /// the MAC address that it had: others would not reach a new one before their ARP entry for it has expired.
     pub fn plug(&self, port: &str, inside: &NetNs, address: &str) -> Result<()> {
+        let octets: Vec<u8> = address.split(['.', '/']).take(4).filter_map(|octet| octet.parse().ok()).collect();
+        let mac: String = octets.iter().map(|octet| format!(":{octet:02x}")).collect();
+        ensure!(octets.len() == 4, "{address} is no IPv4 address");
         self.ns.sh(&format!(
-            "ip link add {port} type veth peer name eth0 netns {}; \
+            "ip link add {port} type veth peer name eth0 address 02:00{mac} netns {}; \
              ip link set {port} master br0; ip link set {port} up",
             inside.path()
         ))?;

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use crate::compare::median;
+use crate::lab::Lab;
 use crate::record::Record;
-use crate::run;
+use crate::redis_server::Settings;
 use crate::scenario;
 use crate::suite::Suite;
 use crate::writer::Rate;
@@ -25,8 +26,13 @@ pub fn play(name: &str, suite: Suite, judge: impl Fn(&Record, &str)) -> Trial {
 
 /// The same at another rate.
 pub fn play_at(rate: Rate, name: &str, suite: Suite, judge: impl Fn(&Record, &str)) -> Trial {
+    play_on(Settings::default(), rate, name, suite, judge)
+}
+
+/// The same with another set-up of Redis.
+pub fn play_on(settings: Settings, rate: Rate, name: &str, suite: Suite, judge: impl Fn(&Record, &str)) -> Trial {
     let scenario = scenario::named(name).expect("the scenario exists");
-    let lab = run::usual_lab().expect("a lab can be set up (root?)");
+    let lab = Lab::new(settings).expect("a lab can be set up (root?)");
     let record = scenario.run(&lab, suite, rate).unwrap_or_else(|e| panic!("{name} with {}: {e:#}", suite.name()));
     let story = crate::story::render(&lab.told(false));
     println!("{record}");
@@ -48,6 +54,14 @@ pub fn is_accounted_for(record: &Record) {
 pub fn is_whole(record: &Record) {
     is_accounted_for(record);
     assert!(record.fate.in_files.is_empty(), "writes had to go to a file: {record}");
+}
+
+/// The same as [`is_accounted_for`], and of what was acknowledged during `phase` the greater part stands. The rest was
+/// written beside it, and is in a file.
+pub fn greater_part_stands(record: &Record, phase: &str) {
+    is_accounted_for(record);
+    let during: usize = record.phases.iter().filter(|p| p.name == phase).map(|p| p.acknowledged).sum();
+    assert!(record.fate.in_files.len() * 2 < during, "of {during} writes the smaller part stands: {record}");
 }
 
 /// The median gap of a phase is below `limit`; otherwise the story of the worst run is told.

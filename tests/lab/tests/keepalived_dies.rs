@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use lab::keepalived;
+use lab::redis_server::{Boot, Settings};
 use lab::run::{Goal, Run, usual_lab};
 use lab::story::Event;
 use lab::suite::Suite;
-use lab::trial::{Trial, assert_median, is_whole, play, play_at};
+use lab::trial::{Trial, assert_median, is_whole, play, play_at, play_on};
 use lab::wait;
 use lab::writer::Rate;
 
@@ -53,6 +54,19 @@ fn a_killed_vrrp_process_is_started_again_and_nothing_is_lost() {
     run.until_written(400).expect("the client writes");
     let record = run.finish("kill the child").expect("all is read back");
     is_whole(&record);
+}
+
+/// It knows what its data is worth without asking anybody.
+#[test]
+fn a_restarted_keepalived_serves_on_where_the_other_host_is_off() {
+    for boot in [Boot::AsConfigured, Boot::AsReplica] {
+        let settings = Settings { boot, ..Settings::default() };
+        play_on(settings, Rate::PerSecond(200), "restart-alone", Suite::OURS, |record, _| {
+            is_whole(record);
+            assert!(record.gap("restart") < Duration::from_secs(7), "it hesitated: {record}");
+            assert!(record.gap("and then") < Duration::from_secs(1), "its writes were held: {record}");
+        });
+    }
 }
 
 #[test]

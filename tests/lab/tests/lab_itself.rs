@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use lab::host::{Cable, Host};
 use lab::lab::Lab;
-use lab::redis_server::{self, PORT, Settings};
+use lab::redis_server::{self, PORT, Persistence, Settings};
 use lab::writer::{Rate, key};
 use lab::{readback, run, wait};
 use nix::sys::signal::{Signal, kill};
@@ -124,7 +124,8 @@ fn orphans_are_reaped_by_pid_1() {
 
 #[test]
 fn writes_that_vanish_are_found_in_files_or_counted_as_lost() {
-    let lab = Lab::new(Settings { appendonly: false }).expect("a lab can be set up (root?)");
+    let lab = Lab::new(Settings { persistence: Persistence::Rdb, ..Settings::default() })
+        .expect("a lab can be set up (root?)");
     let a = lab.a();
     redis_server::start(a).expect("Redis can be started");
     redis_server::until_up(a).expect("Redis comes up");
