@@ -2,10 +2,18 @@
 //! acknowledged write is in the data or in a rollback file. One lab for many of them: each is put right before the
 //! next, and a failure names those that were not.
 
-use lab::redis_server::{Boot, Persistence, Settings};
+use std::time::Duration;
+
+use lab::lab::Lab;
+use lab::readback::read_back;
+use lab::redis_server::{self, Boot, Persistence, Settings};
+use lab::run::bring_up;
 use lab::suite::Suite;
 use lab::trial::{is_accounted_for, is_whole, play_on};
+use lab::wait;
 use lab::writer::Rate;
+
+const SOON: Duration = Duration::from_secs(60);
 
 const AOF: Settings = Settings { persistence: Persistence::Aof, boot: Boot::AsConfigured };
 const RDB: Settings = Settings { persistence: Persistence::Rdb, boot: Boot::AsConfigured };
@@ -60,4 +68,34 @@ fn two_cold_hosts_that_boot_as_replicas_settle_where_the_newer_one_is_first() {
 #[test]
 fn an_old_host_that_was_alone_for_long_discards_nothing_silently() {
     is_accounted_for_after(AOF_AS_REPLICA, "cold-b-newest-a-first-40");
+}
+
+#[test]
+fn after_three_deaths_the_vip_stays_away_until_a_person_says_that_it_is_mended() {
+    let lab = Lab::new(AOF_AS_REPLICA).expect("a lab (root?)");
+    let (a, b) = (lab.a().clone(), lab.b().clone());
+    bring_up(&lab, Suite::OURS).expect("the pair comes up");
+    let writer = lab.write(Rate::PerSecond(200));
+    for death in 1..=3 {
+        redis_server::kill(&a).expect("killed");
+        wait::until(&format!("b serves after death {death}"), SOON, || lab.serves(&b)).expect("a failover");
+        redis_server::start(&a).expect("started");
+        if death < 3 {
+            lab.until_serves(&a, &b, SOON).expect("twice is no flapping");
+        }
+    }
+    wait::until("a follows", SOON, || lab.follows(&a)).expect("it catches up");
+    let check = "/usr/libexec/keepalived/check_redis";
+    let said =
+        || String::from_utf8_lossy(&a.sh(&format!("{check} --eligible -v")).expect("a shell").stdout).into_owned();
+    wait::until("it is held back", SOON, || said().contains("died again and again")).expect("three deaths are counted");
+    let stays = || lab.serves(&b) && lab.follows(&a);
+    wait::until_steady("the VIP stays away", Duration::from_secs(10), Duration::from_secs(20), stays)
+        .expect("the VIP came back");
+    a.sh(&format!("{check} --forget-failures")).expect("a shell");
+    lab.until_serves(&a, &b, SOON).expect("a person has mended it");
+
+    let written = writer.stop().expect("the writer ends");
+    let fate = read_back(&lab, &written).expect("read back");
+    assert!(fate.acknowledged > 3000 && fate.lost.is_empty(), "{} of {} lost", fate.lost.len(), fate.acknowledged);
 }
