@@ -239,6 +239,14 @@ fn whatever_stands_in_place_of_a_memory_file_holds_nobody_up() {
         fs::File::create(&path).and_then(|file| file.set_len(4 << 30)).expect("a file with a hole");
     }
     assert_eq!(read_all(dir.path()), Memory::default());
+    for file in ["served.toml", "synced.toml"] {
+        let path = dir.path().join(file);
+        fs::remove_file(&path).expect("removed");
+        // Nobody ever writes into it.
+        let made = std::process::Command::new("mkfifo").arg(&path).status().expect("mkfifo runs");
+        assert!(made.success(), "a pipe in place of {file}");
+    }
+    assert_eq!(Store::new(dir.path()).read(), Memory::default());
     assert!(clock.elapsed() < Duration::from_secs(1), "{:?}", clock.elapsed());
 }
 
