@@ -108,12 +108,9 @@ fn drop_for(
     }
     let server = program.survey.local().map_err(|failure| failed("connecting to", local, failure))?;
     let mut side = Side { server, address: local, version: mine.version };
-    if held.fence.is_none() {
-        return handover::follow(&mut side, peer, command);
-    }
+    let last = handover::follow(&mut side, peer, command)?;
     // Another program's end of its own pause ends ours too: the last offset tells whether a write came in.
-    let last = handover::demote(&mut side, peer, command)?;
-    if last != held.kept_to.unwrap_or(mine.replication.lineage.offset) {
+    if held.fence.is_some() && last != held.kept_to.unwrap_or(mine.replication.lineage.offset) {
         let _ = handover::park(side.server, command);
         return Err(failed("following", peer, "the local writes went on; starting over"));
     }
@@ -188,7 +185,7 @@ fn stand_alone(program: &mut Program, turn: &Turn, mine: &Observation) -> Result
     let view = program.look(false);
     for node in view.peers.iter().filter(|node| node.seen.as_ref().is_ok_and(|seen| seen.follows(local))) {
         turn.check()?;
-        let parked = program.survey.local_and(node.address).and_then(|(_, peer)| handover::park(peer, command));
+        let parked = program.survey.node(node.address).and_then(|peer| handover::park(peer, command));
         parked.map_err(|failure| failed("parking", node.address, failure))?;
         program.journal.line(&format!("made {} a replica of nobody: it follows this node", node.address), &[]);
     }

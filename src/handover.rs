@@ -137,7 +137,7 @@ fn swap_fenced(
     }
     // A write that slipped in before the demotion (we were frozen, the pause ran out) shows in the last offset. The
     // giver may copy the taker's data from here on, so that is waited for no longer than a packet needs.
-    let moved = demote(giver, taker.address, command)
+    let moved = follow(giver, taker.address, command)
         .and_then(|last| reach(taker, giver.address, last, IN_FLIGHT, command).map(|()| last))
         .and_then(|last| promote_once(taker, command).map(|replid| (last, replid)));
     if moved.is_err() {
@@ -172,24 +172,28 @@ fn reach(
     }
 }
 
-/// Makes the giver a replica and reads, in the same round trip, the offset with which its time as master ended.
-pub(crate) fn demote(giver: &mut Side<'_>, taker: SocketAddr, command: Duration) -> Result<i64, Trouble> {
-    let doing = format!("SLAVEOF {taker} on");
-    let commands = [slaveof(taker), cmd("INFO").arg("replication").clone()];
-    let answers = giver.server.batch(&commands, Deadline::after(command));
-    let mut answers = answers.map_err(|failure| failed(&doing, giver.address, failure))?.into_iter();
+/// Makes `side` a replica of `master`, and reads in the same round trip that it is, and how long its history was then:
+/// of a master that is the offset with which its time as one ended.
+///
+/// # Errors
+/// [`Trouble`].
+pub fn follow(side: &mut Side<'_>, master: SocketAddr, command: Duration) -> Result<i64, Trouble> {
+    let doing = format!("SLAVEOF {master} on");
+    let commands = [slaveof(master), cmd("INFO").arg("replication").clone()];
+    let answers = side.server.batch(&commands, Deadline::after(command));
+    let mut answers = answers.map_err(|failure| failed(&doing, side.address, failure))?.into_iter();
     if let Some(Err(denial)) = answers.next() {
-        return Err(failed(&doing, giver.address, Failure::Denied(denial)));
+        return Err(failed(&doing, side.address, Failure::Denied(denial)));
     }
     let seen = match answers.next() {
         Some(Ok(value)) => crate::server::string(value)
             .and_then(|text| Replication::read(&text).map_err(Failure::Rubbish))
-            .map_err(|failure| failed(&doing, giver.address, failure))?,
-        _ => return Err(failed(&doing, giver.address, "no look at it afterwards")),
+            .map_err(|failure| failed(&doing, side.address, failure))?,
+        _ => return Err(failed(&doing, side.address, "no look at it afterwards")),
     };
     match &seen.role {
-        Role::Replica(following) if following.address() == Some(taker) => Ok(seen.lineage.offset),
-        _ => Err(failed(&doing, giver.address, "it said OK and is still master")),
+        Role::Replica(following) if following.address() == Some(master) => Ok(seen.lineage.offset),
+        _ => Err(failed(&doing, side.address, "it said OK and does not follow it")),
     }
 }
 
@@ -243,21 +247,6 @@ pub fn promote(
     }
     go_on()?;
     promote_once(side, command)
-}
-
-/// Makes `side` a replica of `master`, and looks that it is.
-///
-/// # Errors
-/// [`Trouble`].
-pub fn follow(side: &mut Side<'_>, master: SocketAddr, command: Duration) -> Result<(), Trouble> {
-    let doing = format!("SLAVEOF {master} on");
-    side.server
-        .call(&slaveof(master), Deadline::after(command))
-        .map_err(|failure| failed(&doing, side.address, failure))?;
-    match side.replication("looking again at", Deadline::after(command))?.role {
-        Role::Replica(following) if following.address() == Some(master) => Ok(()),
-        _ => Err(failed(&doing, side.address, "it said OK and does not follow it")),
-    }
 }
 
 /// Makes a replica follow nobody: it keeps its data, takes no writes, and waits.

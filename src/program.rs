@@ -172,22 +172,18 @@ impl Program {
     /// `CONFIG REWRITE` on the local Redis and on `peer`.
     pub fn rewrite_both(&mut self, peer: SocketAddr) -> [(SocketAddr, Result<(), Failure>); 2] {
         let (local, command) = (self.local, self.config.timing.command);
-        let here = self.survey.local().and_then(|server| handover::rewrite_config(server, command));
-        let there = self.survey.local_and(peer).and_then(|(_, server)| handover::rewrite_config(server, command));
-        [(local, here), (peer, there)]
+        [local, peer]
+            .map(|node| (node, self.survey.node(node).and_then(|server| handover::rewrite_config(server, command))))
     }
 
     /// Writes a new term into `node`, which has just become master and makes the history `replid`: later than any in
     /// `view`. Where that is refused it is a warning, and two cold nodes may not be told apart one day.
     pub fn write_term(&mut self, view: &View, node: SocketAddr, replid: &str) {
-        let (local, command) = (self.local, self.config.timing.command);
+        let command = self.config.timing.command;
         let Ok(version) = observed(view, node).map(|seen| seen.version) else { return };
         let term = Term::after(view.terms(), node, replid, now());
-        let server = match node == local {
-            true => self.survey.local(),
-            false => self.survey.local_and(node).map(|(_, peer)| peer),
-        };
-        let written = server.and_then(|server| server.write_term(&term, version, Deadline::after(command)));
+        let written =
+            self.survey.node(node).and_then(|server| server.write_term(&term, version, Deadline::after(command)));
         if let Err(failure) = written {
             let sentence = format!("warning: writing term {} into {node}: {failure}; going on without", term.number);
             self.journal.line(&sentence, &[]);

@@ -216,7 +216,7 @@ fn raise(program: &mut Program, turn: &Turn, view: &View, peer: SocketAddr, why:
     let command = program.config.timing.command;
     let version = observed(view, peer)?.version;
     let _acting = turn.act(Deadline::after(ACT_WAIT))?;
-    let (_, server) = program.survey.local_and(peer).map_err(|failure| failed("connecting to", peer, failure))?;
+    let server = program.survey.node(peer).map_err(|failure| failed("connecting to", peer, failure))?;
     let mut side = Side { server, address: peer, version };
     let replid = handover::promote(&mut side, command, &|| turn.check())?;
     program.write_term(view, peer, &replid);
@@ -226,13 +226,9 @@ fn raise(program: &mut Program, turn: &Turn, view: &View, peer: SocketAddr, why:
 
 /// Makes a node a replica of nobody: it keeps its data, takes no writes, and its own program follows from there.
 fn park(program: &mut Program, turn: &Turn, node: SocketAddr, why: &str) -> Result<(), Trouble> {
-    let (local, command) = (program.local, program.config.timing.command);
+    let command = program.config.timing.command;
     let _acting = turn.act(Deadline::after(ACT_WAIT))?;
-    let server = match node == local {
-        true => program.survey.local(),
-        false => program.survey.local_and(node).map(|(_, peer)| peer),
-    };
-    let parked = server.and_then(|server| handover::park(server, command));
+    let parked = program.survey.node(node).and_then(|server| handover::park(server, command));
     parked.map_err(|failure| failed("parking", node, failure))?;
     program.journal.line(&format!("made {node} a replica of nobody for the moment: {why}"), &[("peer", &node)]);
     Ok(())

@@ -132,6 +132,18 @@ impl Survey {
         self.local.open(&self.auth, Deadline::after(self.budgets.connect))
     }
 
+    /// The connection to `node`, the local one or a peer.
+    ///
+    /// # Errors
+    /// As [`Survey::local_and`].
+    pub fn node(&mut self, node: SocketAddr) -> Result<&mut Server, Failure> {
+        let deadline = Deadline::after(self.budgets.connect);
+        match std::iter::once(&mut self.local).chain(&mut self.peers).find(|line| line.address == node) {
+            Some(line) => line.open(&self.auth, deadline),
+            None => Err(Failure::Network(format!("{node} is not one of the nodes"))),
+        }
+    }
+
     /// The connections to the local Redis and to `peer`.
     ///
     /// # Errors

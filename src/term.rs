@@ -78,7 +78,7 @@ impl Term {
 
     /// What writes it. `allow-stale`: a replica whose link is down answers too.
     pub fn load(&self) -> Cmd {
-        cmd("FUNCTION").arg("LOAD").arg("REPLACE").arg(self.library()).clone()
+        cmd("FUNCTION").arg("LOAD").arg("REPLACE").arg(self.lua()).clone()
     }
 
     /// How many bytes of a history the writing of it takes: past a fork these are no client's.
@@ -88,7 +88,7 @@ impl Term {
         (SELECT + self.load().get_packed_command().len()) as u64
     }
 
-    fn library(&self) -> String {
+    fn lua(&self) -> String {
         format!(
             "#!lua name=keepalived_redis\nredis.register_function{{function_name='{FUNCTION}', \
              callback=function() return '{self}' end, flags={{'no-writes','allow-stale'}}}}"
@@ -150,7 +150,7 @@ mod tests {
             if let Some(term) = Term::read(&text) {
                 prop_assert_eq!(term.to_string(), text);
                 // Nothing of it ends the string of the library early.
-                let once = term.library().matches('\'').count() == 8;
+                let once = term.lua().matches('\'').count() == 8;
                 prop_assert!(once);
             }
         }

@@ -10,6 +10,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use fs2::FileExt;
+use nix::time::ClockId;
 use serde::{Deserialize, Serialize};
 
 use crate::deadline::Deadline;
@@ -208,14 +209,17 @@ fn lock(file: &File) -> io::Result<()> {
     }
 }
 
-/// A ticket of another boot is none: its starts are counted from another zero.
+/// A ticket of another boot is none: its starts are counted from another zero. So is one of a process that has yet to
+/// start: damage like this would take the turn from every program until the next boot.
 fn parse(file: &mut File) -> io::Result<Option<Ticket>> {
     let mut bytes = Vec::new();
     file.seek(SeekFrom::Start(0))?;
     file.take(4096).read_to_end(&mut bytes)?;
     let (boot, _) = memory::boot_clock()?;
     let ticket: Option<Ticket> = toml::from_str(&String::from_utf8_lossy(&bytes)).ok();
-    Ok(ticket.filter(|ticket| ticket.boot == boot))
+    // Not /proc/uptime, which containers fake. A start is in ticks, 100 a second on every Linux.
+    let second = u64::try_from(ClockId::CLOCK_BOOTTIME.now()?.tv_sec()).unwrap_or(u64::MAX);
+    Ok(ticket.filter(|ticket| ticket.boot == boot && ticket.newest.start / 100 <= second.saturating_add(1)))
 }
 
 /// In place and always of one size: a full disk has no room for a new file, but has the room that this one holds.
@@ -277,5 +281,7 @@ mod tests {
         };
         write(&mut open(dir.path()).expect("a file"), &other).expect("a write");
         assert_eq!(read(dir.path()).expect("no error"), None);
+        assert!(matches!(take(dir.path(), me.shifted(500), State::Master), Ok(Taken::Mine(_))));
+        assert!(matches!(take(dir.path(), me, State::Backup), Ok(Taken::Mine(None))), "a process yet to start is none");
     }
 }
