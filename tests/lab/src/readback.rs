@@ -15,7 +15,7 @@ use crate::wait;
 use crate::writer::{Ack, Written, key};
 
 /// Where install.sh lets the programs put rollback files.
-const ROLLBACK: &str = "/var/lib/keepalived-redis/rollback";
+pub(crate) const ROLLBACK: &str = "/var/lib/keepalived-redis/rollback";
 /// Keys asked for at a time.
 const CHUNK: usize = 1000;
 

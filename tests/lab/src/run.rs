@@ -153,7 +153,7 @@ impl<'a> Run<'a> {
 }
 
 /// Puts missing writes into the story: where each run of numbers began, and where it ended.
-fn tell_of(story: &Story, missing: &[Ack], what: &str) {
+pub(crate) fn tell_of(story: &Story, missing: &[Ack], what: &str) {
     let mut sorted = missing.to_vec();
     sorted.sort_by_key(|ack| ack.number);
     for run in sorted.chunk_by(|one, next| next.number == one.number + 1) {

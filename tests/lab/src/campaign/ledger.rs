@@ -7,12 +7,9 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 
 use crate::lab::Lab;
-use crate::readback::{Fate, read_back};
-use crate::story::Story;
+use crate::readback::{Fate, ROLLBACK, read_back};
+use crate::run::tell_of;
 use crate::writer::{Ack, Written};
-
-/// Where the programs put rollback files.
-const ROLLBACK: &str = "/var/lib/keepalived-redis/rollback";
 
 /// The writes of one pair that are not in its data set any more.
 pub struct Ledger {
@@ -101,18 +98,4 @@ fn clear(lab: &Lab) -> Result<()> {
         }
     }
     Ok(())
-}
-
-/// Puts missing writes into the story, where each run of numbers began and ended.
-fn tell_of(story: &Story, missing: &[Ack], what: &str) {
-    let mut sorted = missing.to_vec();
-    sorted.sort_by_key(|ack| ack.number);
-    for run in sorted.chunk_by(|one, next| next.number == one.number + 1) {
-        let (Some(first), Some(last)) = (run.first(), run.last()) else { continue };
-        let text = format!("acknowledged here, {what}: w:{} to w:{}, {}", first.number, last.number, run.len());
-        story.add_at(first.at, "writer", "missing", text);
-        if run.len() > 1 {
-            story.add_at(last.at, "writer", "missing", format!("the last of these, w:{}", last.number));
-        }
-    }
 }

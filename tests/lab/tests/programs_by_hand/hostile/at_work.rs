@@ -27,6 +27,7 @@ fn a_node_that_answers_with_nonsense_is_promoted_over_and_never_followed() {
         let pair = Pair::new(Version::Own);
         let (a, b) = (pair.a(), pair.b());
         ask(a, &["SET", "kept", "1"]);
+        wait::until("it is replicated", SOON, || ask(b, &["GET", "kept"]).text() == "1").expect("a replica");
         assert_eq!(run(b, "check_redis", &["--eligible"]).code, Some(0), "{what}");
         redis_server::kill(a).expect("killed");
         let _impostor = Impostor::start(a, peer);
