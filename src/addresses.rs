@@ -11,9 +11,14 @@ use nix::sys::socket::SockaddrStorage;
 /// Asked of the kernel and not by a trial `bind`: with `ip_nonlocal_bind=1` a bind to anybody's address works.
 ///
 /// # Errors
-/// When the kernel does not answer the netlink request.
+/// When the kernel does not answer the netlink request; the sentence says what was asked.
 pub fn of_this_machine() -> io::Result<Vec<IpAddr>> {
-    let addresses = getifaddrs().map_err(io::Error::from)?;
+    let addresses = getifaddrs().map_err(|error| {
+        io::Error::new(
+            io::Error::from(error).kind(),
+            format!("asking the kernel for this machine's addresses: {error}"),
+        )
+    })?;
     Ok(addresses.filter_map(|interface| interface.address.as_ref().and_then(ip)).collect())
 }
 

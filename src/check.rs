@@ -1,10 +1,9 @@
 //! What `check_redis` does: is the local Redis alive and in the role that this node's VRRP state demands, and, with
 //! `--eligible`, may this node take the VIP? Read-only towards Redis.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use crate::addresses;
 use crate::config::Config;
 use crate::deadline::{Deadline, ms};
 use crate::endpoint::Endpoint;
@@ -13,6 +12,7 @@ use crate::info::{Observation, Role};
 use crate::memory::{Store, Synced};
 use crate::plan::{self, View, Vip};
 use crate::probe::{Liveness, Probe, probe};
+use crate::server::Failure;
 use crate::survey::Survey;
 use crate::ticket::{self, State};
 
@@ -25,6 +25,9 @@ const ORPHANED: Duration = Duration::from_secs(8);
 /// A wrong role with nobody at work on it fails for so many seconds, and then passes for as many, and so on: the program
 /// that FAULT should have started was killed or lost, and only the way out of FAULT starts the next one.
 const UNREPAIRED: u64 = 5;
+
+/// What was known of the data of a Redis that answers nobody counts for so long.
+const SILENT: Duration = Duration::from_secs(5);
 
 /// What a check found.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,8 +59,8 @@ impl Verdict {
     }
 }
 
-/// Is the local Redis alive, and in the right role?
-pub fn health(config: &Config, local: SocketAddr, deadline: Deadline) -> Verdict {
+/// Is the local Redis alive, and in the right role on a machine that has these `addresses`?
+pub fn health(config: &Config, local: SocketAddr, addresses: &[IpAddr], deadline: Deadline) -> Verdict {
     let survey = Survey::new(config, local);
     let endpoint = survey.local_endpoint().clone();
     let found = probe_again(&endpoint, config, deadline);
@@ -74,7 +77,7 @@ pub fn health(config: &Config, local: SocketAddr, deadline: Deadline) -> Verdict
     let healthy = Verdict::yes(format!("{alarm}{endpoint}: {}, {role} (took {took} ms)", found.liveness));
     let Some(seen) = found.seen else { return healthy };
     let news = failures::seen_alive(&Store::new(&config.memory_dir), &seen.run_id, &config.flap);
-    let verdict = role_verdict(config, survey, &seen, deadline)
+    let verdict = role_verdict(config, survey, &seen, addresses.contains(&config.vip), deadline)
         .map_or(healthy, |wrong| Verdict::no(format!("{endpoint}: alive, in the wrong role: {wrong}")));
     Verdict { news, ..verdict }
 }
@@ -89,9 +92,14 @@ fn probe_again(endpoint: &Endpoint, config: &Config, deadline: Deadline) -> Prob
     }
 }
 
-fn role_verdict(config: &Config, mut survey: Survey, seen: &Observation, deadline: Deadline) -> Option<String> {
+fn role_verdict(
+    config: &Config,
+    mut survey: Survey,
+    seen: &Observation,
+    holds_vip: bool,
+    deadline: Deadline,
+) -> Option<String> {
     let store = Store::new(&config.memory_dir);
-    let holds_vip = addresses::of_this_machine().is_ok_and(|found| found.contains(&config.vip));
     // The everyday answers cost no look at the peer.
     if !may_be_wrong(config, seen, &store, holds_vip) {
         store.spell("orphaned.toml", false);
@@ -117,7 +125,7 @@ fn may_be_wrong(config: &Config, seen: &Observation, store: &Store, holds_vip: b
             // Of two nodes the other one is the only one to follow; of three another may serve by now.
             let known =
                 config.nodes.len() == 2 && following.address().is_some_and(|address| config.nodes.contains(&address));
-            let synced = store.read().synced.is_some_and(|synced| synced.run_id == seen.run_id);
+            let synced = store.get::<Synced>().is_some_and(|synced| synced.run_id == seen.run_id);
             !(known && following.link_up && synced)
         }
     }
@@ -136,13 +144,28 @@ fn judge(config: &Config, store: &Store, view: &View) -> Option<String> {
     wrong.filter(|_| unrepaired % (2 * UNREPAIRED) < UNREPAIRED)
 }
 
-/// May this node take the VIP?
-pub fn eligible(config: &Config, local: SocketAddr, deadline: Deadline) -> Verdict {
+/// May this node take the VIP? `was` is what the last run said.
+pub fn eligible(config: &Config, local: SocketAddr, was: bool, deadline: Deadline) -> Verdict {
     let view = Survey::new(config, local).look(false, deadline);
-    remember(&Store::new(&config.memory_dir), &view);
+    let store = Store::new(&config.memory_dir);
+    if let Some(sentence) = silent(config, &store, &view) {
+        return if was { Verdict::yes(format!("as before: {sentence}")) } else { Verdict::no(sentence) };
+    }
+    remember(&store, &view);
     let found = plan::eligibility(&view);
     let sentence = format!("{}: {}", found.standing, found.why);
     if found.eligible { Verdict::yes(sentence) } else { Verdict::no(sentence) }
+}
+
+/// A local Redis that is busy, or silent for a moment, says nothing of its data: one slow command must not move the VIP.
+/// Whether it is dead is for the check to say that fails only when that is found twice, and for the watcher.
+fn silent(config: &Config, store: &Store, view: &View) -> Option<String> {
+    let busy = matches!(&view.local.seen, Err(Failure::Denied(denial)) if denial.code == "BUSY");
+    let timed_out = matches!(&view.local.seen, Err(Failure::TimedOut));
+    let since = store.spell("silent.toml", busy || timed_out);
+    let failure = view.local.seen.as_ref().err()?;
+    let held = busy || timed_out && since < SILENT.max(2 * config.timing.hang);
+    held.then(|| format!("the local Redis: {failure}"))
 }
 
 /// Keeps what the next decision rests on when the peer can no longer be asked. A failed write is no failed check.

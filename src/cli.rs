@@ -2,6 +2,7 @@
 //!
 //! Exit codes, one meaning everywhere: see [`crate::program::code`].
 
+use std::ffi::OsString;
 use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -16,11 +17,12 @@ use crate::notification;
 use crate::program::{code, say};
 use crate::report::{self, Question};
 use crate::ticket::State;
+use crate::watch;
 
 const EXITS: &str = "Exit codes: 0 yes or done, 1 no (the reason is said in one line), 2 wrong usage, \
     3 cannot tell (configuration unreadable, or none of its nodes is this machine).";
 
-#[derive(clap::Args)]
+#[derive(Debug, clap::Args)]
 struct Common {
     /// The configuration file, the same on every node [default: $KEEPALIVED_REDIS_CONFIG, else
     /// /etc/keepalived/redis-ha.toml]
@@ -36,7 +38,7 @@ struct Common {
 /// keepalived runs it as a vrrp_script: without options with weight 0, with --eligible with a negative weight. It is
 /// silent when all is well, unless it is run on a terminal or with -v; a change of verdict is one line in
 /// check-redis-status.log. It changes nothing in Redis and may run twice at the same time.
-#[derive(Parser)]
+#[derive(Debug, Parser)]
 #[command(name = "check_redis", version, after_help = EXITS)]
 struct Check {
     #[command(flatten)]
@@ -54,6 +56,13 @@ struct Check {
     /// Forget how often the local Redis died ([flap] of the configuration): it is mended, and may take the VIP again
     #[arg(long, conflicts_with_all = ["eligible", "stop_keepalived", "timeout"])]
     forget_failures: bool,
+    /// Go on running: keep a connection to the local Redis open, and write 0 (alive) or 1 (dead, or silent for
+    /// timing.hang) into FILE, for a vrrp_track_file beside the check
+    ///
+    /// Its systemd unit is keepalived-redis-watch.service. On SIGTERM it writes 0 and ends: the check beside it goes on.
+    /// On SIGHUP it reads the configuration again.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["eligible", "stop_keepalived", "timeout", "forget_failures"])]
+    watch: Option<PathBuf>,
 }
 
 /// Makes the local Redis master, because this node has been given the VIP.
@@ -102,8 +111,13 @@ struct Stop {
 
 /// `check_redis`.
 pub fn check_redis() -> ExitCode {
-    let Check { common, eligible, timeout, stop_keepalived, forget_failures } = Check::parse();
+    let check = Check::everyday(std::env::args_os().skip(1)).unwrap_or_else(Check::parse);
+    let Check { common, eligible, timeout, stop_keepalived, forget_failures, watch } = check;
     prepare();
+    if let Some(file) = watch {
+        let verbose = common.verbose || std::io::stdout().is_terminal();
+        return ExitCode::from(watch::run(&common.path(), &file, verbose));
+    }
     let question = if eligible { Question::Eligible } else { Question::Health };
     let answer = match forget_failures {
         true => report::forget_failures(&common.path()),
@@ -146,6 +160,19 @@ fn prepare() {
     umask(Mode::S_IWGRP | Mode::S_IRWXO);
 }
 
+impl Check {
+    /// The two command lines that keepalived runs every second, told without a parser: it costs more than Redis does.
+    fn everyday(mut words: impl Iterator<Item = OsString>) -> Option<Check> {
+        let eligible = match (words.next(), words.next()) {
+            (None, _) => false,
+            (Some(word), None) if word == "--eligible" => true,
+            _ => return None,
+        };
+        let common = Common { config: None, verbose: false };
+        Some(Check { common, eligible, timeout: None, stop_keepalived: false, forget_failures: false, watch: None })
+    }
+}
+
 impl Common {
     /// Flag, environment, default.
     fn path(&self) -> PathBuf {
@@ -159,5 +186,28 @@ fn deadline_of(text: &str) -> Result<Duration, String> {
         Ok(time) if time >= Duration::from_millis(1) && time <= Duration::from_secs(60) => Ok(time),
         Ok(_) => Err("allowed are 1ms to 60s".to_string()),
         Err(_) => Err("write a time as 400ms or 1s".to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_everyday_command_lines_mean_what_the_parser_says() {
+        for (words, everyday) in [
+            (vec![], true),
+            (vec!["--eligible"], true),
+            (vec!["--eligible", "-v"], false),
+            (vec!["-v"], false),
+            (vec![""], false),
+            (vec!["--elig"], false),
+        ] {
+            let found = Check::everyday(words.iter().map(OsString::from));
+            assert_eq!(found.is_some(), everyday, "{words:?}");
+            let Some(found) = found else { continue };
+            let parsed = Check::parse_from(["check_redis"].into_iter().chain(words.iter().copied()));
+            assert_eq!(format!("{found:?}"), format!("{parsed:?}"));
+        }
     }
 }

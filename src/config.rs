@@ -81,17 +81,20 @@ pub struct Timing {
     pub sync: Duration,
     /// How long a peer must be unreachable, without a break, before this node believes that it is alone.
     pub alone_after: Duration,
+    /// How long the local Redis may keep the watcher waiting for an answer before it counts as dead.
+    pub hang: Duration,
 }
 
 impl Default for Timing {
     fn default() -> Self {
         Timing {
             check: Duration::from_millis(400),
-            connect: Duration::from_millis(300),
+            connect: Duration::from_millis(150),
             command: Duration::from_millis(500),
             delay: Duration::ZERO,
             sync: Duration::from_secs(600),
             alone_after: Duration::from_secs(20),
+            hang: Duration::from_millis(300),
         }
     }
 }

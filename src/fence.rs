@@ -6,10 +6,10 @@
 
 use std::time::Duration;
 
-use redis::{Value, cmd};
+use redis::{Cmd, Value, cmd};
 
 use crate::deadline::Deadline;
-use crate::info::Version;
+use crate::info::{Replication, Version};
 use crate::server::{Failure, Server};
 
 /// Added to the former `min-slaves-to-write`. Nobody has a million replicas.
@@ -30,25 +30,42 @@ enum Kind {
 }
 
 impl Fence {
-    /// Stops the writes of `server`, for `pause` should we die; a handover takes about 1.3 ms.
+    /// Stops the writes of `server`, for `pause` should we die; a handover takes about 1.3 ms. What is looked at in the
+    /// same round trip is how far its history has come by then.
     ///
     /// # Errors
     /// The [`Failure`]; then writes go on.
-    pub fn raise(server: &mut Server, version: Version, pause: Duration, command: Duration) -> Result<Fence, Failure> {
+    pub fn raise(
+        server: &mut Server,
+        version: Version,
+        pause: Duration,
+        command: Duration,
+    ) -> Result<(Fence, Replication), Failure> {
         // Counted from before the command is sent: the pause can only end later than we think.
         let ends = Deadline::after(pause);
-        if version.can_pause_writes() {
-            hold_writes(server, pause, command)?;
-            return Ok(Fence { kind: Kind::Pause, ends, lapsed: false });
+        let fence = match version.can_pause_writes() {
+            true => Fence { kind: Kind::Pause, ends, lapsed: false },
+            false => {
+                let found = min_replicas(server, command)?;
+                let former = found.checked_sub(MARK).unwrap_or(found);
+                let ends = Deadline::after(Duration::from_secs(3600));
+                Fence { kind: Kind::MinReplicas { former }, ends, lapsed: false }
+            }
+        };
+        let stop = match fence.kind {
+            Kind::Pause => pause_writes(pause),
+            Kind::MinReplicas { former } => min_replicas_of(MARK + former),
+        };
+        match server.call_and_look(stop, Deadline::after(command)) {
+            Ok(seen) => Ok((fence, seen)),
+            Err(failure) => {
+                // It is up then. After any other failure it is not, or nobody is there who could lower it.
+                if matches!(failure, Failure::Rubbish(_)) {
+                    let _ = fence.lower(server, command);
+                }
+                Err(failure)
+            }
         }
-        let found = min_replicas(server, command)?;
-        let former = found.checked_sub(MARK).unwrap_or(found);
-        set_min_replicas(server, MARK + former, command)?;
-        Ok(Fence {
-            kind: Kind::MinReplicas { former },
-            ends: Deadline::after(Duration::from_secs(3600)),
-            lapsed: false,
-        })
     }
 
     /// Stops the writes for `pause` from now on, where they would go on by themselves before that.
@@ -93,8 +110,12 @@ impl Fence {
 /// # Errors
 /// Every [`Failure`].
 pub fn hold_writes(server: &mut Server, pause: Duration, command: Duration) -> Result<(), Failure> {
+    server.call(&pause_writes(pause), Deadline::after(command)).map(|_: Value| ())
+}
+
+fn pause_writes(pause: Duration) -> Cmd {
     let millis = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX);
-    server.call(cmd("CLIENT").arg("PAUSE").arg(millis).arg("WRITE"), Deadline::after(command)).map(|_: Value| ())
+    cmd("CLIENT").arg("PAUSE").arg(millis).arg("WRITE").clone()
 }
 
 /// `CLIENT UNPAUSE` (6.2).
@@ -133,6 +154,9 @@ fn min_replicas(server: &mut Server, command: Duration) -> Result<u64, Failure> 
 }
 
 fn set_min_replicas(server: &mut Server, value: u64, command: Duration) -> Result<(), Failure> {
-    let set = cmd("CONFIG").arg("SET").arg(PARAMETER).arg(value).clone();
-    server.call(&set, Deadline::after(command)).map(|_: Value| ())
+    server.call(&min_replicas_of(value), Deadline::after(command)).map(|_: Value| ())
+}
+
+fn min_replicas_of(value: u64) -> Cmd {
+    cmd("CONFIG").arg("SET").arg(PARAMETER).arg(value).clone()
 }

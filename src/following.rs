@@ -79,7 +79,7 @@ fn stop_writes(program: &mut Program, mine: &Observation) -> Result<Fence, Troub
     let (local, command) = (program.local, program.config.timing.command);
     let trouble = |failure| failed("stopping the writes on", local, failure);
     let server = program.survey.local().map_err(trouble)?;
-    Fence::raise(server, mine.version, HOLD + 2 * command, command).map_err(trouble)
+    Fence::raise(server, mine.version, HOLD + 2 * command, command).map(|(fence, _)| fence).map_err(trouble)
 }
 
 fn drop_for(

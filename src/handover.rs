@@ -111,9 +111,9 @@ pub fn swap(
     let clock = Stopwatch::start();
     // Outage all the way: an answer that takes longer is a failure here.
     let command = command.min(LONGEST_ANSWER);
-    let fence = Fence::raise(giver.server, giver.version, CATCH_UP + 3 * command, command)
+    let (fence, held) = Fence::raise(giver.server, giver.version, CATCH_UP + 3 * command, command)
         .map_err(|failure| failed("stopping the writes on", giver.address, failure))?;
-    let moved = swap_fenced(giver, taker, &fence, command, go_on);
+    let moved = swap_fenced(giver, taker, (&fence, &held), command, go_on);
     let lowered = fence.lower(giver.server, command);
     let (offset, replid) = moved?;
     Ok(Moved { took: clock.elapsed(), offset, replid, unreleased: lowered.err() })
@@ -122,11 +122,10 @@ pub fn swap(
 fn swap_fenced(
     giver: &mut Side<'_>,
     taker: &mut Side<'_>,
-    fence: &Fence,
+    (fence, held): (&Fence, &Replication),
     command: Duration,
     go_on: &dyn Fn() -> Result<(), Ended>,
 ) -> Result<(i64, String), Trouble> {
-    let held = giver.replication("reading the offset of", Deadline::after(command))?;
     if held.role != Role::Master {
         return Err(failed("taking the role from", giver.address, "it is no master any more"));
     }
@@ -179,18 +178,8 @@ fn reach(
 /// [`Trouble`].
 pub fn follow(side: &mut Side<'_>, master: SocketAddr, command: Duration) -> Result<i64, Trouble> {
     let doing = format!("SLAVEOF {master} on");
-    let commands = [slaveof(master), cmd("INFO").arg("replication").clone()];
-    let answers = side.server.batch(&commands, Deadline::after(command));
-    let mut answers = answers.map_err(|failure| failed(&doing, side.address, failure))?.into_iter();
-    if let Some(Err(denial)) = answers.next() {
-        return Err(failed(&doing, side.address, Failure::Denied(denial)));
-    }
-    let seen = match answers.next() {
-        Some(Ok(value)) => crate::server::string(value)
-            .and_then(|text| Replication::read(&text).map_err(Failure::Rubbish))
-            .map_err(|failure| failed(&doing, side.address, failure))?,
-        _ => return Err(failed(&doing, side.address, "no look at it afterwards")),
-    };
+    let seen = side.server.call_and_look(slaveof(master), Deadline::after(command));
+    let seen = seen.map_err(|failure| failed(&doing, side.address, failure))?;
     match &seen.role {
         Role::Replica(following) if following.address() == Some(master) => Ok(seen.lineage.offset),
         _ => Err(failed(&doing, side.address, "it said OK and does not follow it")),
@@ -214,8 +203,8 @@ fn restore(giver: &mut Side<'_>, taker: &mut Side<'_>, command: Duration) {
 /// Answers with the history that the new master makes.
 fn promote_once(side: &mut Side<'_>, command: Duration) -> Result<String, Trouble> {
     let doing = "SLAVEOF NO ONE on";
-    side.server.call(&no_one(), Deadline::after(command)).map_err(|failure| failed(doing, side.address, failure))?;
-    let seen = side.replication("looking again at", Deadline::after(command))?;
+    let seen = side.server.call_and_look(no_one(), Deadline::after(command));
+    let seen = seen.map_err(|failure| failed(doing, side.address, failure))?;
     match seen.role {
         Role::Master => Ok(seen.lineage.replid),
         Role::Replica(_) => Err(failed(doing, side.address, "it said OK and is still a replica")),

@@ -2,7 +2,6 @@
 //!
 //! Fields come and go between versions, so only those without which nothing can be decided are demanded.
 
-use std::collections::HashMap;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 
@@ -113,6 +112,7 @@ impl Observation {
         let fields = fields(text);
         let run_id = hex_id(&fields, "run_id")?.ok_or("run_id is missing from INFO")?;
         let keys = fields
+            .0
             .iter()
             .filter(|(name, _)| name.strip_prefix("db").is_some_and(|n| n.parse::<u32>().is_ok()))
             .filter_map(|(_, value)| value.split(',').find_map(|part| part.strip_prefix("keys=")))
@@ -121,8 +121,8 @@ impl Observation {
         Ok(Observation {
             run_id,
             version: version(&fields),
-            loading: fields.get("loading").is_some_and(|v| *v != "0")
-                || fields.get("async_loading").is_some_and(|v| *v != "0"),
+            loading: fields.get("loading").is_some_and(|v| v != "0")
+                || fields.get("async_loading").is_some_and(|v| v != "0"),
             keys,
             replication: Replication::from_fields(&fields)?,
             term: None,
@@ -157,8 +157,8 @@ impl Replication {
         Replication::from_fields(&fields(text))
     }
 
-    fn from_fields(fields: &HashMap<&str, &str>) -> Result<Replication, String> {
-        let role = match fields.get("role").copied() {
+    fn from_fields(fields: &Fields<'_>) -> Result<Replication, String> {
+        let role = match fields.get("role") {
             Some("master") => Role::Master,
             Some("slave" | "replica") => Role::Replica(following(fields)?),
             Some(other) => return Err(format!("role:{} in INFO is neither master nor slave", short(other))),
@@ -181,8 +181,8 @@ impl Replication {
     }
 }
 
-fn following(fields: &HashMap<&str, &str>) -> Result<Following, String> {
-    let host = fields.get("master_host").copied().filter(|host| !host.is_empty());
+fn following(fields: &Fields<'_>) -> Result<Following, String> {
+    let host = fields.get("master_host").filter(|host| !host.is_empty());
     let port = number::<u16>(fields, "master_port")?;
     let total = number::<i64>(fields, "master_sync_total_bytes")?.filter(|total| *total > 0);
     let left = number::<i64>(fields, "master_sync_left_bytes")?.filter(|left| *left >= 0);
@@ -195,8 +195,8 @@ fn following(fields: &HashMap<&str, &str>) -> Result<Following, String> {
     Ok(Following {
         host: host.filter(|host| host.len() < 256).ok_or("master_host is missing from INFO of a replica")?.to_string(),
         port: port.ok_or("master_port is missing from INFO of a replica")?,
-        link_up: fields.get("master_link_status").is_some_and(|status| *status == "up"),
-        syncing: fields.get("master_sync_in_progress").is_some_and(|v| *v != "0"),
+        link_up: fields.get("master_link_status").is_some_and(|status| status == "up"),
+        syncing: fields.get("master_sync_in_progress").is_some_and(|v| v != "0"),
         synced_percent: percent,
         received: number::<i64>(fields, "slave_read_repl_offset")?,
     })
@@ -212,11 +212,21 @@ pub fn short(text: &str) -> String {
     line
 }
 
-fn fields(text: &str) -> HashMap<&str, &str> {
-    text.lines().filter_map(|line| line.split_once(':')).map(|(name, value)| (name.trim(), value.trim())).collect()
+/// The lines of INFO. Of about a hundred some twenty are looked up, once each: a table would cost more than it saves.
+struct Fields<'t>(Vec<(&'t str, &'t str)>);
+
+impl<'t> Fields<'t> {
+    fn get(&self, name: &str) -> Option<&'t str> {
+        self.0.iter().rev().find(|(known, _)| *known == name).map(|(_, value)| *value)
+    }
 }
 
-fn number<T: std::str::FromStr>(fields: &HashMap<&str, &str>, name: &str) -> Result<Option<T>, String> {
+fn fields(text: &str) -> Fields<'_> {
+    let lines = text.lines().filter_map(|line| line.split_once(':'));
+    Fields(lines.map(|(name, value)| (name.trim(), value.trim())).collect())
+}
+
+fn number<T: std::str::FromStr>(fields: &Fields<'_>, name: &str) -> Result<Option<T>, String> {
     match fields.get(name) {
         None => Ok(None),
         Some(value) => match value.parse() {
@@ -226,16 +236,16 @@ fn number<T: std::str::FromStr>(fields: &HashMap<&str, &str>, name: &str) -> Res
     }
 }
 
-fn hex_id(fields: &HashMap<&str, &str>, name: &str) -> Result<Option<String>, String> {
+fn hex_id(fields: &Fields<'_>, name: &str) -> Result<Option<String>, String> {
     match fields.get(name) {
         None => Ok(None),
-        Some(id) if id.len() == 40 && id.bytes().all(|byte| byte.is_ascii_hexdigit()) => Ok(Some((*id).to_string())),
+        Some(id) if id.len() == 40 && id.bytes().all(|byte| byte.is_ascii_hexdigit()) => Ok(Some(id.to_string())),
         Some(id) => Err(format!("{name}:{} in INFO is not an id of 40 hex digits", short(id))),
     }
 }
 
-fn version(fields: &HashMap<&str, &str>) -> Version {
-    let mut parts = fields.get("redis_version").copied().unwrap_or("").split('.').map(|part| part.parse().unwrap_or(0));
+fn version(fields: &Fields<'_>) -> Version {
+    let mut parts = fields.get("redis_version").unwrap_or("").split('.').map(|part| part.parse().unwrap_or(0));
     let mut part = || parts.next().unwrap_or(0);
     Version(part(), part(), part())
 }

@@ -35,6 +35,8 @@ pub enum Label {
     Check,
     /// The eligibility check.
     Eligible,
+    /// The watcher.
+    Watch,
 }
 
 impl Display for Label {
@@ -46,6 +48,7 @@ impl Display for Label {
             Label::Stop => "[Stop]",
             Label::Check => "[Check]",
             Label::Eligible => "[Eligible]",
+            Label::Watch => "[Watch]",
         })
     }
 }

@@ -1,9 +1,9 @@
 //! What the programs that keepalived runs for a pair of Redis servers share.
 //!
 //! Modules lean only on those named before them: [`endpoint`], [`deadline`], [`addresses`] (ground); [`config`],
-//! [`journal`], [`memory`], [`failures`], [`ticket`], [`turn`]; [`term`], [`info`], [`stream`], [`server`] (one Redis); [`lineage`], [`plan`] (pure
+//! [`journal`], [`memory`], [`failures`], [`ticket`], [`turn`], [`track_file`]; [`term`], [`info`], [`stream`], `reply`, `line`, [`server`] (one Redis); [`lineage`], [`plan`] (pure
 //! decisions); [`survey`], [`probe`], [`fence`], [`handover`], [`rollback`] (one step each); [`program`], [`following`],
-//! [`serve`], [`yielding`], [`stop`], [`check`] (what a program does); [`notification`], [`report`]
+//! [`serve`], [`yielding`], [`stop`], [`check`] (what a program does); [`notification`], [`report`], [`watch`]
 //! (one run of it); [`cli`], and the doorways in `bin/`.
 
 pub mod addresses;
@@ -18,12 +18,14 @@ pub mod following;
 pub mod handover;
 pub mod info;
 pub mod journal;
+mod line;
 pub mod lineage;
 pub mod memory;
 pub mod notification;
 pub mod plan;
 pub mod probe;
 pub mod program;
+mod reply;
 pub mod report;
 pub mod rollback;
 pub mod serve;
@@ -33,8 +35,14 @@ pub mod stream;
 pub mod survey;
 pub mod term;
 pub mod ticket;
+pub mod track_file;
 pub mod turn;
+pub mod watch;
 pub mod yielding;
+
+/// musl's own asks the kernel for each few blocks, and gives them back: a fifth of the CPU time of a check.
+#[global_allocator]
+static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
 
 #[cfg(test)]
 #[path = "../tests/simulation/mod.rs"]

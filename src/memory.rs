@@ -192,7 +192,8 @@ impl Store {
     pub fn note(&self, file: &str) -> Option<String> {
         // Whatever somebody has put there must not fill our memory.
         const LONGEST: u64 = 64 << 10;
-        let mut text = String::new();
+        // One read(2) for all that we write.
+        let mut text = String::with_capacity(1 << 10);
         // Nor hold us up: a pipe that nobody writes into.
         let file = fs::OpenOptions::new().read(true).custom_flags(nix::libc::O_NONBLOCK).open(self.dir.join(file));
         file.ok()?.take(LONGEST).read_to_string(&mut text).ok()?;

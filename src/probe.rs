@@ -84,8 +84,7 @@ fn converse(endpoint: &Endpoint, auth: &Auth, deadline: Deadline) -> Result<(Liv
     commands.extend(Server::questions());
     let mut answers = server.batch(&commands, deadline)?.into_iter();
     let liveness = match answers.next() {
-        Some(Ok(value)) if matches!(&value, Value::SimpleString(text) if text == "PONG") => Liveness::Alive,
-        Some(Ok(value)) => Liveness::Rubbish(format!("PING answered {}", string(value).unwrap_or_default())),
+        Some(Ok(value)) => liveness_of_ping(value),
         Some(Err(denial)) => liveness_of(Failure::Denied(denial)),
         None => Liveness::Reset,
     };
@@ -96,7 +95,16 @@ fn converse(endpoint: &Endpoint, auth: &Auth, deadline: Deadline) -> Result<(Liv
     }
 }
 
-fn liveness_of(failure: Failure) -> Liveness {
+/// What an answer to PING says.
+pub(crate) fn liveness_of_ping(answer: Value) -> Liveness {
+    match answer {
+        Value::SimpleString(text) if text == "PONG" => Liveness::Alive,
+        other => Liveness::Rubbish(format!("PING answered {}", string(other).unwrap_or_default())),
+    }
+}
+
+/// What no answer, or an error reply, says.
+pub(crate) fn liveness_of(failure: Failure) -> Liveness {
     match failure {
         Failure::Refused => Liveness::Refused,
         Failure::NoConnection => Liveness::NoConnection,

@@ -81,9 +81,7 @@ pub struct Program {
 /// # Errors
 /// A sentence that says which addresses were looked for.
 pub fn local_node(config: &Config) -> anyhow::Result<SocketAddr> {
-    let own = addresses::of_this_machine()
-        .map_err(|error| anyhow::anyhow!("asking the kernel for this machine's addresses: {error}"))?;
-    Ok(config.local_node(&own)?)
+    Ok(config.local_node(&addresses::of_this_machine()?)?)
 }
 
 /// What a node said in the look that a step rests on.

@@ -4,13 +4,14 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use crate::addresses;
 use crate::check::{self, Verdict};
 use crate::config::{Config, LOG_DIR, STATE_DIR};
 use crate::deadline::Deadline;
 use crate::failures;
 use crate::journal::{CHECKS, Journal, Label};
 use crate::memory::Store;
-use crate::program::{code, local_node, say};
+use crate::program::{code, say};
 
 const NAME: &str = "check_redis";
 /// For systemctl to pass on its request: with the check's own deadline less than keepalived's patience of 1 s (K14).
@@ -48,8 +49,9 @@ pub fn answer(path: &Path, question: Question, timeout: Option<Duration>, stop_k
         }
     };
     let store = Store::new(&config.memory_dir);
-    let local = match local_node(&config) {
-        Ok(local) => local,
+    let own = addresses::of_this_machine().map_err(anyhow::Error::from);
+    let (local, own) = match own.and_then(|own| Ok((config.local_node(&own)?, own))) {
+        Ok(found) => found,
         Err(error) => {
             let sentence = format!("{error:#}");
             note_change(&store, question, &config.log_dir, &sentence, &sentence);
@@ -58,8 +60,11 @@ pub fn answer(path: &Path, question: Question, timeout: Option<Duration>, stop_k
     };
     let deadline = Deadline::after(timeout.unwrap_or(config.timing.check));
     let verdict = match question {
-        Question::Health => check::health(&config, local, deadline),
-        Question::Eligible => check::eligible(&config, local, deadline),
+        Question::Health => check::health(&config, local, &own, deadline),
+        Question::Eligible => {
+            let was = store.note(question.file()).is_some_and(|kind| kind.starts_with("ok"));
+            check::eligible(&config, local, was, deadline)
+        }
     };
     let mut kind = verdict.kind();
     let Verdict { ok, dead, mut sentence, news } = verdict;

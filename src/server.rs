@@ -1,90 +1,16 @@
 //! One Redis: connect, command, observe. Never logs, never decides.
 
-use std::fmt;
-use std::io::{self, Write};
+use std::time::Duration;
 
-use redis::{Cmd, Parser, Value, cmd};
+use redis::{Cmd, Value, cmd};
 
 use crate::config::Auth;
 use crate::deadline::Deadline;
 use crate::endpoint::Endpoint;
-use crate::info::{Observation, Version, short};
-use crate::stream::Stream;
+use crate::info::{Observation, Replication, Version, short};
+use crate::line::Line;
+pub use crate::line::{Denial, Failure};
 use crate::term::Term;
-
-/// An error reply: the server is alive and says no. Only the first word is for code, texts differ between versions
-/// and between Redis and Valkey (R17).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Denial {
-    /// `NOAUTH`, `LOADING`, `READONLY`, `ERR`...
-    pub code: String,
-    /// The rest, for people.
-    pub text: String,
-}
-
-impl fmt::Display for Denial {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}{}{}", self.code, if self.text.is_empty() { "" } else { " " }, self.text)
-    }
-}
-
-impl Denial {
-    /// The password or user that we have is wrong or missing.
-    pub fn is_about_auth(&self) -> bool {
-        // "ERR invalid password" is the answer to AUTH before Redis 6.
-        matches!(self.code.as_str(), "NOAUTH" | "WRONGPASS" | "NOPERM") || self.text.starts_with("invalid password")
-    }
-}
-
-/// Why a Redis gave no usable answer.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Failure {
-    /// Nobody listens there.
-    Refused,
-    /// The connection was not made before the deadline: the host is gone, or cut off.
-    NoConnection,
-    /// Connected, but nothing, or not enough, came before the deadline.
-    TimedOut,
-    /// The connection was closed or reset before the answer.
-    Reset,
-    /// Any other error of the network or the socket file, in the kernel's words.
-    Network(String),
-    /// What came is not an answer that a Redis gives.
-    Rubbish(String),
-    /// An error reply.
-    Denied(Denial),
-}
-
-impl fmt::Display for Failure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Failure::Refused => f.write_str("connection refused"),
-            Failure::NoConnection => f.write_str("no connection in time"),
-            Failure::TimedOut => f.write_str("no answer in time"),
-            Failure::Reset => f.write_str("connection closed before the answer"),
-            Failure::Network(text) => f.write_str(text),
-            Failure::Rubbish(text) => write!(f, "not the answer of a Redis: {text}"),
-            Failure::Denied(denial) => write!(f, "it says {denial}"),
-        }
-    }
-}
-
-impl std::error::Error for Failure {}
-
-impl From<io::Error> for Failure {
-    fn from(error: io::Error) -> Self {
-        match error.kind() {
-            io::ErrorKind::ConnectionRefused => Failure::Refused,
-            io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => Failure::TimedOut,
-            io::ErrorKind::ConnectionReset
-            | io::ErrorKind::ConnectionAborted
-            | io::ErrorKind::BrokenPipe
-            | io::ErrorKind::UnexpectedEof => Failure::Reset,
-            io::ErrorKind::InvalidData => Failure::Rubbish(error.to_string()),
-            _ => Failure::Network(error.to_string()),
-        }
-    }
-}
 
 /// A connection to one Redis. After a broken conversation it is opened again by the next command: what was left in
 /// the old one would answer the wrong question.
@@ -93,13 +19,6 @@ pub struct Server {
     auth: Auth,
     line: Option<Line>,
     term_key: Option<String>,
-}
-
-struct Line {
-    stream: Stream,
-    parser: Parser,
-    greeting: Option<Cmd>,
-    auth_denied: Option<Denial>,
 }
 
 impl Server {
@@ -142,6 +61,45 @@ impl Server {
             Some(answer) => answer.map_err(Failure::Denied),
             None => Err(Failure::Reset),
         }
+    }
+
+    /// As [`Server::call`]; each `tick` of waiting `go_on` is asked, and where it says no that is a timeout.
+    ///
+    /// # Errors
+    /// Every [`Failure`].
+    pub fn call_while(
+        &mut self,
+        command: &Cmd,
+        deadline: Deadline,
+        tick: Duration,
+        go_on: &mut dyn FnMut() -> bool,
+    ) -> Result<Value, Failure> {
+        let mut line = match self.line.take() {
+            Some(line) => line,
+            None => Line::open(&self.endpoint, &self.auth, deadline)?,
+        };
+        let sent = line.send(std::slice::from_ref(command), deadline);
+        while !line.has_news(deadline.at_most(tick)) {
+            if deadline.is_over() || !go_on() {
+                return Err(Failure::TimedOut);
+            }
+        }
+        let answer = line.receive(sent, 1)?.pop();
+        self.line = Some(line);
+        answer.unwrap_or(Err(Denial { code: String::new(), text: String::new() })).map_err(Failure::Denied)
+    }
+
+    /// Waits until `deadline`; true where the connection ends before. Nothing is asked, so that nothing else may come.
+    pub fn ends_before(&mut self, deadline: Deadline) -> bool {
+        let Some(line) = &self.line else {
+            deadline.pause(deadline.left());
+            return false;
+        };
+        let ended = line.has_news(deadline);
+        if ended {
+            self.line = None;
+        }
+        ended
     }
 
     /// The commands whose answers [`Server::observation`] reads.
@@ -194,9 +152,21 @@ impl Server {
     ///
     /// # Errors
     /// As [`Server::observe`].
-    pub fn replication(&mut self, deadline: Deadline) -> Result<crate::info::Replication, Failure> {
-        let text = string(self.call(cmd("INFO").arg("replication"), deadline)?)?;
-        crate::info::Replication::read(&text).map_err(Failure::Rubbish)
+    pub fn replication(&mut self, deadline: Deadline) -> Result<Replication, Failure> {
+        let text = string(self.call(&replication(), deadline)?)?;
+        Replication::read(&text).map_err(Failure::Rubbish)
+    }
+
+    /// A command, and a look at the replication right after it, in one round trip.
+    ///
+    /// # Errors
+    /// Every [`Failure`]; unless it is `Denied` the command may have been carried out.
+    pub fn call_and_look(&mut self, command: Cmd, deadline: Deadline) -> Result<Replication, Failure> {
+        let answers = self.batch(&[command, replication()], deadline)?;
+        let mut answers = answers.into_iter().map(|answer| answer.map_err(Failure::Denied));
+        let mut next = || answers.next().unwrap_or(Err(Failure::Reset));
+        next()?;
+        Replication::read(&string(next()?)?).map_err(Failure::Rubbish)
     }
 
     /// One configuration parameter; `None` where this version does not know it.
@@ -211,72 +181,8 @@ impl Server {
     }
 }
 
-impl Line {
-    fn open(endpoint: &Endpoint, auth: &Auth, deadline: Deadline) -> Result<Line, Failure> {
-        let stream = Stream::connect(endpoint, deadline).map_err(|error| match Failure::from(error) {
-            Failure::TimedOut => Failure::NoConnection,
-            failure => failure,
-        })?;
-        let greeting = auth.password.as_ref().map(|password| {
-            let mut command = cmd("AUTH");
-            if let Some(user) = &auth.username {
-                command.arg(user);
-            }
-            command.arg(password.expose()).clone()
-        });
-        Ok(Line { stream, parser: Parser::new(), greeting, auth_denied: None })
-    }
-
-    fn exchange(&mut self, commands: &[Cmd], deadline: Deadline) -> Result<Vec<Result<Value, Denial>>, Failure> {
-        self.stream.until(deadline);
-        let greeting = self.greeting.take();
-        let mut bytes = Vec::with_capacity(256);
-        for command in greeting.iter().chain(commands) {
-            command.write_packed_command(&mut bytes);
-        }
-        let sent = self.stream.write_all(&bytes);
-        if greeting.is_some() {
-            self.auth_denied = self.answer().map_err(|failure| first_cause(failure, &sent))?.err();
-        }
-        let mut answers = Vec::with_capacity(commands.len());
-        for _ in commands {
-            let answer = self.answer().map_err(|failure| first_cause(failure, &sent))?;
-            answers.push(answer.map_err(|denial| match &self.auth_denied {
-                // What went wrong is the password, not that there was none.
-                Some(wrong) if denial.code == "NOAUTH" => wrong.clone(),
-                _ => denial,
-            }));
-        }
-        Ok(answers)
-    }
-
-    fn answer(&mut self) -> Result<Result<Value, Denial>, Failure> {
-        match self.parser.parse_value(&mut self.stream) {
-            Ok(Value::ServerError(error)) => {
-                let text = short(error.details().unwrap_or_default());
-                let denial = Denial { code: short(error.code()), text };
-                // The one refusal that comes unasked, before the connection is closed (R17).
-                if denial.text.starts_with("max number of clients") {
-                    return Err(Failure::Denied(denial));
-                }
-                Ok(Err(denial))
-            }
-            Ok(value) => Ok(Ok(value)),
-            Err(_) => Err(match self.stream.trouble() {
-                Some(trouble) => Failure::from(trouble),
-                // The parser's own words are of its grammar, over several lines.
-                None => Failure::Rubbish("what came is not its protocol".to_string()),
-            }),
-        }
-    }
-}
-
-/// A server that refuses a connection writes its reason and closes: our write may fail, the reason is still there.
-fn first_cause(failure: Failure, sent: &io::Result<()>) -> Failure {
-    match (failure, sent) {
-        (Failure::Reset, Err(error)) => Failure::from(io::Error::new(error.kind(), error.to_string())),
-        (failure, _) => failure,
-    }
+fn replication() -> Cmd {
+    cmd("INFO").arg("replication").clone()
 }
 
 /// The text of a string answer.

@@ -1,13 +1,15 @@
 //! A connection whose reads and writes obey one deadline, whatever the other side does.
 //!
 //! `redis::Connection` times each read on its own and forgets the timeout after connecting (X1): a server that
-//! answers one byte at a time holds it for ever. So the socket is ours, and the `redis` crate encodes and parses.
+//! answers one byte at a time holds it for ever. So the socket is ours; the `redis` crate encodes, and `reply` reads.
 
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
+use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use socket2::{Domain, SockAddr, Socket, Type};
 
 use crate::deadline::Deadline;
@@ -28,7 +30,6 @@ pub struct Stream {
     socket: Socketed,
     deadline: Deadline,
     received: usize,
-    trouble: Option<io::Error>,
 }
 
 impl Stream {
@@ -40,7 +41,13 @@ impl Stream {
         let left = some_time(deadline)?;
         let socket = match endpoint {
             Endpoint::Tcp(address) => {
-                let stream = TcpStream::connect_timeout(address, left)?;
+                // A third for the first packet: the kernel sends a lost one again only after a second.
+                let stream = match TcpStream::connect_timeout(address, left / 3) {
+                    Err(error) if error.kind() == io::ErrorKind::TimedOut => {
+                        TcpStream::connect_timeout(address, some_time(deadline)?)?
+                    }
+                    connected => connected?,
+                };
                 stream.set_nodelay(true)?;
                 Socketed::Tcp(stream)
             }
@@ -54,7 +61,7 @@ impl Stream {
                 Socketed::Unix(UnixStream::from(std::os::fd::OwnedFd::from(socket)))
             }
         };
-        Ok(Stream { socket, deadline, received: 0, trouble: None })
+        Ok(Stream { socket, deadline, received: 0 })
     }
 
     /// The deadline of the next exchange.
@@ -63,9 +70,25 @@ impl Stream {
         self.received = 0;
     }
 
-    /// Why the last read failed, where it did: the parser keeps it to itself.
-    pub fn trouble(&mut self) -> Option<io::Error> {
-        self.trouble.take()
+    /// Waits until there is something to read, the end of the connection included, or `deadline` is over: false then.
+    pub fn has_news(&self, deadline: Deadline) -> bool {
+        let socket = match &self.socket {
+            Socketed::Tcp(socket) => socket.as_fd(),
+            Socketed::Unix(socket) => socket.as_fd(),
+        };
+        loop {
+            // A tick of poll(2) is a millisecond: one more than is left, rather than none at the end.
+            let left = i32::try_from(deadline.left().as_millis()).unwrap_or(i32::MAX - 1) + 1;
+            match poll(
+                &mut [PollFd::new(socket, PollFlags::POLLIN)],
+                PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX),
+            ) {
+                Ok(found) if found > 0 => return true,
+                _ if deadline.is_over() => return false,
+                // A signal.
+                _ => {}
+            }
+        }
     }
 
     fn read_some(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
@@ -101,11 +124,6 @@ impl Read for Stream {
         loop {
             match self.read_some(buffer) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => {
-                    let same = io::Error::new(error.kind(), error.to_string());
-                    self.trouble = Some(error);
-                    return Err(same);
-                }
                 read => return read,
             }
         }

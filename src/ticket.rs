@@ -281,7 +281,7 @@ mod tests {
         };
         write(&mut open(dir.path()).expect("a file"), &other).expect("a write");
         assert_eq!(read(dir.path()).expect("no error"), None);
-        assert!(matches!(take(dir.path(), me.shifted(500), State::Master), Ok(Taken::Mine(_))));
+        assert!(matches!(take(dir.path(), me.shifted(1_000_000), State::Master), Ok(Taken::Mine(_))));
         assert!(matches!(take(dir.path(), me, State::Backup), Ok(Taken::Mine(None))), "a process yet to start is none");
     }
 }

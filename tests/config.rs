@@ -154,7 +154,7 @@ fn every_value_of_the_file_arrives() {
         r#"nodes = ["[2001:db8::1]:6379", "[2001:db8::2]:6380", "10.0.0.3:6379"]
 vip = "2001:db8::3"
 local = "unix:/run/redis.sock"
-timing = { check = "900ms", connect = "1s", command = "2s", delay = "15s", sync = "1h 30m", alone_after = "1m" }
+timing = { check = "900ms", connect = "1s", command = "2s", delay = "15s", sync = "1h 30m", alone_after = "1m", hang = "6s" }
 policy = { max_lag = "10MB", term_key = "ha:term" }
 flap = { count = 5, window = "1m", hold = "1h" }
 [rollback]
@@ -177,6 +177,7 @@ dir = "/srv/memory"
         delay: Duration::from_secs(15),
         sync: Duration::from_secs(5400),
         alone_after: Duration::from_secs(60),
+        hang: Duration::from_secs(6),
     };
     assert_eq!(config.timing, timing);
     assert_eq!(config.policy, Policy { max_lag: 10_000_000, term_key: Some("ha:term".into()) });
@@ -333,7 +334,7 @@ fn an_unknown_key_is_an_error_with_its_line_and_what_is_allowed() {
     let cases = [
         (
             "[timing]\nchekc = \"1s\"",
-            "redis-ha.toml:4: timing.chekc: unknown key; did you mean check? allowed here: check, connect, command, delay, sync, alone_after",
+            "redis-ha.toml:4: timing.chekc: unknown key; did you mean check? allowed here: check, connect, command, delay, sync, alone_after, hang",
         ),
         (
             "[timings]\ncheck = \"1s\"",
@@ -799,10 +800,10 @@ proptest! {
     }
 
     #[test]
-    fn any_string_as_any_value_does_no_harm(value in ".{0,40}", key in 0usize..18) {
+    fn any_string_as_any_value_does_no_harm(value in ".{0,40}", key in 0usize..19) {
         let keys = [
             "nodes", "vip", "local", "auth.username", "auth.password_file", "timing.check", "timing.connect", "timing.command",
-            "timing.delay", "timing.sync", "timing.alone_after", "policy.max_lag", "policy.term_key", "flap.window",
+            "timing.delay", "timing.sync", "timing.alone_after", "timing.hang", "policy.max_lag", "policy.term_key", "flap.window",
             "flap.hold", "rollback.mode", "rollback.dir", "log.dir",
         ];
         let quoted = toml::Value::String(value).to_string();

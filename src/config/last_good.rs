@@ -8,6 +8,8 @@ use std::io::{self, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+use super::document;
+
 /// The copy of the instance's file.
 pub(super) fn path(state: &Path, instance: &str) -> PathBuf {
     state.join(instance).join("config.last.toml")
@@ -17,8 +19,7 @@ pub(super) fn path(state: &Path, instance: &str) -> PathBuf {
 /// full or read-only must go on.
 pub(super) fn keep(state: &Path, instance: &str, text: &str) {
     let copy = path(state, instance);
-    let same_length = |file: fs::Metadata| file.len() == text.len() as u64;
-    if fs::metadata(&copy).is_ok_and(same_length) && fs::read(&copy).is_ok_and(|old| old == text.as_bytes()) {
+    if document::read(&copy).is_ok_and(|old| old == text) {
         return;
     }
     // Several programs may do this at once: each writes a file of its own, and the last rename wins.

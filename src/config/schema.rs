@@ -13,7 +13,7 @@ use crate::endpoint::Endpoint;
 pub(super) const SECTIONS: &[(&str, &[&str])] = &[
     ("", &["nodes", "vip", "local"]),
     ("auth", &["username", "password_file"]),
-    ("timing", &["check", "connect", "command", "delay", "sync", "alone_after"]),
+    ("timing", &["check", "connect", "command", "delay", "sync", "alone_after", "hang"]),
     ("policy", &["max_lag", "term_key"]),
     ("flap", &["count", "window", "hold"]),
     ("rollback", &["mode", "dir", "keep"]),
@@ -187,6 +187,7 @@ fn timing(file: &File<'_>) -> Result<Timing, ConfigError> {
         delay: duration("delay", default.delay, Duration::ZERO..=5 * MINUTE)?,
         sync: duration("sync", default.sync, SECOND..=12 * HOUR)?,
         alone_after: duration("alone_after", default.alone_after, SECOND..=HOUR)?,
+        hang: duration("hang", default.hang, 50 * MS..=MINUTE)?,
     })
 }
 

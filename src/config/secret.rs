@@ -90,7 +90,7 @@ fn open(path: &Path) -> Result<File, ConfigError> {
 }
 
 fn password(path: &Path, file: File) -> Result<Secret, ConfigError> {
-    let mut bytes = Vec::new();
+    let mut bytes = Vec::with_capacity(256);
     file.take(LONGEST_PASSWORD + 1).read_to_end(&mut bytes).map_err(|error| unreadable(path, &error))?;
     if bytes.len() as u64 > LONGEST_PASSWORD {
         return Err(wrong(path, "longer than 4096 bytes".to_owned()));

@@ -13,11 +13,13 @@ use keepalived_redis::turn::{Entry, Turn};
 use proptest::prelude::*;
 
 /// Every file that a program reads back from its memory directory.
-const MEMORY: [&str; 12] = [
+const MEMORY: [&str; 14] = [
     "served.toml",
     "synced.toml",
     "alone.toml",
     "orphaned.toml",
+    "unrepaired.toml",
+    "silent.toml",
     "copy-delay.toml",
     "in-file.toml",
     "failures.toml",
@@ -31,7 +33,7 @@ const MEMORY: [&str; 12] = [
 /// Reads all of a memory directory, as the programs do at one look.
 fn read_all(dir: &Path) -> Memory {
     let store = Store::new(dir);
-    for spell in ["alone.toml", "orphaned.toml"] {
+    for spell in ["alone.toml", "orphaned.toml", "unrepaired.toml", "silent.toml"] {
         assert!(store.spell(spell, true) <= Duration::from_secs(400 * 24 * 3600), "nobody was alone for that long");
     }
     let _ = (store.get::<CopyDelay>(), store.get::<InFile>());
@@ -174,7 +176,7 @@ proptest! {
     }
 }
 
-const KEYS: [&str; 20] = [
+const KEYS: [&str; 21] = [
     "local",
     "auth",
     "auth.username",
@@ -185,6 +187,7 @@ const KEYS: [&str; 20] = [
     "timing.delay",
     "timing.sync",
     "timing.alone_after",
+    "timing.hang",
     "policy.max_lag",
     "policy.term_key",
     "flap.count",

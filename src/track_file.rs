@@ -1,0 +1,113 @@
+//! The file that keepalived watches (`vrrp_track_file`): the watcher's verdict.
+
+use std::fs;
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::deadline::Stopwatch;
+
+const SECOND_LOOK: Duration = Duration::from_secs(1);
+
+/// The file that keepalived watches.
+pub struct TrackFile {
+    path: PathBuf,
+    new: PathBuf,
+    /// What it was last found, or made, to say.
+    said: Option<(bool, Stopwatch)>,
+}
+
+impl TrackFile {
+    /// Writes nothing yet.
+    pub fn new(path: &Path) -> TrackFile {
+        let mut new = path.as_os_str().to_owned();
+        // A second watcher, run by hand, must not write into the same one.
+        new.push(format!(".new.{}", std::process::id()));
+        TrackFile { path: path.to_path_buf(), new: new.into(), said: None }
+    }
+
+    /// Makes it say so: 0 where the local Redis is well, else 1, which is FAULT. It is looked at again once a second,
+    /// for somebody may have removed it, which keepalived takes for 0 (K18).
+    ///
+    /// True where its directory had to be made: keepalived, where it runs already, looked at the old one (K29).
+    ///
+    /// # Errors
+    /// As the kernel reports it.
+    pub fn say(&mut self, well: bool) -> io::Result<bool> {
+        if self.said.is_some_and(|(said, looked)| said == well && looked.elapsed() < SECOND_LOOK) {
+            return Ok(false);
+        }
+        let mut made = false;
+        let text: &[u8] = if well { b"0\n" } else { b"1\n" };
+        if !fs::read(&self.path).is_ok_and(|found| found == text) {
+            self.said = None;
+            made = self.write(text)?;
+        }
+        self.said = Some((well, Stopwatch::start()));
+        Ok(made)
+    }
+
+    fn write(&self, text: &[u8]) -> io::Result<bool> {
+        match self.replace(text) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                let dir = self.path.parent().unwrap_or(Path::new("/"));
+                fs::DirBuilder::new().recursive(true).mode(0o755).create(dir)?;
+                self.replace(text).map(|()| true)
+            }
+            replaced => replaced.map(|()| false),
+        }
+    }
+
+    /// By rename: keepalived never finds it empty, which it would take for 0.
+    fn replace(&self, text: &[u8]) -> io::Result<()> {
+        let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o644).open(&self.new)?;
+        file.set_permissions(fs::Permissions::from_mode(0o644))?;
+        file.write_all(text)?;
+        fs::rename(&self.new, &self.path)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_file_says_what_it_is_told_also_when_it_or_its_directory_is_taken_away_or_spoilt() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = dir.path().join("run/redis-ha.watch");
+        let mut track = TrackFile::new(&path);
+        let again = || TrackFile::new(&path);
+        let read = || fs::read_to_string(&path).expect("the file");
+        for well in [true, false, true] {
+            track.say(well).expect("written");
+            assert_eq!(read(), if well { "0\n" } else { "1\n" });
+            fs::remove_file(&path).expect("removed");
+            let mut track = again();
+            track.say(well).expect("written");
+            fs::remove_dir_all(dir.path().join("run")).expect("removed");
+            let mut track = again();
+            track.say(well).expect("written");
+            fs::write(&path, "").expect("spoilt");
+            let mut track = again();
+            track.say(well).expect("written");
+            assert_eq!(read(), if well { "0\n" } else { "1\n" });
+        }
+        let mode = fs::metadata(&path).expect("the file").permissions().mode();
+        assert_eq!(mode & 0o777, 0o644);
+        let nowhere = TrackFile::new(Path::new("/proc/nowhere/x")).say(true);
+        assert!(nowhere.is_err());
+    }
+
+    #[test]
+    fn the_same_verdict_is_not_written_again() {
+        use std::os::unix::fs::MetadataExt;
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = dir.path().join("redis-ha.watch");
+        let mut track = TrackFile::new(&path);
+        track.say(true).expect("written");
+        let before = fs::metadata(&path).expect("the file").ino();
+        track.say(true).expect("looked at");
+        assert_eq!(fs::metadata(&path).expect("the file").ino(), before);
+    }
+}
