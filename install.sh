@@ -21,6 +21,10 @@ STATE_DIR=/var/lib/keepalived-redis
 ROLLBACK_DIR=$STATE_DIR/rollback
 LOGROTATE=/etc/logrotate.d/keepalived-redis
 DROPIN=/etc/systemd/system/keepalived.service.d/keepalived-redis.conf
+# The fast profile: the service that watches Redis, and the file that it writes.
+WATCH_UNIT=keepalived-redis-watch.service
+WATCH=/etc/systemd/system/$WATCH_UNIT
+WATCH_FILE=/run/keepalived-redis/redis-ha.watch
 # The services of Redis and Valkey, where systemd has its units, and our drop-in
 # for one of them: its name makes it the last.
 REDIS_UNITS='redis-server redis valkey-server valkey'
@@ -36,8 +40,9 @@ install.sh - install the Redis programs for keepalived on this node
 
   install.sh --nodes A[:PORT],B[:PORT] --vip V[/PREFIX] --interface IF
              --password-file FILE [--names NAME-A,NAME-B] [--sticky]
-             [...]
+             [--profile fast] [...]
   install.sh [--boot-as-replica]    install or upgrade the programs alone
+  install.sh --profile plain|fast   switch the profile of what is installed
   install.sh --uninstall            remove them; configuration, logs and data stay
 
   --nodes A,B           the addresses of the Redis servers, the preferred one
@@ -50,6 +55,11 @@ install.sh - install the Redis programs for keepalived on this node
                         in the order of --nodes: one keepalived.conf for all
   --sticky              the VIP stays where it is until that node fails
                         (otherwise the preferred node takes it back)
+  --profile fast        ten adverts a second, and a service that watches Redis all
+                        the time: a dead Redis is noticed at once, and a hung one,
+                        or a lost host, after 0.3 s
+  --profile plain       an advert and a check a second. Without --profile: what
+                        is installed, or else plain
   --boot-as-replica     let the Redis here always start as a replica of nobody, so
                         that one which starts empty or with old data can't wipe
                         the other; the programs promote the right one. A drop-in
@@ -96,7 +106,7 @@ try() {
 
 # ---------------------------------------------------------------- arguments
 
-nodes='' vip='' interface='' password_file='' names='' bin_dir='' destdir=''
+nodes='' vip='' interface='' password_file='' names='' profile='' bin_dir='' destdir=''
 no_password=0 sticky=0 boot=0 dry_run=0 uninstall=0
 while [ $# -gt 0 ]; do
     option=$1
@@ -109,7 +119,7 @@ while [ $# -gt 0 ]; do
                 --sticky | --boot-as-replica | --no-password | --dry-run | --uninstall | --help)
                     bad_usage "$option takes no value" ;;
             esac ;;
-        --nodes | --vip | --interface | --password-file | --names | --bin-dir | --destdir)
+        --nodes | --vip | --interface | --password-file | --names | --profile | --bin-dir | --destdir)
             if [ $# -eq 0 ]; then bad_usage "$option needs a value"; fi ;;
     esac
     case $option in
@@ -118,6 +128,7 @@ while [ $# -gt 0 ]; do
         --interface) interface=$1 ;;
         --password-file) password_file=$1 ;;
         --names) names=$1 ;;
+        --profile) profile=$1 ;;
         --bin-dir) bin_dir=$1 ;;
         --destdir) destdir=$1 ;;
         --no-password) no_password=1 ; continue ;;
@@ -132,12 +143,16 @@ while [ $# -gt 0 ]; do
     shift
 done
 
+case $profile in
+    '' | plain | fast) ;;
+    *) bad_usage "--profile is plain or fast, not '$profile'" ;;
+esac
 configure=0
 if [ -n "$nodes$vip$interface$password_file$names" ] || [ $((no_password + sticky)) -gt 0 ]; then
     configure=1
 fi
 if [ $uninstall = 1 ]; then
-    if [ $((configure + boot)) -gt 0 ] || [ -n "$bin_dir" ]; then
+    if [ $((configure + boot)) -gt 0 ] || [ -n "$bin_dir$profile" ]; then
         bad_usage "--uninstall goes with --destdir and --dry-run only"
     fi
 elif [ $configure = 1 ]; then
@@ -579,6 +594,113 @@ end_boot_as_replica() {
     done
 }
 
+# ---------------------------------------------------------------- the profile
+
+# reads_watch FILE: does this keepalived.conf read the watcher's file?
+reads_watch() { grep -Eq "^[^#!]*${WATCH_FILE%/*}/" "$1" 2>/dev/null; }
+
+# still_reads_watch: some file below $ETC does; its name is in $reader.
+still_reads_watch() {
+    if [ ! -d "$destdir$ETC" ]; then return 1; fi
+    find "$destdir$ETC" -name '*.conf' -type f >"$work/list"
+    while IFS= read -r reader; do
+        if reads_watch "$reader"; then return 0; fi
+    done <"$work/list"
+    return 1
+}
+
+# Does the keepalived that runs? It has an inotify watch on the directory until it
+# is reloaded, whatever its configuration says by now.
+keepalived_watches() {
+    if [ $live = 0 ] || [ ! -d "${WATCH_FILE%/*}" ]; then return 1; fi
+    inode=$(printf '%x' "$(stat -c %i "${WATCH_FILE%/*}")")
+    for process in $(pidof keepalived 2>/dev/null || :); do
+        if cat "/proc/$process/fdinfo"/* 2>/dev/null | grep -q "^inotify .*ino:$inode "; then return 0; fi
+    done
+    return 1
+}
+
+# What is wanted: the flag, or what is there.
+read_profile() {
+    if [ -n "$profile" ]; then
+        switch=$((1 - configure))
+    else
+        switch=0 profile=plain
+        if still_reads_watch; then profile=fast; fi
+    fi
+    if [ $switch = 0 ]; then return 0; fi
+    doing="switching the profile in $destdir$CONF:"
+    if [ ! -f "$destdir$CONF" ]; then
+        die "$doing no such file: give --nodes, --vip, --interface and --password-file as well"
+    fi
+    if [ "$(reads_watch "$destdir$CONF" && say fast || say plain)" != "$profile" ] &&
+        ! grep -q '# fast only$' "$destdir$CONF"; then
+        die "$doing no line in it is marked 'fast only': take the marked lines from keepalived.conf.example, or give --nodes and so on for a whole new file"
+    fi
+}
+
+# switch_profile: of a keepalived.conf, the lines of the wanted profile count.
+# A # before a line is in its first column, or stands before its first word.
+switch_profile() {
+    awk -v profile="$profile" '
+    /# (fast|plain) only$/ {
+        wanted = $0 ~ ("# " profile " only$")
+        if (wanted && /^[ \t]*#/) sub(/#/, "")
+        else if (!wanted && !/^[ \t]*#/) $0 = "#" $0
+    }
+    { print }'
+}
+
+systemd_runs() { [ $live = 1 ] && [ -d /run/systemd/system ] && command -v systemctl >/dev/null 2>&1; }
+
+# The watcher runs, the new one if there is a new one, before any configuration
+# of keepalived reads its file: keepalived looks for the directory once (K18).
+start_watcher() {
+    before=$changes
+    install_text 0644 "$here/contrib/$WATCH_UNIT" "$WATCH"
+    if [ "$changes" != "$before" ]; then reload_systemd; fi
+    if ! systemd_runs; then return 0; fi
+    if [ "$changes" != "$programs_before" ] && systemctl --quiet is-active "$WATCH_UNIT"; then
+        did restarted restart "$WATCH_UNIT"
+        watcher_do "restarting" restart
+    fi
+    if systemctl --quiet is-enabled "$WATCH_UNIT" 2>/dev/null && systemctl --quiet is-active "$WATCH_UNIT"; then return 0; fi
+    did "enabled and started" "enable and start" "$WATCH_UNIT"
+    watcher_do "enabling and starting" enable --now
+}
+
+watcher_do() { # watcher_do DOING COMMAND...
+    if [ $dry_run = 1 ]; then return 0; fi
+    watcher_doing=$1
+    shift
+    try "$watcher_doing the watcher: systemctl $* $WATCH_UNIT" "see journalctl -u $WATCH_UNIT; keepalived.conf was not changed" \
+        systemctl "$@" "$WATCH_UNIT"
+}
+
+# end_watcher: only when nothing reads its file.
+end_watcher() {
+    if [ ! -e "$destdir$WATCH" ] && [ ! -e "$destdir$WATCH.new" ]; then return 0; fi
+    if still_reads_watch; then
+        note "the watcher stays, because $reader reads its file: take the new one, reload keepalived, and run this again"
+        return 0
+    fi
+    if [ $uninstall = 0 ] && keepalived_watches; then
+        note "the watcher stays, because the keepalived that runs reads its file: reload it (systemctl reload keepalived), and run this again"
+        return 0
+    fi
+    if systemd_runs && [ -e "$WATCH" ]; then
+        did "stopped and disabled" "stop and disable" "$WATCH_UNIT"
+        watcher_do "stopping and disabling" disable --now
+    fi
+    before=$changes
+    remove_text "$here/contrib/$WATCH_UNIT" "$WATCH"
+    if [ "$changes" != "$before" ]; then reload_systemd; fi
+    if [ $live = 1 ] && [ $dry_run = 0 ]; then
+        rm -f -- "$WATCH_FILE"
+        rmdir -- "${WATCH_FILE%/*}" 2>/dev/null || :
+    fi
+}
+
 # ---------------------------------------------------------------- building
 
 # Who builds: the user who called sudo, where that user has cargo (nothing of
@@ -679,6 +801,7 @@ ${off}password_file = "$PASS"     # closed to all but root, or it is refused
 
 [timing]
 #check = "400ms"            # the whole of a check
+#hang = "300ms"             # no answer to the watcher: fails over (fast profile)
 #connect = "300ms"          # opening a connection to a node
 #command = "500ms"          # an answer of a node
 #delay = "0s"               # a fixed wait before a role is changed
@@ -724,7 +847,7 @@ draft_conf() {
     }
     /^    interface / { print "    interface " interface; next }
     /^    virtual_ipaddress / { print; getline; $0 = "        " vip }
-    { print }' "$work/named" "$here/keepalived.conf.example"
+    { print }' "$work/named" "$here/keepalived.conf.example" | switch_profile
 }
 
 # Debian gives keepalived its options in DAEMON_ARGS, the RHEL family in
@@ -845,7 +968,7 @@ refuse_uninstall_in_use() {
     if [ ! -d "$destdir$ETC" ]; then return 0; fi
     find "$destdir$ETC" -name '*.conf' -type f >"$work/list"
     while IFS= read -r conf; do
-        if grep -Eq "^[^#!]*($PROGRAM_DIR|$LINK_DIR)/(check_redis|redis_(master|backup|fault|stop))" "$conf"; then
+        if grep -Eq "^[^#!]*($PROGRAM_DIR|$LINK_DIR)/(check_redis|redis_(master|backup|fault|stop))" "$conf" || reads_watch "$conf"; then
             die "removing the programs: $conf still calls them, and to keepalived a missing check is a success (K13): stop keepalived, move $conf away, then run this again"
         fi
     done <"$work/list"
@@ -878,6 +1001,7 @@ uninstall() {
         remove "$destdir$PROGRAM_DIR/$program"
     done
     draft_dropin >"$work/dropin"
+    end_watcher
     remove_text "$here/contrib/logrotate" "$LOGROTATE"
     before=$changes
     end_boot_as_replica
@@ -902,7 +1026,8 @@ fi
 
 # ---------------------------------------------------------------- look first
 
-for part in keepalived.conf.example contrib/logrotate contrib/keepalived-redis.conf contrib/redis-boot-as-replica.conf; do
+for part in keepalived.conf.example contrib/logrotate contrib/keepalived-redis.conf contrib/redis-boot-as-replica.conf \
+    "contrib/$WATCH_UNIT"; do
     [ -r "$here/$part" ] || die "looking for $here/$part: no such file: run install.sh from the whole source tree"
 done
 read_keepalived
@@ -916,6 +1041,7 @@ if [ $configure = 1 ]; then
     read_names
     read_password_file
 fi
+read_profile
 if [ $boot = 1 ]; then read_redis_service; fi
 read_program_dir
 if [ -n "$bin_dir" ]; then read_bin_dir; else build; if [ $dry_run = 0 ]; then read_bin_dir; fi; fi
@@ -925,6 +1051,8 @@ if [ $boot = 1 ]; then draft_boot >"$work/boot"; fi
 if [ $configure = 1 ]; then
     draft_toml >"$work/toml"
     draft_conf >"$work/conf"
+elif [ $switch = 1 ]; then
+    switch_profile <"$destdir$CONF" >"$work/conf"
 fi
 
 # ---------------------------------------------------------------- then change
@@ -941,6 +1069,7 @@ make_dir 0700 root "$ROLLBACK_DIR"
 make_dir 0755 root "$(dirname -- "$LOGROTATE")"
 make_dir 0755 root "$(dirname -- "$DROPIN")"
 
+programs_before=$changes
 for program in $PROGRAMS; do install_program "$program"; done
 for program in $PROGRAMS; do install_link "$program"; done
 
@@ -952,7 +1081,7 @@ keepalived_test() {
 }
 
 # With the programs in place, as keepalived looks for them too.
-if [ $configure = 1 ] && [ $live = 1 ] && [ $dry_run = 0 ]; then
+if [ $((configure + switch)) -gt 0 ] && [ $live = 1 ] && [ $dry_run = 0 ]; then
     keepalived_test "$work/conf" ||
         die "testing the new $CONF with keepalived -t: exit code $code, its words stand above: no configuration was written; correct the cause and run this again"
 fi
@@ -966,14 +1095,23 @@ if [ $configure = 1 ]; then
         install_text 0600 "$password_file" "$PASS"
     fi
     install_text 0644 "$work/toml" "$TOML"
-    install_text 0644 "$work/conf" "$CONF"
 fi
+if [ "$profile" = fast ]; then start_watcher; fi
+if [ $((configure + switch)) -gt 0 ]; then install_text 0644 "$work/conf" "$CONF"; fi
+if [ "$profile" = plain ]; then end_watcher; fi
 if [ $boot = 1 ]; then boot_as_replica; fi
 
 if [ $changes = 0 ]; then say "nothing to change: all is as it should be"; fi
+if [ $live = 0 ] && [ "$profile" = fast ]; then note "on that machine, before keepalived starts: systemctl enable $WATCH_UNIT"; fi
 if [ $live = 0 ] || [ $dry_run = 1 ]; then exit 0; fi
 
 # ---------------------------------------------------------------- look again
+
+if [ "$profile" = fast ] && ! systemd_runs; then
+    note "systemd does not run here: let something start this, and again whenever it ends, before keepalived starts or is reloaded: $(sed -n 's/^ExecStart=//p' "$WATCH")"
+elif [ "$profile" = fast ] && [ ! -f "$WATCH_FILE" ]; then
+    note "the watcher runs, and yet there is no $WATCH_FILE: see systemctl status $WATCH_UNIT"
+fi
 
 if [ $boot = 1 ]; then
     case $(unit_command "$redis_unit") in

@@ -98,7 +98,7 @@ etc/keepalived/redis.pass" "$(find "$TMP/dest" ! -type d -printf '%P\n' | sort)"
 
 test_help_says_every_option() {
     run 0 "$SOURCE/install.sh" --help
-    for option in --nodes --vip --interface --password-file --no-password --names --sticky --boot-as-replica \
+    for option in --nodes --vip --interface --password-file --no-password --names --sticky --profile --boot-as-replica \
         --bin-dir --destdir --dry-run --uninstall --help; do
         says "$option"
     done
