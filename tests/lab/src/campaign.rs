@@ -10,6 +10,7 @@ use anyhow::Result;
 
 use crate::lab::Lab;
 use crate::redis_server::Settings;
+use crate::suite::Suite;
 use crate::writer::{Rate, Writer};
 
 mod dice;
@@ -42,6 +43,8 @@ pub struct Orders {
     pub rounds: Vec<Round>,
     /// How Redis is set up.
     pub settings: Settings,
+    /// Ours, in one of its profiles.
+    pub suite: Suite,
     /// Writes a second.
     pub rate: u32,
     /// The data begins with so many megabytes, so that copies and rollback files take their time.
@@ -71,7 +74,7 @@ pub fn campaign(orders: &Orders, say: &dyn Fn(&str)) -> Result<Tally> {
         let mut usable = true;
         while usable && let Some(round) = rounds.next() {
             let from = lab.story.now();
-            let outcome = round::play(&lab, &writer, &mut ledger, round)?;
+            let outcome = round::play(&lab, orders.suite, &writer, &mut ledger, round)?;
             if let Some(file) = &orders.record {
                 let mut file = OpenOptions::new().create(true).append(true).open(file)?;
                 file.write_all(outcome.line().as_bytes())?;

@@ -1,6 +1,7 @@
-//! Both suites side by side: medians and spread of every scenario, as a table in Markdown.
+//! The suites side by side: medians and spread of every scenario, as a table in Markdown.
 
 use std::fmt::Write as _;
+use std::fs::File;
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
@@ -8,15 +9,16 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 
 use crate::lab::Lab;
+use crate::picture::{self, Panel};
 use crate::record::Record;
 use crate::redis_server::{Boot, Settings};
 use crate::scenario::Scenario;
-use crate::story;
+use crate::story::{self, Event};
 use crate::suite::Suite;
 use crate::writer::Rate;
 
-/// The two columns.
-const SUITES: [Suite; 2] = [Suite::Scripts, Suite::OURS];
+/// Writes go on for so long before the first event of a run that is drawn.
+const QUIET: Duration = Duration::from_secs(2);
 
 /// The runs of one scenario with one suite.
 struct Cell {
@@ -29,6 +31,8 @@ struct Cell {
 pub struct Plan {
     /// The rows.
     pub scenarios: Vec<Scenario>,
+    /// The columns.
+    pub suites: Vec<Suite>,
     /// How often each is played with each suite.
     pub runs: usize,
     /// Writes a second.
@@ -37,19 +41,35 @@ pub struct Plan {
     pub settings: Settings,
     /// Where the timeline of every run goes, if anywhere.
     pub stories: Option<PathBuf>,
+    /// Where a picture of the first run of the first scenario goes, if anywhere. Its suites are
+    /// played in step: what is done to a pair is done at the same time to all.
+    pub svg: Option<PathBuf>,
 }
 
-/// Plays every scenario with both suites, in turns, each run on a lab of its own; tells `say`
+/// Plays every scenario with all suites, in turns, each run on a lab of its own; tells `say`
 /// each result as it comes. The table is the result.
 pub fn compare(plan: &Plan, mut say: impl FnMut(&str)) -> Result<String> {
+    if let Some(file) = &plan.svg {
+        // Not after minutes.
+        let opened = File::options().create(true).append(true).open(file);
+        opened.with_context(|| format!("writing {}", file.display()))?;
+    }
     let mut table = heading(plan);
-    for scenario in &plan.scenarios {
-        let mut cells = SUITES.map(|_| Cell { records: Vec::new(), failures: 0 });
+    let mut shown = Vec::new();
+    for (row, scenario) in plan.scenarios.iter().enumerate() {
+        let mut cells: Vec<Cell> = plan.suites.iter().map(|_| Cell { records: Vec::new(), failures: 0 }).collect();
         for number in 1..=plan.runs {
-            for (suite, cell) in SUITES.into_iter().zip(&mut cells) {
-                match play(plan, scenario, suite, number) {
-                    Ok(record) => {
+            let drawn = plan.svg.is_some() && row == 0 && number == 1;
+            let mut steps = if drawn { vec![QUIET] } else { Vec::new() };
+            for (suite, cell) in plan.suites.iter().zip(&mut cells) {
+                match play(plan, scenario, *suite, number, &steps) {
+                    Ok((record, events)) => {
                         say(&record.to_string());
+                        if drawn {
+                            steps = record.steps();
+                            let name = title(*suite).to_owned();
+                            shown.push(Panel { name, record: record.clone(), events });
+                        }
                         cell.records.push(record);
                     }
                     Err(e) => {
@@ -58,33 +78,71 @@ pub fn compare(plan: &Plan, mut say: impl FnMut(&str)) -> Result<String> {
                     }
                 }
             }
+            if let Some(file) = plan.svg.as_ref().filter(|_| !shown.is_empty() && drawn) {
+                let svg = picture::draw(&scenario.title.replace('`', ""), &circumstances(plan), plan.rate, &shown)?;
+                std::fs::write(file, svg).with_context(|| format!("writing {}", file.display()))?;
+            }
         }
-        let [scripts, ours] = cells.map(|cell| cell.text());
-        writeln!(table, "| {} | {scripts} | {ours} |", scenario.title)?;
+        let cells: Vec<String> = cells.iter().map(Cell::text).collect();
+        writeln!(table, "| {} | {} |", scenario.title, cells.join(" | "))?;
     }
     Ok(table)
 }
 
-fn play(plan: &Plan, scenario: &Scenario, suite: Suite, number: usize) -> Result<Record> {
+fn play(
+    plan: &Plan,
+    scenario: &Scenario,
+    suite: Suite,
+    number: usize,
+    steps: &[Duration],
+) -> Result<(Record, Vec<Event>)> {
     let boot = if suite == Suite::Scripts { Boot::AsConfigured } else { plan.settings.boot };
     let lab = Lab::new(Settings { boot, ..plan.settings })?;
-    let record = scenario.run(&lab, suite, Rate::PerSecond(plan.rate));
+    let record = scenario.run_in_step(&lab, suite, Rate::PerSecond(plan.rate), steps);
+    let events = lab.told(false);
     if let Some(dir) = &plan.stories {
         std::fs::create_dir_all(dir)?;
-        let file = dir.join(format!("{}-{}-{number}.txt", scenario.name, suite.name()));
-        std::fs::write(&file, story::render(&lab.told(false)))
-            .with_context(|| format!("writing {}", file.display()))?;
+        let suite = suite.name().replace(", ", "-");
+        let file = dir.join(format!("{}-{suite}-{number}.txt", scenario.name));
+        std::fs::write(&file, story::render(&events)).with_context(|| format!("writing {}", file.display()))?;
     }
-    record
+    Ok((record?, events))
+}
+
+/// What a reader calls the suite.
+fn title(suite: Suite) -> &'static str {
+    match suite {
+        Suite::Scripts => "shell scripts",
+        Suite::OURS => "keepalived-redis",
+        Suite::FAST => "keepalived-redis, fast profile",
+        other => other.name(),
+    }
+}
+
+fn circumstances(plan: &Plan) -> String {
+    let keepalived = version("keepalived", "--version");
+    let redis = version("redis-server", "--version");
+    // The scripts' Redis boots in its own way.
+    let settings = Settings { boot: Boot::AsConfigured, ..plan.settings };
+    format!(
+        "writes acknowledged per second through the virtual IP, of {} that a client sends; {keepalived}, {redis} \
+         ({settings})",
+        plan.rate
+    )
 }
 
 fn heading(plan: &Plan) -> String {
     let keepalived = version("keepalived", "--version");
     let redis = version("redis-server", "--version");
+    let titles: Vec<&str> = plan.suites.iter().map(|suite| title(*suite)).collect();
     format!(
         "{keepalived}, {redis} ({}), {} writes/s, {} runs each: median (lowest-highest)\n\n\
-         | event | shell scripts | keepalived-redis |\n|---|---|---|\n",
-        plan.settings, plan.rate, plan.runs
+         | event | {} |\n|---|{}\n",
+        plan.settings,
+        plan.rate,
+        plan.runs,
+        titles.join(" | "),
+        "---|".repeat(titles.len())
     )
 }
 
@@ -135,7 +193,8 @@ impl Cell {
     }
 }
 
-fn seconds(gap: Duration) -> String {
+/// A length of time in one or two words.
+pub fn seconds(gap: Duration) -> String {
     if gap < Duration::from_secs(1) { format!("{} ms", gap.as_millis()) } else { format!("{:.1} s", gap.as_secs_f64()) }
 }
 

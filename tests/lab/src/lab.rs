@@ -63,6 +63,15 @@ impl Lab {
         Ok(Lab { story, hosts, client, settings, observer: Some(observer), switch, dir: Some(dir) })
     }
 
+    /// One more host at the switch, with nothing on it. It has to be gone before the lab is.
+    pub fn another(&self, name: &str, address: IpAddr) -> Result<Arc<Host>> {
+        let disk = self.dir().join(name);
+        let host = Host::new(name, address, disk, tree()?, self.switch.clone(), self.story.clone());
+        host.power_on(Cable::Ready)?;
+        blank(&host)?;
+        Ok(Arc::new(host))
+    }
+
     /// The preferred node.
     pub fn a(&self) -> &Arc<Host> {
         &self.hosts[0]

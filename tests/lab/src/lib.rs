@@ -4,6 +4,7 @@
 //! Needs root, and Linux with network, mount, pid and uts namespaces, overlayfs and bridges.
 #![forbid(unsafe_code)]
 
+pub mod bench;
 pub mod boot;
 pub mod campaign;
 pub mod compare;
@@ -13,6 +14,7 @@ pub mod keepalived;
 pub mod lab;
 pub mod netns;
 pub mod observer;
+pub mod picture;
 pub mod processes;
 pub mod readback;
 pub mod record;
@@ -20,9 +22,12 @@ pub mod redis_server;
 pub mod resp;
 pub mod run;
 pub mod scenario;
+pub mod sentinel;
+pub mod soak;
 pub mod story;
 pub mod suite;
 pub mod switch;
 pub mod trial;
 pub mod wait;
+pub mod watcher;
 pub mod writer;

@@ -3,14 +3,15 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
+use std::time::Duration;
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result, anyhow, ensure};
 use clap::Parser;
 use lab::lab::Lab;
 use lab::redis_server::{Boot, Persistence, Settings};
 use lab::suite::Suite;
 use lab::writer::Rate;
-use lab::{campaign, compare, demo, scenario, story};
+use lab::{bench, campaign, compare, demo, scenario, soak, story};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
@@ -27,6 +28,17 @@ enum Cli {
         #[arg(long)]
         tree: PathBuf,
     },
+    /// Benchmarks, each against what else there is, in one run.
+    Bench {
+        /// `check`, `crash`, `moves`, `handover`, `load`, `sync`; all of them when none is named.
+        names: Vec<String>,
+        /// How often each side is measured; every benchmark has a number of its own.
+        #[arg(long)]
+        runs: Option<usize>,
+        /// Put the tables into this file as well.
+        #[arg(long)]
+        markdown: Option<PathBuf>,
+    },
     /// Random faults that overlap, on a pair under load, and a look for every acknowledged write.
     Campaign(Campaign),
     /// The table of what campaigns have recorded.
@@ -35,7 +47,7 @@ enum Cli {
         #[arg(required = true)]
         files: Vec<PathBuf>,
     },
-    /// Both suites side by side, in a table.
+    /// The suites side by side, in a table, and one event as a picture.
     Compare {
         /// How often each scenario is played with each suite.
         #[arg(long, default_value_t = 5)]
@@ -54,12 +66,18 @@ enum Cli {
         /// Put the timeline of every run into this directory.
         #[arg(long)]
         stories: Option<PathBuf>,
+        /// Play the fast profile as well.
+        #[arg(long)]
+        with_fast: bool,
+        /// Draw the first run of the first scenario into this file, writes a second over time.
+        #[arg(long)]
+        svg: Option<PathBuf>,
     },
     /// Two hosts, a failover and a failback, for a person to watch. About a minute.
     Demo,
     /// Play one scenario with one suite.
     Run {
-        /// `scripts`, `ours` or `sticky`.
+        /// `scripts`, `ours`, `sticky` or `fast`.
         #[arg(long, value_parser = suite)]
         suite: Suite,
         /// Its name, as in the list that a wrong name gives.
@@ -79,6 +97,15 @@ enum Cli {
         /// Leave disks and logs of the hosts, and say where.
         #[arg(long)]
         keep: bool,
+    },
+    /// Keep a pair and all processors busy, and see that nothing moves.
+    Soak {
+        /// How long.
+        #[arg(long, default_value_t = 60)]
+        minutes: u64,
+        /// `ours`, `sticky` or `fast`.
+        #[arg(long, value_parser = suite, default_value = "fast")]
+        suite: Suite,
     },
 }
 
@@ -103,6 +130,9 @@ struct Campaign {
     /// Megabytes that are there before the first fault.
     #[arg(long, default_value_t = 0)]
     megabytes: usize,
+    /// In the fast profile.
+    #[arg(long)]
+    fast: bool,
     /// Only say what would be done.
     #[arg(long)]
     plan: bool,
@@ -144,8 +174,9 @@ fn suite(name: &str) -> Result<Suite, String> {
     match name {
         "scripts" => Ok(Suite::Scripts),
         "ours" => Ok(Suite::OURS),
-        "sticky" => Ok(Suite::Ours { sticky: true }),
-        _ => Err("scripts, ours or sticky".to_owned()),
+        "sticky" => Ok(Suite::STICKY),
+        "fast" => Ok(Suite::FAST),
+        _ => Err("scripts, ours, sticky or fast".to_owned()),
     }
 }
 
@@ -189,22 +220,38 @@ fn play(cli: Cli) -> Result<()> {
     match cli {
         Cli::HostInit { .. } => Ok(()),
         Cli::Demo => demo::demo(),
+        Cli::Bench { names, runs, markdown } => {
+            let text = bench::bench(&bench::Plan { names, runs }, &|line| eprintln!("{line}"))?;
+            print!("{text}");
+            if let Some(file) = markdown {
+                std::fs::write(&file, text).context(file.display().to_string())?;
+            }
+            Ok(())
+        }
         Cli::Campaign(told) => hurt(&told),
         Cli::CampaignTable { files } => {
             print!("{}", campaign::Tally::read(&files)?.summary());
             Ok(())
         }
-        Cli::Compare { runs, scenario, rate, redis, markdown, stories } => {
+        Cli::Compare { runs, scenario, rate, redis, markdown, stories, with_fast, svg } => {
             let scenarios = match scenario.as_slice() {
                 [] => scenario::ALL.to_vec(),
                 names => names.iter().map(|name| scenario::named(name)).collect::<Result<_>>()?,
             };
-            let plan = compare::Plan { scenarios, runs, rate, settings: redis.settings(), stories };
+            let mut suites = vec![Suite::Scripts, Suite::OURS];
+            suites.extend(with_fast.then_some(Suite::FAST));
+            let plan = compare::Plan { scenarios, suites, runs, rate, settings: redis.settings(), stories, svg };
             let table = compare::compare(&plan, |line| eprintln!("{line}"))?;
             print!("{table}");
             if let Some(file) = markdown {
                 std::fs::write(&file, table).context(file.display().to_string())?;
             }
+            Ok(())
+        }
+        Cli::Soak { minutes, suite } => {
+            let soaked = soak::soak(suite, Duration::from_secs(60 * minutes))?;
+            println!("{soaked}");
+            ensure!(soaked.failures().is_empty(), "{} failures", soaked.failures().len());
             Ok(())
         }
         Cli::Run { suite, scenario, rate, redis, timeline, full, keep } => {
@@ -239,6 +286,7 @@ fn hurt(told: &Campaign) -> Result<()> {
         seed: told.seed,
         rounds,
         settings,
+        suite: if told.fast { Suite::FAST } else { Suite::OURS },
         rate: told.rate,
         megabytes: told.megabytes,
         stop_at_first: told.stop_at_first,

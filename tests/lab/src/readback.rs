@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 
+use crate::host::Host;
 use crate::lab::Lab;
 use crate::redis_server::{self, PASSWORD};
 use crate::resp::{Connection, Reply};
@@ -85,10 +86,15 @@ fn from_a_host(lab: &Lab, written: &Written, fate: &mut Fate) -> Result<Vec<Ack>
     let host = lab.hosts.iter().find(|host| masters.contains(&host.name));
     let host = host.context("nothing to read back from: no VIP that answers, and no master")?;
     fate.asked = host.name.clone();
+    missing_on(host, &written.acks)
+}
+
+/// Those of `acks` that the Redis of `host` does not have.
+pub fn missing_on(host: &Host, acks: &[Ack]) -> Result<Vec<Ack>> {
     let net = host.net().context("off")?;
     net.within(|| {
         let address = (std::net::Ipv4Addr::LOCALHOST, redis_server::PORT).into();
-        missing(&mut Connection::open(address, PASSWORD, Duration::from_secs(5))?, &written.acks)
+        missing(&mut Connection::open(address, PASSWORD, Duration::from_secs(5))?, acks)
     })
 }
 

@@ -5,12 +5,15 @@ use std::time::Duration;
 use crate::readback::Fate;
 use crate::redis_server::Settings;
 use crate::suite::Suite;
+use crate::writer::Ack;
 
 /// The gap of one phase.
 #[derive(Clone, Debug)]
 pub struct Phase {
     /// `failover`, `failback`...
     pub name: &'static str,
+    /// The event, a moment of the story.
+    pub from: Duration,
     /// The longest time without an acknowledged write.
     pub gap: Duration,
     /// Acknowledged writes.
@@ -30,8 +33,12 @@ pub struct Record {
     pub suite: Suite,
     /// How Redis was set up.
     pub settings: Settings,
+    /// When the writer began, a moment of the story.
+    pub began: Duration,
     /// In order.
     pub phases: Vec<Phase>,
+    /// Every acknowledged write, in the order of time.
+    pub acks: Vec<Ack>,
     /// What became of the acknowledged writes.
     pub fate: Fate,
     /// Megabytes that were written in bulk, and how many of them are gone.
@@ -48,6 +55,24 @@ impl Record {
     /// One master, and it is where the VIP is.
     pub fn agrees(&self) -> bool {
         self.masters.len() == 1 && self.masters == self.holders
+    }
+
+    /// When the first event was, a moment of the story.
+    pub fn zero(&self) -> Duration {
+        self.phases.first().map_or(self.began, |phase| phase.from)
+    }
+
+    /// When the last phase and the last write were over, a moment of the story.
+    pub fn ended(&self) -> Duration {
+        let phases = self.phases.iter().map(|phase| phase.from + phase.took);
+        phases.chain(self.acks.last().map(|ack| ack.at)).max().unwrap_or(self.began)
+    }
+
+    /// When each phase began, and when all was over, counted from the first write: what
+    /// [`crate::run::Run::in_step`] takes.
+    pub fn steps(&self) -> Vec<Duration> {
+        let moments = self.phases.iter().map(|phase| phase.from).chain([self.ended()]);
+        moments.map(|moment| moment.saturating_sub(self.began)).collect()
     }
 
     /// The gap of the phase with that name; of all when there is none.

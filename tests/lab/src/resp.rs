@@ -86,7 +86,24 @@ impl Connection {
 
     /// All commands in one go, a reply for each; the timeout is for all of them.
     pub fn pipeline<A: AsRef<[u8]>, C: AsRef<[A]>>(&mut self, commands: &[C]) -> io::Result<Vec<Reply>> {
+        let (replies, outcome) = self.pipeline_as_far(commands);
+        outcome.map(|()| replies)
+    }
+
+    /// The same; what was answered before an error is there beside it.
+    pub fn pipeline_as_far<A: AsRef<[u8]>, C: AsRef<[A]>>(&mut self, commands: &[C]) -> (Vec<Reply>, io::Result<()>) {
         let end = Instant::now() + self.timeout;
+        let mut replies = Vec::with_capacity(commands.len());
+        let outcome = self.send(commands).and_then(|()| {
+            for _ in commands {
+                replies.push(self.reply(end)?);
+            }
+            Ok(())
+        });
+        (replies, outcome)
+    }
+
+    fn send<A: AsRef<[u8]>, C: AsRef<[A]>>(&mut self, commands: &[C]) -> io::Result<()> {
         let mut bytes = Vec::new();
         for command in commands {
             let words = command.as_ref();
@@ -101,14 +118,13 @@ impl Connection {
         match &mut self.stream {
             Stream::Tcp(s) => {
                 s.set_write_timeout(Some(self.timeout))?;
-                s.write_all(&bytes)?;
+                s.write_all(&bytes)
             }
             Stream::Unix(s) => {
                 s.set_write_timeout(Some(self.timeout))?;
-                s.write_all(&bytes)?;
+                s.write_all(&bytes)
             }
         }
-        commands.iter().map(|_| self.reply(end)).collect()
     }
 
     fn reply(&mut self, end: Instant) -> io::Result<Reply> {

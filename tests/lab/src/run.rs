@@ -36,6 +36,10 @@ pub struct Run<'a> {
     pub lab: &'a Lab,
     /// The suite that is installed.
     pub suite: Suite,
+    /// No phase begins earlier after the first write than the one of the same number here, and the
+    /// end comes no earlier than the last: so runs of several suites can be drawn below each other.
+    pub in_step: Vec<Duration>,
+    began: Duration,
     writer: Writer,
     bulk: usize,
     phases: Vec<(&'static str, Duration, Duration, bool)>,
@@ -46,8 +50,9 @@ impl<'a> Run<'a> {
     /// and starts the writer.
     pub fn start(lab: &'a Lab, suite: Suite, rate: Rate) -> Result<Run<'a>> {
         bring_up(lab, suite)?;
+        let began = lab.story.now();
         let writer = lab.write(rate);
-        let run = Run { lab, suite, writer, bulk: 0, phases: Vec::new() };
+        let run = Run { lab, suite, in_step: Vec::new(), began, writer, bulk: 0, phases: Vec::new() };
         run.until_written(100)?;
         Ok(run)
     }
@@ -61,6 +66,7 @@ impl<'a> Run<'a> {
         goal: Goal<'_>,
         act: impl FnOnce() -> Result<()>,
     ) -> Result<()> {
+        self.keep_step();
         let from = self.lab.story.now();
         act()?;
         let (_, last) = self.writer.acknowledged();
@@ -113,6 +119,12 @@ impl<'a> Run<'a> {
         }
     }
 
+    /// Waits until [`Run::in_step`] lets the next phase begin, or the end come.
+    pub fn keep_step(&self) {
+        let Some(step) = self.in_step.get(self.phases.len()) else { return };
+        std::thread::sleep((self.began + *step).saturating_sub(self.lab.story.now()));
+    }
+
     /// Writes megabytes on `host`, past the writer.
     pub fn fill(&mut self, host: &Host, megabytes: usize) -> Result<()> {
         self.bulk += megabytes;
@@ -134,13 +146,15 @@ impl<'a> Run<'a> {
         tell_of(&self.lab.story, &fate.in_files, "in a rollback file only");
         let phases = self.phases.into_iter().map(|(name, from, to, reached)| {
             let (gap, _) = written.longest_gap(from, to);
-            Phase { name, gap, acknowledged: written.count(from, to), took: to - from, reached }
+            Phase { name, from, gap, acknowledged: written.count(from, to), took: to - from, reached }
         });
         let record = Record {
             scenario,
             suite: self.suite,
             settings: self.lab.settings,
+            began: self.began,
             phases: phases.collect(),
+            acks: written.acks,
             errors: written.errors.into_iter().collect(),
             fate,
             bulk,
@@ -179,7 +193,7 @@ pub fn bring_up(lab: &Lab, suite: Suite) -> Result<()> {
     suite.install(lab)?;
     for host in &lab.hosts {
         suite.start_keepalived(host)?;
-        if suite == (Suite::Ours { sticky: true }) {
+        if matches!(suite, Suite::Ours { sticky: true, .. }) {
             // Whoever comes first keeps the VIP.
             let first = || lab.holders() == [lab.a().name.as_str()];
             wait::until("the first host has the VIP", Duration::from_secs(60), first)?;

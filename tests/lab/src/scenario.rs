@@ -85,9 +85,16 @@ pub fn named(name: &str) -> Result<Scenario> {
 impl Scenario {
     /// Plays it on a fresh lab.
     pub fn run(&self, lab: &Lab, suite: Suite, rate: Rate) -> Result<Record> {
+        self.run_in_step(lab, suite, rate, &[])
+    }
+
+    /// The same, no phase earlier than `steps` say: see [`Run::in_step`].
+    pub fn run_in_step(&self, lab: &Lab, suite: Suite, rate: Rate, steps: &[Duration]) -> Result<Record> {
         let mut run = Run::start(lab, suite, rate)?;
+        run.in_step = steps.to_vec();
         (self.play)(&mut run)?;
         run.goes_on();
+        run.keep_step();
         run.finish(self.name)
     }
 }
@@ -105,7 +112,7 @@ fn repair(suite: Suite, host: &Arc<Host>) -> Result<()> {
 /// What is reached once everything is repaired.
 fn at_the_end<'a>(run: &Run<'a>) -> Goal<'a> {
     match run.suite {
-        Suite::Ours { sticky: true } => Goal::Settled,
+        Suite::Ours { sticky: true, .. } => Goal::Settled,
         _ => Goal::Serves(run.lab.a()),
     }
 }

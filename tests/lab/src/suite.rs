@@ -7,9 +7,12 @@ use anyhow::Result;
 use crate::host::Host;
 use crate::keepalived::{self, Supervision};
 use crate::lab::Lab;
+use crate::watcher;
 
 mod ours;
 mod scripts;
+
+pub use self::ours::programs;
 
 /// What moves the role when keepalived moves the VIP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,19 +23,27 @@ pub enum Suite {
     Ours {
         /// Installed with `--sticky`: no failback.
         sticky: bool,
+        /// Installed with `--profile fast`: adverts ten times a second, and a watcher beside the check.
+        fast: bool,
     },
 }
 
 impl Suite {
     /// Ours, with failback.
-    pub const OURS: Suite = Suite::Ours { sticky: false };
+    pub const OURS: Suite = Suite::Ours { sticky: false, fast: false };
+    /// Ours, without.
+    pub const STICKY: Suite = Suite::Ours { sticky: true, fast: false };
+    /// Ours, with failback, in the fast profile.
+    pub const FAST: Suite = Suite::Ours { sticky: false, fast: true };
 
     /// A short name.
     pub fn name(self) -> &'static str {
         match self {
             Suite::Scripts => "scripts",
-            Suite::Ours { sticky: false } => "ours",
-            Suite::Ours { sticky: true } => "ours, sticky",
+            Suite::Ours { sticky: false, fast: false } => "ours",
+            Suite::Ours { sticky: true, fast: false } => "ours, sticky",
+            Suite::Ours { sticky: false, fast: true } => "ours, fast",
+            Suite::Ours { sticky: true, fast: true } => "ours, sticky and fast",
         }
     }
 
@@ -51,7 +62,7 @@ impl Suite {
         }
         match self {
             Suite::Scripts => scripts::install(lab),
-            Suite::Ours { sticky } => ours::install(lab, sticky),
+            Suite::Ours { sticky, fast } => ours::install(lab, sticky, fast),
         }
     }
 
@@ -64,8 +75,11 @@ impl Suite {
         }
     }
 
-    /// Starts keepalived as this suite wants it.
+    /// Starts keepalived as this suite wants it; the watcher first, as systemd would.
     pub fn start_keepalived(self, host: &Arc<Host>) -> Result<()> {
+        if matches!(self, Suite::Ours { fast: true, .. }) {
+            watcher::start(host)?;
+        }
         keepalived::start(host, self.supervision())
     }
 

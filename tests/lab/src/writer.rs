@@ -17,7 +17,7 @@ use crate::story::Story;
 /// No operation takes longer; then the writer connects anew. Shorter than TCP's own patience: a
 /// packet that falls between two holders of the VIP is sent again after 200 ms, or after a second
 /// if it was the first of its connection, and the gap would be TCP's and not the pair's.
-const TIMEOUT: Duration = Duration::from_millis(100);
+const TIMEOUT: Duration = Duration::from_millis(50);
 /// Nor does a connect.
 const CONNECT: Duration = Duration::from_millis(50);
 /// Gaps from here on are told.
@@ -86,12 +86,24 @@ pub struct Writer {
 impl Writer {
     /// Starts writing from the namespace `client` to `target`.
     pub fn start(client: &NetNs, target: SocketAddr, rate: Rate, story: &Story) -> Writer {
+        let mut vip = Direct::new(target, CONNECT, TIMEOUT);
+        Writer::with(0, client, rate, story, move |number| vip.write(number))
+    }
+
+    /// The numbers begin at `first`. Each write by `attempt`, which says in one word what went wrong.
+    pub fn with(
+        first: u64,
+        client: &NetNs,
+        rate: Rate,
+        story: &Story,
+        attempt: impl FnMut(u64) -> Result<(), String> + Send + 'static,
+    ) -> Writer {
         let written = Arc::new(Mutex::new(Written::default()));
         let stop = Arc::new(AtomicBool::new(false));
         let (w, s, client, story) = (written.clone(), stop.clone(), client.clone(), story.clone());
         let thread = std::thread::spawn(move || {
             client.enter()?;
-            write(target, rate, &story, &w, &s);
+            write(first, rate, &story, &w, &s, attempt);
             Ok(())
         });
         Writer { written, stop, thread: Some(thread) }
@@ -131,20 +143,26 @@ fn lock(written: &Mutex<Written>) -> std::sync::MutexGuard<'_, Written> {
     written.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn write(target: SocketAddr, rate: Rate, story: &Story, all: &Mutex<Written>, stop: &AtomicBool) {
+fn write(
+    first: u64,
+    rate: Rate,
+    story: &Story,
+    all: &Mutex<Written>,
+    stop: &AtomicBool,
+    mut attempt: impl FnMut(u64) -> Result<(), String>,
+) {
     let pace = match rate {
         Rate::PerSecond(count) => Duration::from_secs(1) / count.max(1),
         Rate::Unlimited => Duration::ZERO,
     };
-    let mut connection: Option<Connection> = None;
     let mut last = story.now();
     let mut next = Instant::now();
-    for number in 0.. {
+    for number in first.. {
         if stop.load(Ordering::Relaxed) {
             return;
         }
         let sent = story.now();
-        let result = attempt(&mut connection, target, number);
+        let result = attempt(number);
         let at = story.now();
         let mut written = lock(all);
         written.attempts += 1;
@@ -160,8 +178,6 @@ fn write(target: SocketAddr, rate: Rate, story: &Story, all: &Mutex<Written>, st
                 story.add_at(at, "writer", "gap", format!("writes again after {gap} ms"));
             }
             last = at;
-        } else {
-            connection = None;
         }
         let now = Instant::now();
         next = (next + pace).max(now);
@@ -172,16 +188,41 @@ fn write(target: SocketAddr, rate: Rate, story: &Story, all: &Mutex<Written>, st
     }
 }
 
-fn attempt(connection: &mut Option<Connection>, target: SocketAddr, number: u64) -> Result<(), String> {
-    let redis = match connection {
-        Some(redis) => redis,
-        None => {
-            connection.insert(Connection::open_within(target, PASSWORD, CONNECT, TIMEOUT).map_err(|e| resp::kind(&e))?)
+/// Writes to one address, and connects anew after each error.
+pub struct Direct {
+    target: SocketAddr,
+    connect: Duration,
+    answer: Duration,
+    connection: Option<Connection>,
+}
+
+impl Direct {
+    /// With the longest time for a connect, and for an answer. Not connected yet.
+    pub fn new(target: SocketAddr, connect: Duration, answer: Duration) -> Direct {
+        Direct { target, connect, answer, connection: None }
+    }
+
+    /// Writes that number; an error is one word.
+    pub fn write(&mut self, number: u64) -> Result<(), String> {
+        let result = self.attempt(number);
+        if result.is_err() {
+            self.connection = None;
         }
-    };
-    match redis.call(&["SET", &key(number), &number.to_string()]) {
-        Ok(Reply::Simple(_)) => Ok(()),
-        Ok(reply) => Err(reply.text().split(' ').next().unwrap_or("other").to_owned()),
-        Err(e) => Err(resp::kind(&e)),
+        result
+    }
+
+    fn attempt(&mut self, number: u64) -> Result<(), String> {
+        let redis = match &mut self.connection {
+            Some(redis) => redis,
+            none => {
+                let opened = Connection::open_within(self.target, PASSWORD, self.connect, self.answer);
+                none.insert(opened.map_err(|e| resp::kind(&e))?)
+            }
+        };
+        match redis.call(&["SET", &key(number), &number.to_string()]) {
+            Ok(Reply::Simple(_)) => Ok(()),
+            Ok(reply) => Err(reply.text().split(' ').next().unwrap_or("other").to_owned()),
+            Err(e) => Err(resp::kind(&e)),
+        }
     }
 }

@@ -2,6 +2,7 @@
 
 use lab::campaign::{Orders, campaign, plan};
 use lab::redis_server::{Boot, Settings};
+use lab::suite::Suite;
 
 fn orders(seed: u64, faults: usize) -> Orders {
     let settings = Settings { boot: Boot::AsReplica, ..Settings::default() };
@@ -10,6 +11,7 @@ fn orders(seed: u64, faults: usize) -> Orders {
         seed,
         rounds,
         settings,
+        suite: Suite::OURS,
         rate: 200,
         megabytes: 0,
         stop_at_first: true,

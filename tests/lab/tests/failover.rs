@@ -41,7 +41,7 @@ fn a_hung_redis_is_failed_over_and_follows_when_it_wakes() {
 
 #[test]
 fn a_sticky_pair_fails_over_and_stays_there() {
-    play("kill-redis", Suite::Ours { sticky: true }, |record, _| {
+    play("kill-redis", Suite::STICKY, |record, _| {
         is_whole(record);
         assert_eq!(record.holders, ["redis-b"], "a sticky VIP went back: {record}");
         assert!(record.gap("failover") < Duration::from_millis(3500), "{record}");

@@ -70,5 +70,5 @@ fn a_backup_whose_redis_restarts_as_a_lone_master_follows_again() {
 /// keepalived does not weigh the data there: the VIP goes to the higher priority, whatever it has.
 #[test]
 fn a_sticky_host_that_nobody_could_reach_for_a_moment_drops_nothing_of_what_was_written_meanwhile() {
-    play("cut-off-shortly", Suite::Ours { sticky: true }, |record, _| greater_part_stands(record, "cut off"));
+    play("cut-off-shortly", Suite::STICKY, |record, _| greater_part_stands(record, "cut off"));
 }

@@ -12,6 +12,7 @@ use super::Orders;
 use super::plan::Round;
 use crate::lab::Lab;
 use crate::story::{self, Event};
+use crate::suite::Suite;
 
 const TIMELINE: &str = "timeline.txt";
 
@@ -23,13 +24,14 @@ pub fn report(orders: &Orders, lab: &Lab, from: Duration, round: &Round, keep: b
     say(&story::render(&told));
     let name = |value: Option<PossibleValue>| value.map_or(String::new(), |value| value.get_name().to_owned());
     say(&format!(
-        "again: lab campaign --seed {} --only {} --boot {} --persistence {} --rate {} --megabytes {}",
+        "again: lab campaign --seed {} --only {} --boot {} --persistence {} --rate {} --megabytes {}{}",
         orders.seed,
         round.number,
         name(orders.settings.boot.to_possible_value()),
         name(orders.settings.persistence.to_possible_value()),
         orders.rate,
-        orders.megabytes
+        orders.megabytes,
+        if orders.suite == Suite::FAST { " --fast" } else { "" }
     ));
     if keep {
         match evidence(orders, lab, round) {

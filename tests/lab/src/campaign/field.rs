@@ -25,6 +25,7 @@ const NOBODY: &str = "192.168.158.77";
 /// The pair.
 pub struct Field<'a> {
     lab: &'a Lab,
+    suite: Suite,
     places: Vec<Place>,
     cut: bool,
     stopping: Vec<JoinHandle<()>>,
@@ -32,9 +33,9 @@ pub struct Field<'a> {
 
 impl<'a> Field<'a> {
     /// A settled pair.
-    pub fn new(lab: &'a Lab) -> Result<Field<'a>> {
+    pub fn new(lab: &'a Lab, suite: Suite) -> Result<Field<'a>> {
         let places = lab.hosts.iter().map(Place::new).collect::<Result<_>>()?;
-        Ok(Field { lab, places, cut: false, stopping: Vec::new() })
+        Ok(Field { lab, suite, places, cut: false, stopping: Vec::new() })
     }
 
     /// Does it to the host with that index; what can't be done to a machine that is off or frozen is left out.
@@ -124,7 +125,7 @@ impl<'a> Field<'a> {
             // Not while it is still stopping: there would be two.
             Kind::StopKeepalived if place.stopped && !keepalived::runs(&host) => {
                 place.stopped = false;
-                Suite::OURS.start_keepalived(&host)?;
+                self.suite.start_keepalived(&host)?;
             }
             Kind::CableOut => host.link(true)?,
             Kind::SlowLink => host.rate(None)?,
@@ -187,7 +188,7 @@ impl<'a> Field<'a> {
             }
             if place.stopped && !keepalived::runs(host) {
                 place.stopped = false;
-                Suite::OURS.start_keepalived(host)?;
+                self.suite.start_keepalived(host)?;
             }
         }
         Ok(())
@@ -224,7 +225,7 @@ impl<'a> Field<'a> {
         if until_up {
             redis_server::until_up(&host)?;
         }
-        Suite::OURS.start_keepalived(&host)
+        self.suite.start_keepalived(&host)
     }
 }
 

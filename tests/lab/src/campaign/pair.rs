@@ -10,7 +10,6 @@ use super::field;
 use crate::host::Host;
 use crate::lab::Lab;
 use crate::redis_server;
-use crate::suite::Suite;
 use crate::wait;
 
 /// For so long it must stay settled.
@@ -21,7 +20,7 @@ const LIMIT: Duration = Duration::from_secs(60);
 /// Both hosts with everything on them, one serving.
 pub fn bring_up(orders: &Orders) -> Result<Lab> {
     let lab = Lab::new(orders.settings)?;
-    Suite::OURS.prepare()?;
+    orders.suite.prepare()?;
     for host in &lab.hosts {
         // A power loss of the lab spares the machine's page cache, so that every acknowledged write is on the
         // disk. With `everysec` Redis holds writes back while it syncs, and then they are not.
@@ -31,10 +30,10 @@ pub fn bring_up(orders: &Orders) -> Result<Lab> {
     for host in &lab.hosts {
         redis_server::until_up(host)?;
     }
-    Suite::OURS.install(&lab)?;
+    orders.suite.install(&lab)?;
     for host in &lab.hosts {
         configure(host, orders.keep_nothing)?;
-        Suite::OURS.start_keepalived(host)?;
+        orders.suite.start_keepalived(host)?;
     }
     wait::until_steady("the pair is settled", STEADY, LIMIT, || field::is_settled(&lab))?;
     if let Some(serving) = lab.hosts.iter().find(|host| lab.serves(host)).filter(|_| orders.megabytes > 0) {

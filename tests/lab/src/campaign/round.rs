@@ -12,6 +12,7 @@ use super::tally::Outcome;
 use crate::lab::Lab;
 use crate::redis_server;
 use crate::resp::Reply;
+use crate::suite::Suite;
 use crate::wait;
 use crate::writer::Writer;
 
@@ -54,8 +55,8 @@ fn acts(round: &Round) -> Vec<(Duration, Act, &Fault)> {
 ///
 /// # Errors
 /// Where the lab itself fails.
-pub fn play(lab: &Lab, writer: &Writer, ledger: &mut Ledger, round: &Round) -> Result<Outcome> {
-    let mut field = Field::new(lab)?;
+pub fn play(lab: &Lab, suite: Suite, writer: &Writer, ledger: &mut Ledger, round: &Round) -> Result<Outcome> {
+    let mut field = Field::new(lab, suite)?;
     if round.faults.iter().any(|fault| fault.kind.class() == Class::Hand) {
         field::until_at_rest(lab);
     }

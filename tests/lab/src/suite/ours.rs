@@ -13,7 +13,7 @@ use crate::redis_server::{PASSWORD, PORT};
 const PROGRAMS: [&str; 5] = ["check_redis", "redis_master", "redis_backup", "redis_fault", "redis_stop"];
 
 /// Runs install.sh on every host.
-pub fn install(lab: &Lab, sticky: bool) -> Result<()> {
+pub fn install(lab: &Lab, sticky: bool, fast: bool) -> Result<()> {
     let from = programs()?;
     let names: Vec<&str> = lab.hosts.iter().map(|host| host.name.as_str()).collect();
     let nodes: Vec<String> = lab.hosts.iter().map(|host| format!("{}:{PORT}", host.address)).collect();
@@ -26,10 +26,11 @@ pub fn install(lab: &Lab, sticky: bool) -> Result<()> {
         host.write("/tmp/password", PASSWORD, 0o600)?;
         let out = host.sh(&format!(
             "sh {TREE}/install.sh --bin-dir /tmp/bin --nodes {} --vip {VIP}/24 --interface eth0 \
-             --password-file /tmp/password --names {} {} 2>&1",
+             --password-file /tmp/password --names {} {} {} 2>&1",
             nodes.join(","),
             names.join(","),
-            if sticky { "--sticky" } else { "" }
+            if sticky { "--sticky" } else { "" },
+            if fast { "--profile fast" } else { "" }
         ))?;
         let said = String::from_utf8_lossy(&out.stdout);
         ensure!(out.status.success(), "install.sh on {}: {}\n{said}", host.name, out.status);

@@ -88,3 +88,20 @@ fn a_stall_of_the_living_master_is_not_its_death() {
     assert_eq!(ran.code, Some(0), "{}", ran.said);
     assert_eq!(info(pair.a(), "role").as_deref(), Some("slave"), "two masters: {}", ran.said);
 }
+
+#[test]
+fn a_silent_local_redis_keeps_the_last_word_on_its_data_for_a_while() {
+    let pair = Pair::new(Version::Own);
+    let eligible = || run(pair.a(), "check_redis", &["--eligible", "-v"]);
+    redis_server::hang(pair.a());
+    assert_eq!(eligible().code, Some(1), "nothing was known before");
+    redis_server::wake(pair.a());
+    wait::until("eligible", SOON, || eligible().code == Some(0)).expect("it answers");
+    redis_server::hang(pair.a());
+    let silent = eligible();
+    assert_eq!(silent.code, Some(0), "one slow answer moves the VIP: {}", silent.said);
+    assert!(silent.said.contains("as before") && silent.said.contains("no answer in time"), "{}", silent.said);
+    assert_eq!(run(pair.a(), "check_redis", &[]).code, Some(1), "it is not alive");
+    wait::until("it counts no longer", 2 * SOON, || eligible().code == Some(1)).expect("silent for long");
+    redis_server::wake(pair.a());
+}
