@@ -602,7 +602,7 @@ reads_watch() { grep -Eq "^[^#!]*${WATCH_FILE%/*}/" "$1" 2>/dev/null; }
 # still_reads_watch: some file below $ETC does; its name is in $reader.
 still_reads_watch() {
     if [ ! -d "$destdir$ETC" ]; then return 1; fi
-    find "$destdir$ETC" -name '*.conf' -type f >"$work/list"
+    find -L "$destdir$ETC" -name '*.conf' -type f >"$work/list"
     while IFS= read -r reader; do
         if reads_watch "$reader"; then return 0; fi
     done <"$work/list"
@@ -622,6 +622,7 @@ keepalived_watches() {
 
 # What is wanted: the flag, or what is there.
 read_profile() {
+    profile_given=$profile
     if [ -n "$profile" ]; then
         switch=$((1 - configure))
     else
@@ -654,7 +655,7 @@ switch_profile() {
 systemd_runs() { [ $live = 1 ] && [ -d /run/systemd/system ] && command -v systemctl >/dev/null 2>&1; }
 
 # The watcher runs, the new one if there is a new one, before any configuration
-# of keepalived reads its file: keepalived looks for the directory once (K18).
+# of keepalived reads its file: keepalived looks for the directory once (K29).
 start_watcher() {
     before=$changes
     install_text 0644 "$here/contrib/$WATCH_UNIT" "$WATCH"
@@ -802,7 +803,7 @@ ${off}password_file = "$PASS"     # closed to all but root, or it is refused
 [timing]
 #check = "400ms"            # the whole of a check
 #hang = "300ms"             # no answer to the watcher: fails over (fast profile)
-#connect = "300ms"          # opening a connection to a node
+#connect = "150ms"          # opening a connection to a node
 #command = "500ms"          # an answer of a node
 #delay = "0s"               # a fixed wait before a role is changed
 #sync = "10m"               # for catching up before a handover
@@ -966,7 +967,7 @@ reload_systemd() {
 # counts as success, so this node would hold the VIP with a dead Redis (K13).
 refuse_uninstall_in_use() {
     if [ ! -d "$destdir$ETC" ]; then return 0; fi
-    find "$destdir$ETC" -name '*.conf' -type f >"$work/list"
+    find -L "$destdir$ETC" -name '*.conf' -type f >"$work/list"
     while IFS= read -r conf; do
         if grep -Eq "^[^#!]*($PROGRAM_DIR|$LINK_DIR)/(check_redis|redis_(master|backup|fault|stop))" "$conf" || reads_watch "$conf"; then
             die "removing the programs: $conf still calls them, and to keepalived a missing check is a success (K13): stop keepalived, move $conf away, then run this again"
@@ -1098,7 +1099,8 @@ if [ $configure = 1 ]; then
 fi
 if [ "$profile" = fast ]; then start_watcher; fi
 if [ $((configure + switch)) -gt 0 ]; then install_text 0644 "$work/conf" "$CONF"; fi
-if [ "$profile" = plain ]; then end_watcher; fi
+# Not because no file was found that reads it: keepalived may have its configuration elsewhere.
+if [ "$profile_given" = plain ]; then end_watcher; fi
 if [ $boot = 1 ]; then boot_as_replica; fi
 
 if [ $changes = 0 ]; then say "nothing to change: all is as it should be"; fi

@@ -149,7 +149,9 @@ pub fn eligible(config: &Config, local: SocketAddr, was: bool, deadline: Deadlin
     let view = Survey::new(config, local).look(false, deadline);
     let store = Store::new(&config.memory_dir);
     if let Some(sentence) = silent(config, &store, &view) {
-        return if was { Verdict::yes(format!("as before: {sentence}")) } else { Verdict::no(sentence) };
+        // Only where the VIP is: it is not brought back to a Redis that answers nobody.
+        let stays = was && view.vip == Vip::Here;
+        return if stays { Verdict::yes(format!("as before: {sentence}")) } else { Verdict::no(sentence) };
     }
     remember(&store, &view);
     let found = plan::eligibility(&view);

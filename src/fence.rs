@@ -59,8 +59,8 @@ impl Fence {
         match server.call_and_look(stop, Deadline::after(command)) {
             Ok(seen) => Ok((fence, seen)),
             Err(failure) => {
-                // It is up then. After any other failure it is not, or nobody is there who could lower it.
-                if matches!(failure, Failure::Rubbish(_)) {
+                // It may be up.
+                if !matches!(failure, Failure::Denied(_) | Failure::Refused | Failure::NoConnection) {
                     let _ = fence.lower(server, command);
                 }
                 Err(failure)

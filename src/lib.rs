@@ -1,7 +1,7 @@
 //! What the programs that keepalived runs for a pair of Redis servers share.
 //!
 //! Modules lean only on those named before them: [`endpoint`], [`deadline`], [`addresses`] (ground); [`config`],
-//! [`journal`], [`memory`], [`failures`], [`ticket`], [`turn`], [`track_file`]; [`term`], [`info`], [`stream`], `reply`, `line`, [`server`] (one Redis); [`lineage`], [`plan`] (pure
+//! [`journal`], [`memory`], [`failures`], [`ticket`], [`turn`], [`track_file`]; [`term`], [`info`], [`stream`], `reply`, `line`, [`server`] (one Redis); [`lineage`], [`plan`], [`pulse`] (pure
 //! decisions); [`survey`], [`probe`], [`fence`], [`handover`], [`rollback`] (one step each); [`program`], [`following`],
 //! [`serve`], [`yielding`], [`stop`], [`check`] (what a program does); [`notification`], [`report`], [`watch`]
 //! (one run of it); [`cli`], and the doorways in `bin/`.
@@ -25,6 +25,7 @@ pub mod notification;
 pub mod plan;
 pub mod probe;
 pub mod program;
+pub mod pulse;
 mod reply;
 pub mod report;
 pub mod rollback;

@@ -165,6 +165,11 @@ impl Line {
         Ok(answers)
     }
 
+    /// Another deadline than [`Line::send`] was given.
+    pub(crate) fn read_until(&mut self, deadline: Deadline) {
+        self.stream.until(deadline);
+    }
+
     /// Waits for something to read, the end of the connection included; false at `deadline`.
     pub(crate) fn has_news(&self, deadline: Deadline) -> bool {
         self.stream.has_news(deadline)

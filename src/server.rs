@@ -12,6 +12,9 @@ use crate::line::Line;
 pub use crate::line::{Denial, Failure};
 use crate::term::Term;
 
+/// For the rest of an answer that has begun to come.
+const AT_HAND: Duration = Duration::from_millis(10);
+
 /// A connection to one Redis. After a broken conversation it is opened again by the next command: what was left in
 /// the old one would answer the wrong question.
 pub struct Server {
@@ -84,6 +87,8 @@ impl Server {
                 return Err(Failure::TimedOut);
             }
         }
+        // What is there already is not too late, if it was we who came late to it.
+        line.read_until(deadline.max(Deadline::after(AT_HAND)));
         let answer = line.receive(sent, 1)?.pop();
         self.line = Some(line);
         answer.unwrap_or(Err(Denial { code: String::new(), text: String::new() })).map_err(Failure::Denied)
@@ -160,13 +165,14 @@ impl Server {
     /// A command, and a look at the replication right after it, in one round trip.
     ///
     /// # Errors
-    /// Every [`Failure`]; unless it is `Denied` the command may have been carried out.
+    /// Every [`Failure`]; unless it is `Denied`, the command may have been carried out.
     pub fn call_and_look(&mut self, command: Cmd, deadline: Deadline) -> Result<Replication, Failure> {
         let answers = self.batch(&[command, replication()], deadline)?;
         let mut answers = answers.into_iter().map(|answer| answer.map_err(Failure::Denied));
         let mut next = || answers.next().unwrap_or(Err(Failure::Reset));
         next()?;
-        Replication::read(&string(next()?)?).map_err(Failure::Rubbish)
+        let seen = next().map_err(|failure| Failure::Rubbish(format!("to INFO {failure}")))?;
+        Replication::read(&string(seen)?).map_err(Failure::Rubbish)
     }
 
     /// One configuration parameter; `None` where this version does not know it.

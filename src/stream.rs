@@ -18,6 +18,9 @@ use crate::endpoint::Endpoint;
 /// More than any answer that the programs ask for: INFO is about 6 kB. Beyond it the other side talks rubbish.
 const LONGEST_ANSWER: usize = 4 << 20;
 
+/// Between two tries at a Unix socket whose backlog is full.
+const BACKLOG_TICK: Duration = Duration::from_millis(3);
+
 #[derive(Debug)]
 enum Socketed {
     Tcp(TcpStream),
@@ -53,11 +56,16 @@ impl Stream {
             }
             Endpoint::Unix(path) => {
                 let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
-                // A full backlog (a server that no longer accepts) is EAGAIN here, and would block without this.
-                socket.connect_timeout(&SockAddr::unix(path)?, left).map_err(|error| match error.kind() {
-                    io::ErrorKind::WouldBlock => io::Error::from(io::ErrorKind::TimedOut),
-                    _ => error,
-                })?;
+                socket.set_nonblocking(true)?;
+                // EAGAIN is a full backlog (a server that no longer accepts), and nothing tells when there is room.
+                while let Err(error) = socket.connect(&SockAddr::unix(path)?) {
+                    match error.kind() {
+                        io::ErrorKind::WouldBlock if deadline.pause(BACKLOG_TICK) => {}
+                        io::ErrorKind::WouldBlock => return Err(io::ErrorKind::TimedOut.into()),
+                        _ => return Err(error),
+                    }
+                }
+                socket.set_nonblocking(false)?;
                 Socketed::Unix(UnixStream::from(std::os::fd::OwnedFd::from(socket)))
             }
         };

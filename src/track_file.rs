@@ -55,8 +55,14 @@ impl TrackFile {
                 fs::DirBuilder::new().recursive(true).mode(0o755).create(dir)?;
                 self.replace(text).map(|()| true)
             }
-            replaced => replaced.map(|()| false),
+            // No room for another file: there is for two bytes in the place of two.
+            Err(error) => self.overwrite(text).map(|()| false).map_err(|_| error),
+            Ok(()) => Ok(false),
         }
+    }
+
+    fn overwrite(&self, text: &[u8]) -> io::Result<()> {
+        fs::OpenOptions::new().write(true).open(&self.path)?.write_all(text)
     }
 
     /// By rename: keepalived never finds it empty, which it would take for 0.

@@ -5,7 +5,7 @@
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use redis::cmd;
 use sd_notify::NotifyState;
@@ -16,13 +16,11 @@ use crate::deadline::{Deadline, Stopwatch, ms};
 use crate::journal::{CHECKS, Journal, Label};
 use crate::probe::{Liveness, liveness_of, liveness_of_ping};
 use crate::program::{code, local_node};
-use crate::server::Server;
+use crate::pulse::Pulse;
+use crate::server::{Failure, Server};
 use crate::survey::Survey;
 use crate::track_file::TrackFile;
 
-/// What has died, or kept us waiting, is well again after answers in time for so long: one slow answer moves the VIP
-/// once, and not to and fro.
-const STEADY: Duration = Duration::from_secs(1);
 /// Woken this much later than asked for, we were the ones who stood still: what did not come is asked for again.
 const OUR_OWN_DELAY: Duration = Duration::from_millis(50);
 /// A server that closes the connection may be telling somebody else to go (CLIENT KILL after a handover). One that dies
@@ -30,29 +28,12 @@ const OUR_OWN_DELAY: Duration = Duration::from_millis(50);
 const TRIES: u32 = 3;
 /// Also with a large `timing.hang`: the file is looked at, and a signal is heeded, this often.
 const LONGEST_BEAT: Duration = Duration::from_millis(250);
+/// Less than the unit's `TimeoutStartSec`.
+const LONGEST_START: Duration = Duration::from_secs(3);
+/// A connection that ended sooner is not followed by another at once: something that is no Redis may do so for ever.
+const SHORT_LIVED: Duration = Duration::from_millis(10);
 /// systemd wants a sign of life.
 const SIGN_OF_LIFE: Duration = Duration::from_secs(1);
-
-/// The verdict over time. Pure: told when what was heard.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Pulse {
-    /// `None` before the first answer or silence.
-    well: Option<bool>,
-    /// Since when every answer came in time.
-    since: Option<Duration>,
-}
-
-impl Pulse {
-    /// `now` runs since the start of the watcher.
-    fn heard(self, alive: bool, now: Duration) -> Pulse {
-        if !alive {
-            return Pulse { well: Some(false), since: None };
-        }
-        let since = self.since.unwrap_or(now);
-        let well = self.well != Some(false) || now.saturating_sub(since) >= STEADY;
-        Pulse { well: Some(well), since: Some(since) }
-    }
-}
 
 /// The conversation with the local Redis.
 struct Watch {
@@ -60,8 +41,16 @@ struct Watch {
     survey: Survey,
     journal: Journal,
     server: Option<Server>,
+    connected: Stopwatch,
     /// The last answer was about the password.
     denied: bool,
+    /// Of the configuration, when it was read.
+    modified: Option<SystemTime>,
+    looked: Stopwatch,
+}
+
+fn modified(path: &Path) -> Option<SystemTime> {
+    std::fs::metadata(path).and_then(|found| found.modified()).ok()
 }
 
 /// Watches until SIGTERM, with the configuration at `path`, and writes the verdict into `file`. With `verbose` what is
@@ -71,19 +60,13 @@ pub fn run(path: &Path, file: &Path, verbose: bool) -> u8 {
     for (signal, flag) in [(SIGTERM, &ended), (SIGINT, &ended), (SIGHUP, &reload)] {
         let _ = signal_hook::flag::register(signal, Arc::clone(flag));
     }
-    let mut watch = match Watch::new(path, verbose) {
-        Ok(watch) => watch,
-        Err(sentence) => {
-            Journal::new(Path::new(LOG_DIR), CHECKS, "check_redis", Label::Watch, true).line(&sentence, &[]);
-            return code::CANNOT_TELL;
-        }
-    };
     let mut track = TrackFile::new(file);
     let clock = Stopwatch::start();
     let (mut pulse, mut said, mut unwritten) = (Pulse::default(), String::new(), None);
     let mut go_on = life(ended);
+    let Some(mut watch) = begin(path, verbose, &mut track, &mut go_on) else { return code::CANNOT_TELL };
     while go_on() {
-        if reload.swap(false, Ordering::Relaxed) || watch.is_worth_reading_again(&pulse) {
+        if reload.swap(false, Ordering::Relaxed) || watch.is_worth_reading_again(path, &pulse) {
             watch.read_again(path, verbose);
         }
         let asked = Stopwatch::start();
@@ -116,10 +99,41 @@ pub fn run(path: &Path, file: &Path, verbose: bool) -> u8 {
     code::YES
 }
 
-/// Answers whether to go on, and tells systemd now and then that it does.
+/// Waits for a configuration and for the address of a node on this machine: at boot either may come late. By hand it does
+/// not wait. `None`: it ends.
+fn begin(path: &Path, verbose: bool, track: &mut TrackFile, go_on: &mut dyn FnMut() -> bool) -> Option<Watch> {
+    let mut said = String::new();
+    loop {
+        let sentence = match Watch::new(path, verbose) {
+            Ok(watch) => return Some(watch),
+            Err(sentence) => sentence,
+        };
+        if sentence != said {
+            Journal::new(Path::new(LOG_DIR), CHECKS, "check_redis", Label::Watch, true).line(&sentence, &[]);
+        }
+        said = sentence;
+        std::env::var_os("NOTIFY_SOCKET")?;
+        // Who knows nothing keeps nobody out.
+        let _ = track.say(true);
+        let _ = sd_notify::notify(false, &[NotifyState::Ready]);
+        let pause = Deadline::after(SIGN_OF_LIFE);
+        while pause.pause(LONGEST_BEAT) {
+            if !go_on() {
+                return None;
+            }
+        }
+    }
+}
+
+/// Answers whether to go on, and tells systemd now and then that it does. Also without a verdict yet it is ready after a
+/// while: keepalived must not wait for it for as long as `timing.hang` may be.
 fn life(ended: Arc<AtomicBool>) -> impl FnMut() -> bool {
-    let mut sign = Stopwatch::start();
+    let (start, mut ready, mut sign) = (Stopwatch::start(), false, Stopwatch::start());
     move || {
+        if !ready && start.elapsed() >= LONGEST_START {
+            let _ = sd_notify::notify(false, &[NotifyState::Ready]);
+            ready = true;
+        }
         if sign.elapsed() >= SIGN_OF_LIFE {
             let _ = sd_notify::notify(false, &[NotifyState::Watchdog]);
             sign = Stopwatch::start();
@@ -137,19 +151,30 @@ impl Watch {
             journal.line(&format!("ALARM: {alarm}; going on with what was last read"), &[]);
         }
         let survey = Survey::new(&config, local);
-        Ok(Watch { config, survey, journal, server: None, denied: false })
+        let now = Stopwatch::start();
+        let modified = modified(path);
+        Ok(Watch { config, survey, journal, server: None, connected: now, denied: false, modified, looked: now })
     }
 
-    /// What is wrong may be the password, or the address.
-    fn is_worth_reading_again(&self, pulse: &Pulse) -> bool {
-        pulse.well == Some(false) || self.denied
+    /// What is wrong may be the password, or the address; and somebody may have edited it.
+    fn is_worth_reading_again(&mut self, path: &Path, pulse: &Pulse) -> bool {
+        if pulse.well == Some(false) || self.denied {
+            return true;
+        }
+        if self.looked.elapsed() < SIGN_OF_LIFE {
+            return false;
+        }
+        self.looked = Stopwatch::start();
+        modified(path) != self.modified
     }
 
     /// What is wrong with the file by now is the check's to say, once a second; here the last one stands.
     fn read_again(&mut self, path: &Path, verbose: bool) {
+        self.modified = modified(path);
         let changed = Config::load(path).is_ok_and(|config| config != self.config);
         if changed && let Ok(watch) = Watch::new(path, verbose) {
             *self = watch;
+            self.journal.line("read the configuration again, which has changed", &[]);
         }
     }
 
@@ -172,17 +197,20 @@ impl Watch {
 
     fn ask(&mut self, hang: Duration, go_on: &mut dyn FnMut() -> bool) -> Liveness {
         let deadline = Deadline::after(hang);
-        if self.server.is_none() {
-            match Server::connect(self.survey.local_endpoint(), &self.config.auth, deadline) {
-                Ok(server) => self.server = Some(server),
+        let mut server = match self.server.take() {
+            Some(server) => server,
+            None => match self.connect(deadline, go_on) {
+                Ok(server) => server,
                 Err(failure) => return liveness_of(failure),
-            }
-        }
-        let Some(server) = &mut self.server else { return Liveness::NoConnection };
+            },
+        };
         let found = match server.call_while(&cmd("PING"), deadline, LONGEST_BEAT, go_on) {
             Ok(value) => liveness_of_ping(value),
             Err(failure) => liveness_of(failure),
         };
+        if found.is_alive() || found == Liveness::Loading {
+            self.server = Some(server);
+        }
         self.denied = matches!(&found, Liveness::AliveWithError(denial) if denial.is_about_auth());
         if self.denied {
             // Once mended the next connection knows.
@@ -191,11 +219,27 @@ impl Watch {
         found
     }
 
+    fn connect(&mut self, deadline: Deadline, go_on: &mut dyn FnMut() -> bool) -> Result<Server, Failure> {
+        loop {
+            let connected =
+                Server::connect(self.survey.local_endpoint(), &self.config.auth, deadline.at_most(2 * LONGEST_BEAT));
+            self.connected = Stopwatch::start();
+            match connected {
+                Err(Failure::NoConnection) if !deadline.is_over() && go_on() => {}
+                connected => return connected,
+            }
+        }
+    }
+
     /// Until the next question; no longer than the connection lives.
     fn rest(&mut self, found: &Liveness) {
         let beat = Deadline::after((self.config.timing.hang / 2).min(LONGEST_BEAT));
         match (&mut self.server, found) {
-            (Some(server), Liveness::Alive) => drop(server.ends_before(beat)),
+            (Some(server), Liveness::Alive) => {
+                if server.ends_before(beat) && self.connected.elapsed() < SHORT_LIVED {
+                    beat.pause(SHORT_LIVED);
+                }
+            }
             _ => drop(beat.pause(LONGEST_BEAT)),
         }
     }
@@ -216,51 +260,6 @@ impl Watch {
         if *said != now {
             self.journal.line(&now, &[("took_ms", &ms(asked.elapsed())), ("file", &file.display())]);
             *said = now;
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    fn ms(time: u64) -> Duration {
-        Duration::from_millis(time)
-    }
-
-    #[test]
-    fn the_first_answer_counts_at_once_and_a_failed_one_is_well_again_after_a_steady_second() {
-        let mut pulse = Pulse::default();
-        for (at, alive, well) in [
-            (0, true, true),
-            (150, true, true),
-            (600, false, false),
-            (700, true, false),
-            (1600, true, false),
-            (1650, false, false),
-            (1700, true, false),
-            (2690, true, false),
-            (2700, true, true),
-            (2800, false, false),
-        ] {
-            pulse = pulse.heard(alive, ms(at));
-            assert_eq!(pulse.well, Some(well), "at {at} ms");
-        }
-        assert_eq!(Pulse::default().heard(false, ms(0)).well, Some(false));
-    }
-
-    proptest! {
-        #[test]
-        fn after_a_failure_it_is_never_well_within_a_second(beats in prop::collection::vec((any::<bool>(), 0u64..400), 1..60)) {
-            let (mut pulse, mut now, mut failed) = (Pulse::default(), 0, None);
-            for (alive, pause) in beats {
-                now += pause;
-                pulse = pulse.heard(alive, ms(now));
-                failed = if alive { failed } else { Some(now) };
-                let expected = alive && failed.is_none_or(|at| now > at);
-                prop_assert!(pulse.well != Some(true) || expected && failed.is_none_or(|at| now >= at + 1000));
-            }
         }
     }
 }

@@ -41,10 +41,10 @@ struct Bench {
 const ALL: [Bench; 6] = [
     Bench { name: "check", title: "What a check costs", runs: 300, run: check::check },
     Bench { name: "crash", title: "`kill -9` of the serving Redis", runs: 20, run: crash::crash },
-    Bench { name: "moves", title: "Planned stop, failback, and the handover alone", runs: 20, run: moves::moves },
+    Bench { name: "moves", title: "Planned stop, failback, and the handover alone", runs: 8, run: moves::moves },
     Bench { name: "handover", title: "How long `redis_master` takes", runs: 100, run: handover::handover },
-    Bench { name: "load", title: "Handover under load", runs: 5, run: load::load },
-    Bench { name: "sync", title: "From in sync to serving", runs: 10, run: sync::sync },
+    Bench { name: "load", title: "Handover under load", runs: 3, run: load::load },
+    Bench { name: "sync", title: "From in sync to serving", runs: 6, run: sync::sync },
 ];
 
 /// Measures, tells `say` how it goes, and gives back a page of Markdown.
@@ -82,15 +82,19 @@ pub fn bench(plan: &Plan, say: Say<'_>) -> Result<String> {
 }
 
 fn heading() -> Result<String> {
+    let machine = machine::described(&suite::programs()?);
     Ok(format!(
         "# Benchmarks\n\n\
-         Made by one command, which anybody can repeat (as root; a quiet machine, forty minutes):\n\n\
+         Made by one command, which anybody can repeat (as root; a quiet machine, half an hour):\n\n\
          ```sh\n{COMMAND}\n```\n\n\
-         Measured on: {}\n\n\
+         Measured on: {machine}\n\n\
          Hosts are namespaces of that machine, so a network of no length is between them; what is compared shares it. \
-         Where two sides are compared they were measured in turns. Each cell is a median, or a median with (95th \
-         percentile; lowest - highest).\n",
-        machine::described(&suite::programs()?)
+         Each cell is a median, or a median with (95th percentile; lowest - highest).\n\n\
+         A client gives up on an answer after {} ms, on all sides, and connects anew. That counts where the VIP leaves a \
+         host that lives, in a planned stop: a packet that reaches the host just after that is dropped without a word, \
+         and the client knows nothing until its own patience, or 200 ms later TCP's, is at an end. With a patience of \
+         100 ms a planned stop takes 110 ms.\n",
+        rig::PATIENCE.as_millis(),
     ))
 }
 

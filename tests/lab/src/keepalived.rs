@@ -1,7 +1,7 @@
 //! keepalived on a host, in the foreground, with or without somebody who starts it again.
 
 use std::fs::OpenOptions;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, Write};
 use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,11 +12,13 @@ use nix::unistd::Pid;
 
 use crate::host::Host;
 use crate::processes::Process;
+use crate::service::Service;
 
 const NAME: &str = "keepalived";
 const CONFIG: &str = "/etc/keepalived/keepalived.conf";
 /// There while nobody wants keepalived to run: written by the lab and by the `systemctl` below.
 const UNWANTED: &str = "/run/lab/keepalived.unwanted";
+const SERVICE: Service = Service { name: NAME, unwanted: UNWANTED };
 /// Where `RestartSec` may stand, and what systemd takes where it does not.
 const DROP_INS: &str = "/etc/systemd/system/keepalived.service.d";
 const RESTART: Duration = Duration::from_millis(100);
@@ -52,35 +54,15 @@ pub fn start(host: &Arc<Host>, supervision: Supervision) -> Result<()> {
 }
 
 fn launch(host: &Arc<Host>, supervision: Supervision) -> Result<()> {
-    let mut child = host
+    let child = host
         .detached(NAME)?
         .args(["--dont-fork", "--log-console", "--log-detail", "--use-file", CONFIG])
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
         .spawn()?;
-    let (host, net) = (host.clone(), host.net());
-    std::thread::spawn(move || {
-        if let Some(stderr) = child.stderr.take() {
-            follow(&host, BufReader::new(stderr));
-        }
-        let _ = child.wait(); // setsid(1), long gone
-        // Not if the power went, even if it is back, nor if somebody stopped it.
-        let wanted = || {
-            let same = matches!((&net, host.net()), (Some(old), Some(new)) if new.is(old));
-            same && !host.file(UNWANTED).exists()
-        };
-        if !wanted() {
-            return;
-        }
-        host.tell("keepalived has died");
-        if supervision == Supervision::Restart {
-            std::thread::sleep(restart_sec(&host));
-            if wanted() {
-                host.tell("keepalived is started again");
-                let _ = launch(&host, supervision);
-            }
-        }
-    });
+    let restart = move |host: &Host| (supervision == Supervision::Restart).then(|| restart_sec(host));
+    let again = move |host: &Arc<Host>| drop(launch(host, supervision));
+    SERVICE.look_after(host, child, follow, restart, again);
     Ok(())
 }
 

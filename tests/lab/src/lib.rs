@@ -23,6 +23,7 @@ pub mod resp;
 pub mod run;
 pub mod scenario;
 pub mod sentinel;
+pub mod service;
 pub mod soak;
 pub mod story;
 pub mod suite;

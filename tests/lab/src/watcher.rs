@@ -11,6 +11,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use crate::host::Host;
+use crate::service::Service;
 use crate::wait;
 
 const UNIT: &str = "/etc/systemd/system/keepalived-redis-watch.service";
@@ -18,6 +19,7 @@ const UNIT: &str = "/etc/systemd/system/keepalived-redis-watch.service";
 pub const FILE: &str = "/run/keepalived-redis/redis-ha.watch";
 /// There while nobody wants the watcher to run.
 const UNWANTED: &str = "/run/lab/watcher.unwanted";
+const SERVICE: Service = Service { name: "the watcher", unwanted: UNWANTED };
 /// Where it says that it is ready, as to systemd.
 const NOTIFY: &str = "/run/lab/watcher.notify";
 const NAME: &str = "check_redis";
@@ -49,7 +51,7 @@ pub fn start(host: &Arc<Host>) -> Result<()> {
 
 fn launch(host: &Arc<Host>) -> Result<()> {
     let command = setting(host, "ExecStart")?;
-    let mut child = host
+    let child = host
         .detached("nice")?
         .args(["-n", &setting(host, "Nice")?])
         .args(command.split_whitespace())
@@ -57,30 +59,16 @@ fn launch(host: &Arc<Host>) -> Result<()> {
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
         .spawn()?;
-    let (host, net) = (host.clone(), host.net());
-    std::thread::spawn(move || {
-        // Nothing else holds its stderr: the end of the stream is the end of the watcher.
-        if let Some(stderr) = child.stderr.take() {
-            let lines = BufReader::new(stderr).lines();
-            lines.map_while(std::result::Result::ok).for_each(|line| host.story.add(&host.name, "watcher", line));
-        }
-        let _ = child.wait(); // setsid(1), long gone
-        // Not if the power went, even if it is back, nor if somebody stopped it.
-        let wanted = || {
-            let same = matches!((&net, host.net()), (Some(old), Some(new)) if new.is(old));
-            same && !host.file(UNWANTED).exists()
-        };
-        if !wanted() {
-            return;
-        }
-        host.tell("the watcher has ended");
-        let pause = setting(&host, "RestartSec").and_then(|text| seconds(&text));
-        std::thread::sleep(pause.unwrap_or(Duration::from_millis(100)));
-        if wanted() {
-            host.tell("the watcher is started again");
-            let _ = launch(&host);
-        }
-    });
+    // Nothing else holds its stderr.
+    let follow = |host: &Host, lines: BufReader<_>| {
+        let lines = lines.lines().map_while(std::result::Result::ok);
+        lines.for_each(|line| host.story.add(&host.name, "watcher", line));
+    };
+    let restart = |host: &Host| {
+        let pause = setting(host, "RestartSec").and_then(|text| seconds(&text));
+        Some(pause.unwrap_or(Duration::from_millis(100)))
+    };
+    SERVICE.look_after(host, child, follow, restart, |host| drop(launch(host)));
     Ok(())
 }
 

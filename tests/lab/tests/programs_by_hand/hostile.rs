@@ -35,6 +35,34 @@ fn checks(host: &Host, alive: bool, sentence: &str) {
 }
 
 /// Every error that only a living server gives, from a real one.
+/// A Redis that says BUSY to all but a few.
+pub struct Busy<'a> {
+    host: &'a Host,
+    script: JoinHandle<()>,
+}
+
+/// Runs a script without an end.
+pub fn busy(host: &Host) -> Busy<'_> {
+    ask(host, &["CONFIG", "SET", "busy-reply-threshold", "10"]);
+    let net = host.net().expect("on");
+    let address = SocketAddr::new(host.address, PORT);
+    let script = std::thread::spawn(move || {
+        let _ = net.within(|| {
+            let open = lab::resp::Connection::open(address, redis_server::PASSWORD, Duration::from_secs(20));
+            Ok(open?.call(&["EVAL", "while true do end", "0"])?)
+        });
+    });
+    wait::until("BUSY", SOON, || ask(host, &["PING"]).text().starts_with("BUSY")).expect("the script runs");
+    Busy { host, script }
+}
+
+impl Busy<'_> {
+    pub fn end(self) {
+        ask(self.host, &["SCRIPT", "KILL"]);
+        let _ = self.script.join();
+    }
+}
+
 #[test]
 fn errors_of_a_living_server_are_alive() {
     let pair = Pair::new(Version::Own);
@@ -52,20 +80,9 @@ fn errors_of_a_living_server_are_alive() {
     checks(a, true, "MISCONF");
     ask(a, &["CONFIG", "SET", "save", ""]);
     ask(a, &["CONFIG", "SET", "stop-writes-on-bgsave-error", "no"]);
-    // A script without an end.
-    ask(a, &["CONFIG", "SET", "busy-reply-threshold", "10"]);
-    let net = a.net().expect("on");
-    let address = SocketAddr::new(a.address, PORT);
-    let script = std::thread::spawn(move || {
-        net.within(|| {
-            let open = lab::resp::Connection::open(address, redis_server::PASSWORD, Duration::from_secs(20));
-            Ok(open?.call(&["EVAL", "while true do end", "0"])?)
-        })
-    });
-    wait::until("BUSY", SOON, || ask(a, &["PING"]).text().starts_with("BUSY")).expect("the script runs");
+    let busy = busy(a);
     checks(a, true, "BUSY");
-    ask(a, &["SCRIPT", "KILL"]);
-    let _ = script.join();
+    busy.end();
     // No room for one more client.
     within(a, SOON, |redis| {
         redis.call(&["CONFIG", "SET", "maxclients", "1"]).expect("set");

@@ -13,3 +13,4 @@ mod rollback;
 mod runs;
 mod terms;
 mod turns;
+mod watching;

@@ -43,8 +43,13 @@ fn command(host: &Host, program: &str, args: &[&str]) -> std::process::Command {
 
 /// Starts a program on `host`, each as the child of a parent of its own: of another keepalived than the one before.
 pub fn start(host: &Host, program: &str) -> Running {
+    start_with(host, "", program)
+}
+
+/// The same, with settings of the environment before it, as a shell takes them.
+pub fn start_with(host: &Host, environment: &str, program: &str) -> Running {
     let mut command = host.command("sh").expect("the host is on");
-    command.args(["-c", &format!("{BIN}/{program}; exit $?")]);
+    command.args(["-c", &format!("{environment} {BIN}/{program}; exit $?")]);
     let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("nsenter starts");
     let nsenter = i32::try_from(child.id()).expect("a pid");
     let mut found = None;
