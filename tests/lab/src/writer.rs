@@ -17,7 +17,7 @@ use crate::story::Story;
 /// No operation takes longer; then the writer connects anew. Shorter than TCP's own patience: a
 /// packet that falls between two holders of the VIP is sent again after 200 ms, or after a second
 /// if it was the first of its connection, and the gap would be TCP's and not the pair's.
-const TIMEOUT: Duration = Duration::from_millis(50);
+pub const TIMEOUT: Duration = Duration::from_millis(50);
 /// Nor does a connect.
 const CONNECT: Duration = Duration::from_millis(50);
 /// Gaps from here on are told.
