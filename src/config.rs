@@ -237,6 +237,14 @@ impl Config {
         }
     }
 
+    /// The addresses that somebody has to have: each node's, and the VIP.
+    pub fn addresses(&self) -> Vec<IpAddr> {
+        let mut all: Vec<IpAddr> = self.nodes.iter().map(SocketAddr::ip).chain([self.vip]).collect();
+        all.sort_unstable();
+        all.dedup();
+        all
+    }
+
     /// Which node is this machine, given its own addresses: the one that `local` names, else the
     /// only one of `nodes` that has such an address.
     ///
@@ -264,7 +272,7 @@ impl Config {
 
     fn read(path: &Path, environment: &Environment) -> Result<(Config, String), ConfigError> {
         let instance = schema::instance(path)?;
-        let text = document::read(path)?;
+        let text = document::without_comments(document::read(path)?);
         let (mut config, password_file) = schema::config(path, instance, &text)?;
         config.auth.password = match (&environment.password, password_file) {
             (Some(password), _) => Some(password.clone()),

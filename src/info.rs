@@ -223,7 +223,7 @@ impl<'t> Fields<'t> {
 
 fn fields(text: &str) -> Fields<'_> {
     let lines = text.lines().filter_map(|line| line.split_once(':'));
-    Fields(lines.map(|(name, value)| (name.trim(), value.trim())).collect())
+    Fields(lines.map(|(name, value)| (name.trim_ascii(), value.trim_ascii())).collect())
 }
 
 fn number<T: std::str::FromStr>(fields: &Fields<'_>, name: &str) -> Result<Option<T>, String> {

@@ -81,7 +81,7 @@ pub struct Program {
 /// # Errors
 /// A sentence that says which addresses were looked for.
 pub fn local_node(config: &Config) -> anyhow::Result<SocketAddr> {
-    Ok(config.local_node(&addresses::of_this_machine()?)?)
+    Ok(config.local_node(&addresses::among(&config.addresses())?)?)
 }
 
 /// What a node said in the look that a step rests on.

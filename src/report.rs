@@ -49,7 +49,7 @@ pub fn answer(path: &Path, question: Question, timeout: Option<Duration>, stop_k
         }
     };
     let store = Store::new(&config.memory_dir);
-    let own = addresses::of_this_machine().map_err(anyhow::Error::from);
+    let own = addresses::among(&config.addresses()).map_err(anyhow::Error::from);
     let (local, own) = match own.and_then(|own| Ok((config.local_node(&own)?, own))) {
         Ok(found) => found,
         Err(error) => {

@@ -35,6 +35,8 @@ pub struct Survey {
     local: Line,
     peers: Vec<Line>,
     vip: IpAddr,
+    /// Among which this machine's are.
+    addresses: Vec<IpAddr>,
     auth: Auth,
     budgets: Budgets,
     alone_after: Duration,
@@ -55,6 +57,7 @@ impl Survey {
             local: line(local, socket.unwrap_or(Endpoint::Tcp(local))),
             peers: config.nodes.iter().filter(|node| **node != local).map(|node| line(*node, (*node).into())).collect(),
             vip: config.vip,
+            addresses: config.addresses(),
             auth: config.auth.clone(),
             budgets: Budgets { connect: config.timing.connect, command: config.timing.command },
             alone_after: config.timing.alone_after,
@@ -72,7 +75,7 @@ impl Survey {
 
     /// Is the VIP on an interface of this machine? False when the kernel does not say.
     pub fn holds_vip(&self) -> bool {
-        addresses::of_this_machine().is_ok_and(|found| found.contains(&self.vip))
+        addresses::among(&self.addresses).is_ok_and(|found| found.contains(&self.vip))
     }
 
     /// Looks at all nodes at the same time, and, where the VIP is not here and `ask_vip`, at who answers on it.

@@ -609,6 +609,18 @@ fn the_copy_is_private_holds_no_secret_and_is_replaced_only_when_it_differs() {
     assert_eq!(fs::read_to_string(place.copy()).expect("read the copy"), MINIMAL);
 }
 
+#[test]
+fn a_comment_counts_as_an_empty_line_and_a_hash_in_a_string_is_none() {
+    let comments = "# one\n  # two \"quote\n\t#\r\n";
+    let place = Place::new(&format!("{comments}{MINIMAL}{comments}wrong = 1"));
+    let line = comments.lines().count() * 2 + MINIMAL.lines().count() + 1;
+    let error = place.load().expect_err("an unknown key").to_string();
+    assert!(error.contains(&format!("line {line}:")) || error.contains(&format!(":{line}:")), "{error}");
+    let many_lines = format!("{MINIMAL}[policy]\nterm_key = \"\"\"\\\n#no-comment\"\"\"\n");
+    place.write(&many_lines);
+    assert_eq!(place.load().expect("a string of two lines").policy.term_key.as_deref(), Some("#no-comment"));
+}
+
 /// Runs in processes of its own (see below).
 #[test]
 fn loads_again_and_again() {
@@ -625,7 +637,7 @@ fn loads_again_and_again() {
 fn programs_that_run_at_once_leave_a_whole_copy() {
     let place = Place::new(MINIMAL);
     place.load_or_last().expect("a right file is taken");
-    let other = format!("{MINIMAL}# {}\n", "x".repeat(20_000));
+    let other = format!("{MINIMAL}[log]\ndir = \"/{}\"\n", "x".repeat(20_000));
     let program = std::env::current_exe().expect("name this program");
     let mut programs: Vec<_> = (0..4)
         .map(|_| {

@@ -18,7 +18,8 @@ password=a-long-password
 
 clean_up() {
     for node in a b; do
-        if [ -s "$work/$node/pid" ]; then kill "$(cat "$work/$node/pid")" 2>/dev/null || :; fi
+        # Not SIGTERM: it would want to save first, into a directory that is going.
+        if [ -s "$work/$node/pid" ]; then kill -KILL "$(cat "$work/$node/pid")" 2>/dev/null || :; fi
     done
     for node in a b; do ip netns del "$space-$node" 2>/dev/null || :; done
     rm -rf -- "$work"

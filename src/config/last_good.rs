@@ -1,7 +1,7 @@
 //! The last good copy of the file, for the time when an edit has broken it.
 //!
 //! Its place does not depend on the file (a broken file can't say where its copy is). It holds the
-//! file's text, which names the password file and never a password.
+//! file's text without its comments, which names the password file and never a password.
 
 use std::fs::{self, OpenOptions, Permissions};
 use std::io::{self, Write};
