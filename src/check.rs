@@ -4,14 +4,16 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use crate::config::Config;
+use crate::config::{Config, Sentinel, SilentSentinels};
 use crate::deadline::{Deadline, ms};
+use crate::elected;
 use crate::endpoint::Endpoint;
 use crate::failures;
 use crate::info::{Observation, Role};
 use crate::memory::{Store, Synced};
 use crate::plan::{self, View, Vip};
 use crate::probe::{Liveness, Probe, probe};
+use crate::sentinel::Sentinels;
 use crate::server::Failure;
 use crate::survey::Survey;
 use crate::ticket::{self, State};
@@ -28,6 +30,9 @@ const UNREPAIRED: u64 = 5;
 
 /// What was known of the data of a Redis that answers nobody counts for so long.
 const SILENT: Duration = Duration::from_secs(5);
+
+/// The VIP is not given up for one question that the sentinels did not answer.
+const SENTINELS_SILENT: Duration = Duration::from_secs(3);
 
 /// What a check found.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,11 +80,27 @@ pub fn health(config: &Config, local: SocketAddr, addresses: &[IpAddr], deadline
         _ => "",
     };
     let healthy = Verdict::yes(format!("{alarm}{endpoint}: {}, {role} (took {took} ms)", found.liveness));
+    if let Some(sentinel) = &config.sentinel {
+        // The role is for Sentinel to mend.
+        return released(config, sentinel, deadline).unwrap_or(healthy);
+    }
     let Some(seen) = found.seen else { return healthy };
     let news = failures::seen_alive(&Store::new(&config.memory_dir), &seen.run_id, &config.flap);
     let verdict = role_verdict(config, survey, &seen, addresses.contains(&config.vip), deadline)
         .map_or(healthy, |wrong| Verdict::no(format!("{endpoint}: alive, in the wrong role: {wrong}")));
     Verdict { news, ..verdict }
+}
+
+/// With `when_sentinels_silent = "release"`: to be less eligible than the others is not enough to give the VIP up, for
+/// there may be no others.
+fn released(config: &Config, sentinel: &Sentinel, deadline: Deadline) -> Option<Verdict> {
+    if sentinel.when_silent == SilentSentinels::Hold {
+        return None;
+    }
+    let poll = Sentinels::new(sentinel, &config.timing).ask(deadline);
+    let silent = Store::new(&config.memory_dir).spell("sentinels-silent.toml", poll.answered() < sentinel.quorum);
+    (silent >= SENTINELS_SILENT)
+        .then(|| Verdict::no(format!("ALARM: too few sentinels answer: {poll}; when_sentinels_silent is \"release\"")))
 }
 
 /// A server that closes the connection may be telling somebody else to go (CLIENT KILL after a handover): ask again,
@@ -146,12 +167,13 @@ fn judge(config: &Config, store: &Store, view: &View) -> Option<String> {
 
 /// May this node take the VIP? `was` is what the last run said.
 pub fn eligible(config: &Config, local: SocketAddr, was: bool, deadline: Deadline) -> Verdict {
+    if let Some(sentinel) = &config.sentinel {
+        return eligible_by_sentinel(config, sentinel, local, was, deadline);
+    }
     let view = Survey::new(config, local).look(false, deadline);
     let store = Store::new(&config.memory_dir);
-    if let Some(sentence) = silent(config, &store, &view) {
-        // Only where the VIP is: it is not brought back to a Redis that answers nobody.
-        let stays = was && view.vip == Vip::Here;
-        return if stays { Verdict::yes(format!("as before: {sentence}")) } else { Verdict::no(sentence) };
+    if let Some(verdict) = silent(config, &store, &view.local.seen, was && view.vip == Vip::Here) {
+        return verdict;
     }
     remember(&store, &view);
     let found = plan::eligibility(&view);
@@ -159,15 +181,45 @@ pub fn eligible(config: &Config, local: SocketAddr, was: bool, deadline: Deadlin
     if found.eligible { Verdict::yes(sentence) } else { Verdict::no(sentence) }
 }
 
+fn eligible_by_sentinel(
+    config: &Config,
+    sentinel: &Sentinel,
+    local: SocketAddr,
+    was: bool,
+    deadline: Deadline,
+) -> Verdict {
+    let mut survey = Survey::new(config, local);
+    let mut sentinels = Sentinels::new(sentinel, &config.timing);
+    let (seen, poll) = std::thread::scope(|scope| {
+        let poll = scope.spawn(|| sentinels.ask(deadline));
+        let seen = survey.look_local(deadline);
+        (seen, poll.join().ok())
+    });
+    let store = Store::new(&config.memory_dir);
+    if let Some(verdict) = silent(config, &store, &seen, was && survey.holds_vip()) {
+        return verdict;
+    }
+    let Some(poll) = poll else { return Verdict::no("asking the sentinels failed".to_string()) };
+    match seen {
+        Ok(seen) => {
+            let elected::Answer { eligible, why } = elected::answer(sentinel, &store, local, &seen, &poll);
+            if eligible { Verdict::yes(why) } else { Verdict::no(why) }
+        }
+        Err(failure) => Verdict::no(format!("the local Redis: {failure}; {poll}")),
+    }
+}
+
 /// A local Redis that is busy, or silent for a moment, says nothing of its data: one slow command must not move the VIP.
-/// Whether it is dead is for the check to say that fails only when that is found twice, and for the watcher.
-fn silent(config: &Config, store: &Store, view: &View) -> Option<String> {
-    let busy = matches!(&view.local.seen, Err(Failure::Denied(denial)) if denial.code == "BUSY");
-    let timed_out = matches!(&view.local.seen, Err(Failure::TimedOut));
+/// Whether it is dead is for the check to say that fails only when that is found twice, and for the watcher. `stays`: the
+/// last answer was yes, and the VIP is here; it is not brought back to a Redis that answers nobody.
+fn silent(config: &Config, store: &Store, seen: &Result<Observation, Failure>, stays: bool) -> Option<Verdict> {
+    let busy = matches!(seen, Err(Failure::Denied(denial)) if denial.code == "BUSY");
+    let timed_out = matches!(seen, Err(Failure::TimedOut));
     let since = store.spell("silent.toml", busy || timed_out);
-    let failure = view.local.seen.as_ref().err()?;
+    let failure = seen.as_ref().err()?;
     let held = busy || timed_out && since < SILENT.max(2 * config.timing.hang);
-    held.then(|| format!("the local Redis: {failure}"))
+    let sentence = format!("the local Redis: {failure}");
+    held.then(|| if stays { Verdict::yes(format!("as before: {sentence}")) } else { Verdict::no(sentence) })
 }
 
 /// Keeps what the next decision rests on when the peer can no longer be asked. A failed write is no failed check.

@@ -55,6 +55,32 @@ pub struct Config {
     pub log_dir: PathBuf,
     /// Directory of this instance's memory: `<memory.dir>/<instance>`.
     pub memory_dir: PathBuf,
+    /// Sentinel elects the master, and the VIP follows it; `None` where these programs move the role.
+    pub sentinel: Option<Sentinel>,
+}
+
+/// Whom to ask for the master that Sentinel has elected.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sentinel {
+    /// What `sentinel.conf` calls the master.
+    pub master_name: String,
+    /// The sentinels; at least one.
+    pub nodes: Vec<SocketAddr>,
+    /// So many of them have to name a node before it is believed to be the master.
+    pub quorum: usize,
+    /// What holds while fewer than that answer.
+    pub when_silent: SilentSentinels,
+    /// How to log in to a sentinel; nothing to do with the password of Redis.
+    pub auth: Auth,
+}
+
+/// What holds while fewer than a quorum of the sentinels answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SilentSentinels {
+    /// The last verdict: a VIP that is well stays, also while all sentinels are down.
+    Hold,
+    /// Nothing: the VIP is given up, also where its Redis is well.
+    Release,
 }
 
 /// How to log in to Redis; the same on every node.
@@ -273,24 +299,31 @@ impl Config {
     fn read(path: &Path, environment: &Environment) -> Result<(Config, String), ConfigError> {
         let instance = schema::instance(path)?;
         let text = document::without_comments(document::read(path)?);
-        let (mut config, password_file) = schema::config(path, instance, &text)?;
-        config.auth.password = match (&environment.password, password_file) {
+        let (mut config, files) = schema::config(path, instance, &text)?;
+        config.auth.password = match (&environment.password, files.redis) {
             (Some(password), _) => Some(password.clone()),
             (None, Some(file)) => Some(secret::read(&file)?),
             (None, None) => None,
         };
-        schema::check_login(path, &config.auth)?;
+        if let (Some(sentinel), Some(file)) = (&mut config.sentinel, files.sentinel) {
+            sentinel.auth.password = Some(secret::read(&file)?);
+        }
+        schema::check_login(&config)?;
         Ok((config, text))
     }
 
     fn last_good(path: &Path, environment: &Environment) -> Result<Config, ConfigError> {
         let instance = schema::instance(path)?;
         let text = document::read(&last_good::path(&environment.state, &instance))?;
-        let (mut config, password_file) = schema::config(path, instance, &text)?;
+        let (mut config, files) = schema::config(path, instance, &text)?;
+        let lenient = |file: Option<PathBuf>| file.and_then(|file| secret::read_leniently(&file).ok());
         config.auth.password = match &environment.password {
             Some(password) => Some(password.clone()),
-            None => password_file.and_then(|file| secret::read_leniently(&file).ok()),
+            None => lenient(files.redis),
         };
+        if let Some(sentinel) = &mut config.sentinel {
+            sentinel.auth.password = lenient(files.sentinel);
+        }
         Ok(config)
     }
 }

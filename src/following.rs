@@ -65,6 +65,22 @@ pub fn follow(program: &mut Program, turn: &Turn, view: &View, peer: SocketAddr,
     Ok(())
 }
 
+/// Keeps the data of the local Redis `mine`, a master that somebody else is about to make a replica of `peer`, where it is
+/// not contained in the peer's. Its writes are not stopped: no client reaches it through the VIP.
+///
+/// # Errors
+/// [`Trouble`]; nothing was kept.
+pub fn keep_before(
+    program: &mut Program,
+    turn: &Turn,
+    mine: &Observation,
+    (peer, theirs): (SocketAddr, &Observation),
+    why: &str,
+) -> Result<(), Trouble> {
+    let _acting = turn.act(Deadline::after(ACT_WAIT))?;
+    keep(program, turn, mine, (peer, theirs), why, &mut Held::default())
+}
+
 /// What has to be undone on every way out.
 #[derive(Default)]
 struct Held {

@@ -1,9 +1,9 @@
 //! What the programs that keepalived runs for a pair of Redis servers share.
 //!
 //! Modules lean only on those named before them: [`endpoint`], [`deadline`], [`addresses`] (ground); [`config`],
-//! [`journal`], [`memory`], [`failures`], [`ticket`], [`turn`], [`track_file`]; [`term`], [`info`], [`stream`], `reply`, `line`, [`server`] (one Redis); [`lineage`], [`plan`], [`pulse`] (pure
-//! decisions); [`survey`], [`probe`], [`fence`], [`handover`], [`rollback`] (one step each); [`program`], [`following`],
-//! [`serve`], [`yielding`], [`stop`], [`check`] (what a program does); [`notification`], [`report`], [`watch`]
+//! [`journal`], [`memory`], [`failures`], [`ticket`], [`turn`], [`track_file`]; [`term`], [`info`], [`stream`], `reply`, `line`, [`server`] (one Redis); [`lineage`], [`plan`], [`election`], [`pulse`] (pure
+//! decisions); [`survey`], [`sentinel`], [`elected`], [`probe`], [`fence`], [`handover`], [`rollback`] (one step each); [`program`], [`following`],
+//! [`serve`], [`yielding`], [`electing`], [`deposed`], [`stop`], [`check`] (what a program does); [`notification`], [`report`], [`subscription`], [`watch`]
 //! (one run of it); [`cli`], and the doorways in `bin/`.
 
 pub mod addresses;
@@ -11,6 +11,10 @@ pub mod check;
 pub mod cli;
 pub mod config;
 pub mod deadline;
+pub mod deposed;
+pub mod elected;
+pub mod electing;
+pub mod election;
 pub mod endpoint;
 pub mod failures;
 pub mod fence;
@@ -29,10 +33,12 @@ pub mod pulse;
 mod reply;
 pub mod report;
 pub mod rollback;
+pub mod sentinel;
 pub mod serve;
 pub mod server;
 pub mod stop;
 pub mod stream;
+pub mod subscription;
 pub mod survey;
 pub mod term;
 pub mod ticket;

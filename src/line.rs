@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io::{self, Read, Write};
+use std::os::fd::BorrowedFd;
 
 use redis::{Cmd, Value, cmd};
 
@@ -173,6 +174,20 @@ impl Line {
     /// Waits for something to read, the end of the connection included; false at `deadline`.
     pub(crate) fn has_news(&self, deadline: Deadline) -> bool {
         self.stream.has_news(deadline)
+    }
+
+    /// As [`Line::has_news`], or until there is something to read from `other`, which the second value says.
+    pub(crate) fn has_news_or(&self, other: Option<BorrowedFd<'_>>, deadline: Deadline) -> (bool, bool) {
+        self.stream.has_news_or(other, deadline)
+    }
+
+    /// What comes unasked, to a subscriber.
+    ///
+    /// # Errors
+    /// As [`Line::receive`].
+    pub(crate) fn message(&mut self, deadline: Deadline) -> Result<Value, Failure> {
+        self.stream.until(deadline);
+        self.answer()?.map_err(Failure::Denied)
     }
 
     fn answer(&mut self) -> Result<Result<Value, Denial>, Failure> {

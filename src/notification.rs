@@ -12,7 +12,7 @@ use crate::probe::{Liveness, probe};
 use crate::program::{Outcome, Program, code, local_node, say};
 use crate::ticket::State;
 use crate::turn::{Ended, Entry, Turn};
-use crate::{serve, stop, yielding};
+use crate::{deposed, electing, serve, stop, yielding};
 
 /// Runs `name`, which keepalived calls for `state`, with the configuration at `path`; answers with the exit code.
 pub fn run(name: &'static str, state: State, path: &Path, clock: Stopwatch) -> u8 {
@@ -62,20 +62,31 @@ pub fn run(name: &'static str, state: State, path: &Path, clock: Stopwatch) -> u
 
 fn work(program: &mut Program, turn: Turn, state: State) -> u8 {
     let again = turn.previous() == Some(state);
+    let by_sentinel = program.config.sentinel.is_some();
     let outcome = match state {
+        State::Master if by_sentinel => electing::run(program, &turn, again),
         State::Master => serve::run(program, &turn, again),
         State::Backup => {
             if !again {
                 program.journal.line("this node does not hold the VIP", &[]);
             }
-            yielding::run(program, &turn)
+            match by_sentinel {
+                true => deposed::run(program, &turn),
+                false => yielding::run(program, &turn),
+            }
         }
         State::Fault => {
             diagnose(program);
-            yielding::run(program, &turn)
+            match by_sentinel {
+                true => deposed::run(program, &turn),
+                false => yielding::run(program, &turn),
+            }
         }
         State::Stop => {
             program.journal.line("keepalived stops here", &[]);
+            if let Some(mut sentinels) = program.sentinels() {
+                deposed::diagnose(program, &sentinels.ask(Deadline::after(program.config.timing.connect)));
+            }
             failures::planned(&program.store);
             stop::run(program, &turn)
         }

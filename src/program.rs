@@ -15,6 +15,7 @@ use crate::info::{Observation, Role};
 use crate::journal::Journal;
 use crate::memory::{InFile, Served, Store, now};
 use crate::plan::{View, Vip};
+use crate::sentinel::Sentinels;
 use crate::server::Failure;
 use crate::survey::Survey;
 use crate::term::Term;
@@ -130,6 +131,11 @@ impl Program {
             kept: None,
             fence_seen: None,
         }
+    }
+
+    /// The sentinels; `None` where it is these programs that move the role.
+    pub fn sentinels(&self) -> Option<Sentinels> {
+        self.config.sentinel.as_ref().map(|sentinel| Sentinels::new(sentinel, &self.config.timing))
     }
 
     /// One look at everything. Longer than one connection and one answer it can't take.

@@ -1,5 +1,6 @@
 //! One Redis: connect, command, observe. Never logs, never decides.
 
+use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
 use redis::{Cmd, Value, cmd};
@@ -94,17 +95,41 @@ impl Server {
         answer.unwrap_or(Err(Denial { code: String::new(), text: String::new() })).map_err(Failure::Denied)
     }
 
-    /// Waits until `deadline`; true where the connection ends before. Nothing is asked, so that nothing else may come.
-    pub fn ends_before(&mut self, deadline: Deadline) -> bool {
+    /// Waits until `deadline`, or until there is something to read from `other`; true where the connection ends before.
+    /// Nothing is asked, so that nothing else may come.
+    pub fn ends_before(&mut self, other: Option<BorrowedFd<'_>>, deadline: Deadline) -> bool {
         let Some(line) = &self.line else {
             deadline.pause(deadline.left());
             return false;
         };
-        let ended = line.has_news(deadline);
+        let (ended, _) = line.has_news_or(other, deadline);
         if ended {
             self.line = None;
         }
         ended
+    }
+
+    /// Subscribes to all that a sentinel tells; [`Server::message`] waits for it.
+    ///
+    /// # Errors
+    /// Every [`Failure`].
+    pub fn subscribe(&mut self, deadline: Deadline) -> Result<(), Failure> {
+        self.call(cmd("PSUBSCRIBE").arg("*"), deadline).map(|_| ())
+    }
+
+    /// Waits for something that comes unasked; false where nothing has come before `deadline`.
+    ///
+    /// # Errors
+    /// Every [`Failure`]: the subscription is over.
+    pub fn message(&mut self, deadline: Deadline) -> Result<bool, Failure> {
+        let mut line = self.line.take().ok_or(Failure::Reset)?;
+        if line.has_news(deadline) {
+            line.message(Deadline::after(AT_HAND))?;
+            self.line = Some(line);
+            return Ok(true);
+        }
+        self.line = Some(line);
+        Ok(false)
     }
 
     /// The commands whose answers [`Server::observation`] reads.

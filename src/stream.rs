@@ -5,7 +5,7 @@
 
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
@@ -80,19 +80,26 @@ impl Stream {
 
     /// Waits until there is something to read, the end of the connection included, or `deadline` is over: false then.
     pub fn has_news(&self, deadline: Deadline) -> bool {
+        self.has_news_or(None, deadline).0
+    }
+
+    /// As [`Stream::has_news`], or until there is something to read from `other`, which the second value says.
+    pub fn has_news_or(&self, other: Option<BorrowedFd<'_>>, deadline: Deadline) -> (bool, bool) {
         let socket = match &self.socket {
             Socketed::Tcp(socket) => socket.as_fd(),
             Socketed::Unix(socket) => socket.as_fd(),
         };
+        let mut watched: Vec<PollFd<'_>> =
+            std::iter::once(socket).chain(other).map(|fd| PollFd::new(fd, PollFlags::POLLIN)).collect();
         loop {
             // A tick of poll(2) is a millisecond: one more than is left, rather than none at the end.
             let left = i32::try_from(deadline.left().as_millis()).unwrap_or(i32::MAX - 1) + 1;
-            match poll(
-                &mut [PollFd::new(socket, PollFlags::POLLIN)],
-                PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX),
-            ) {
-                Ok(found) if found > 0 => return true,
-                _ if deadline.is_over() => return false,
+            match poll(&mut watched, PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX)) {
+                Ok(found) if found > 0 => {
+                    let has = |index: usize| watched.get(index).and_then(PollFd::any).unwrap_or(false);
+                    return (has(0), has(1));
+                }
+                _ if deadline.is_over() => return (false, false),
                 // A signal.
                 _ => {}
             }

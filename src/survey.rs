@@ -68,6 +68,11 @@ impl Survey {
         }
     }
 
+    /// This node.
+    pub fn address(&self) -> SocketAddr {
+        self.local.address
+    }
+
     /// How the local Redis is reached.
     pub fn local_endpoint(&self) -> &Endpoint {
         &self.local.endpoint

@@ -1,5 +1,15 @@
 //! The file that keepalived watches (`vrrp_track_file`): the watcher's verdict.
 
+/// The local Redis is well, and in Sentinel mode the one that Sentinel names. Also what keepalived reads from a file that
+/// is not there (K18).
+pub const WELL: u8 = 0;
+/// The local Redis is dead or silent: FAULT, with a weight of 0.
+pub const DEAD: u8 = 1;
+/// The same with the weight of -1 that Sentinel mode has: less than -253 is FAULT (K31).
+pub const DEAD_BY_WEIGHT: u8 = 254;
+/// With that weight: Sentinel names another node, and the priority is so much lower.
+pub const NOT_NAMED: u8 = 100;
+
 use std::fs;
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
@@ -15,7 +25,7 @@ pub struct TrackFile {
     path: PathBuf,
     new: PathBuf,
     /// What it was last found, or made, to say.
-    said: Option<(bool, Stopwatch)>,
+    said: Option<(u8, Stopwatch)>,
 }
 
 impl TrackFile {
@@ -27,24 +37,24 @@ impl TrackFile {
         TrackFile { path: path.to_path_buf(), new: new.into(), said: None }
     }
 
-    /// Makes it say so: 0 where the local Redis is well, else 1, which is FAULT. It is looked at again once a second,
-    /// for somebody may have removed it, which keepalived takes for 0 (K18).
+    /// Makes it say `value`, one of those above. It is looked at again once a second, for somebody may have removed it,
+    /// which keepalived takes for 0 (K18).
     ///
     /// True where its directory had to be made: keepalived, where it runs already, looked at the old one (K29).
     ///
     /// # Errors
     /// As the kernel reports it.
-    pub fn say(&mut self, well: bool) -> io::Result<bool> {
-        if self.said.is_some_and(|(said, looked)| said == well && looked.elapsed() < SECOND_LOOK) {
+    pub fn say(&mut self, value: u8) -> io::Result<bool> {
+        if self.said.is_some_and(|(said, looked)| said == value && looked.elapsed() < SECOND_LOOK) {
             return Ok(false);
         }
         let mut made = false;
-        let text: &[u8] = if well { b"0\n" } else { b"1\n" };
-        if !fs::read(&self.path).is_ok_and(|found| found == text) {
+        let text = format!("{value}\n");
+        if !fs::read(&self.path).is_ok_and(|found| found == text.as_bytes()) {
             self.said = None;
-            made = self.write(text)?;
+            made = self.write(text.as_bytes())?;
         }
-        self.said = Some((well, Stopwatch::start()));
+        self.said = Some((value, Stopwatch::start()));
         Ok(made)
     }
 
@@ -55,14 +65,16 @@ impl TrackFile {
                 fs::DirBuilder::new().recursive(true).mode(0o755).create(dir)?;
                 self.replace(text).map(|()| true)
             }
-            // No room for another file: there is for two bytes in the place of two.
+            // No room for another file: there is for some bytes in the place of others.
             Err(error) => self.overwrite(text).map(|()| false).map_err(|_| error),
             Ok(()) => Ok(false),
         }
     }
 
     fn overwrite(&self, text: &[u8]) -> io::Result<()> {
-        fs::OpenOptions::new().write(true).open(&self.path)?.write_all(text)
+        let mut file = fs::OpenOptions::new().write(true).open(&self.path)?;
+        file.write_all(text)?;
+        file.set_len(text.len() as u64)
     }
 
     /// By rename: keepalived never finds it empty, which it would take for 0.
@@ -85,23 +97,24 @@ mod tests {
         let mut track = TrackFile::new(&path);
         let again = || TrackFile::new(&path);
         let read = || fs::read_to_string(&path).expect("the file");
-        for well in [true, false, true] {
-            track.say(well).expect("written");
-            assert_eq!(read(), if well { "0\n" } else { "1\n" });
+        for value in [WELL, DEAD, NOT_NAMED, WELL, DEAD_BY_WEIGHT, WELL] {
+            let said = format!("{value}\n");
+            track.say(value).expect("written");
+            assert_eq!(read(), said);
             fs::remove_file(&path).expect("removed");
             let mut track = again();
-            track.say(well).expect("written");
+            track.say(value).expect("written");
             fs::remove_dir_all(dir.path().join("run")).expect("removed");
             let mut track = again();
-            track.say(well).expect("written");
+            track.say(value).expect("written");
             fs::write(&path, "").expect("spoilt");
             let mut track = again();
-            track.say(well).expect("written");
-            assert_eq!(read(), if well { "0\n" } else { "1\n" });
+            track.say(value).expect("written");
+            assert_eq!(read(), said);
         }
         let mode = fs::metadata(&path).expect("the file").permissions().mode();
         assert_eq!(mode & 0o777, 0o644);
-        let nowhere = TrackFile::new(Path::new("/proc/nowhere/x")).say(true);
+        let nowhere = TrackFile::new(Path::new("/proc/nowhere/x")).say(WELL);
         assert!(nowhere.is_err());
     }
 
@@ -111,9 +124,9 @@ mod tests {
         let dir = tempfile::tempdir().expect("a directory");
         let path = dir.path().join("redis-ha.watch");
         let mut track = TrackFile::new(&path);
-        track.say(true).expect("written");
+        track.say(WELL).expect("written");
         let before = fs::metadata(&path).expect("the file").ino();
-        track.say(true).expect("looked at");
+        track.say(WELL).expect("looked at");
         assert_eq!(fs::metadata(&path).expect("the file").ino(), before);
     }
 }

@@ -1,6 +1,7 @@
 //! What `check_redis --watch` does: one connection to the local Redis is kept open. Its end is the death of the server,
 //! an answer that does not come within `timing.hang` is a hang, and keepalived reads the verdict from a file (a
-//! `vrrp_track_file`: 0 is well, 1 is FAULT) milliseconds later. Of roles it knows nothing; the check beside it does.
+//! `vrrp_track_file`: 0 is well, 1 is FAULT) milliseconds later. Of roles it knows nothing; the check beside it does. But
+//! in Sentinel mode it also listens to the sentinels, so that the VIP follows a switch at once.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -13,13 +14,17 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use crate::config::{Config, LOG_DIR};
 use crate::deadline::{Deadline, Stopwatch, ms};
+use crate::elected;
+use crate::info::Observation;
 use crate::journal::{CHECKS, Journal, Label};
+use crate::memory::Store;
 use crate::probe::{Liveness, liveness_of, liveness_of_ping};
 use crate::program::{code, local_node};
 use crate::pulse::Pulse;
 use crate::server::{Failure, Server};
+use crate::subscription::Subscription;
 use crate::survey::Survey;
-use crate::track_file::TrackFile;
+use crate::track_file::{DEAD, DEAD_BY_WEIGHT, NOT_NAMED, TrackFile, WELL};
 
 /// Woken this much later than asked for, we were the ones who stood still: what did not come is asked for again.
 const OUR_OWN_DELAY: Duration = Duration::from_millis(50);
@@ -34,6 +39,8 @@ const LONGEST_START: Duration = Duration::from_secs(3);
 const SHORT_LIVED: Duration = Duration::from_millis(10);
 /// systemd wants a sign of life.
 const SIGN_OF_LIFE: Duration = Duration::from_secs(1);
+/// For the first answers of the sentinels: a watcher that is started again must not call the master not named meanwhile.
+const FIRST_WORDS: Duration = Duration::from_millis(1500);
 
 /// The conversation with the local Redis.
 struct Watch {
@@ -44,6 +51,10 @@ struct Watch {
     connected: Stopwatch,
     /// The last answer was about the password.
     denied: bool,
+    /// Sentinel mode: what the sentinels say.
+    subscription: Option<Subscription>,
+    /// Sentinel mode: what the local Redis said last of itself.
+    seen: Option<Observation>,
     /// Of the configuration, when it was read.
     modified: Option<SystemTime>,
     looked: Stopwatch,
@@ -65,6 +76,7 @@ pub fn run(path: &Path, file: &Path, verbose: bool) -> u8 {
     let (mut pulse, mut said, mut unwritten) = (Pulse::default(), String::new(), None);
     let mut go_on = life(ended);
     let Some(mut watch) = begin(path, verbose, &mut track, &mut go_on) else { return code::CANNOT_TELL };
+    watch.await_first_words(&mut go_on);
     while go_on() {
         if reload.swap(false, Ordering::Relaxed) || watch.is_worth_reading_again(path, &pulse) {
             watch.read_again(path, verbose);
@@ -77,7 +89,8 @@ pub fn run(path: &Path, file: &Path, verbose: bool) -> u8 {
         let first = pulse.well.is_none();
         pulse = pulse.heard(found.is_alive(), clock.elapsed());
         let well = pulse.well == Some(true);
-        let complaint = match track.say(well) {
+        let (value, named) = watch.value(well);
+        let complaint = match track.say(value) {
             Ok(made) if made && !first => Some(format!("the directory of {} was removed", file.display())),
             Ok(_) => None,
             Err(error) => Some(format!("writing {}: {error}", file.display())),
@@ -86,7 +99,7 @@ pub fn run(path: &Path, file: &Path, verbose: bool) -> u8 {
             // Also where the file can't be written: keepalived must not wait for it, and the check goes on without.
             let _ = sd_notify::notify(false, &[NotifyState::Ready]);
         }
-        watch.note(&found, well, asked, file, &mut said);
+        watch.note((&found, well, named), asked, file, &mut said);
         if let Some(complaint) = complaint.as_ref().filter(|complaint| unwritten.as_ref() != Some(*complaint)) {
             watch.journal.line(&format!("ALARM: {complaint}; keepalived goes by the check alone until this is mended and keepalived reloaded"), &[]);
         }
@@ -94,7 +107,7 @@ pub fn run(path: &Path, file: &Path, verbose: bool) -> u8 {
         watch.rest(&found);
     }
     // A watcher that is not there must keep nobody out; the check beside it remains.
-    let _ = track.say(true);
+    let _ = track.say(WELL);
     watch.journal.line("the watcher ends; the check goes on alone", &[("file", &file.display())]);
     code::YES
 }
@@ -114,7 +127,7 @@ fn begin(path: &Path, verbose: bool, track: &mut TrackFile, go_on: &mut dyn FnMu
         said = sentence;
         std::env::var_os("NOTIFY_SOCKET")?;
         // Who knows nothing keeps nobody out.
-        let _ = track.say(true);
+        let _ = track.say(WELL);
         let _ = sd_notify::notify(false, &[NotifyState::Ready]);
         let pause = Deadline::after(SIGN_OF_LIFE);
         while pause.pause(LONGEST_BEAT) {
@@ -153,7 +166,37 @@ impl Watch {
         let survey = Survey::new(&config, local);
         let now = Stopwatch::start();
         let modified = modified(path);
-        Ok(Watch { config, survey, journal, server: None, connected: now, denied: false, modified, looked: now })
+        let subscription = match &config.sentinel {
+            Some(sentinel) => match Subscription::start(sentinel, &config.timing) {
+                Ok(subscription) => Some(subscription),
+                Err(error) => return Err(format!("listening to the sentinels: {error}")),
+            },
+            None => None,
+        };
+        let (server, seen) = (None, None);
+        let (connected, looked) = (now, now);
+        Ok(Watch { config, survey, journal, server, connected, denied: false, subscription, seen, modified, looked })
+    }
+
+    fn await_first_words(&self, go_on: &mut dyn FnMut() -> bool) {
+        let Some(subscription) = &self.subscription else { return };
+        let patience = Deadline::after(FIRST_WORDS);
+        while subscription.latest().is_none() && go_on() && patience.pause(SHORT_LIVED) {}
+    }
+
+    /// What keepalived reads, and in Sentinel mode why.
+    fn value(&mut self, well: bool) -> (u8, Option<String>) {
+        let (Some(sentinel), Some(subscription)) = (&self.config.sentinel, &mut self.subscription) else {
+            return (if well { WELL } else { DEAD }, None);
+        };
+        subscription.heard();
+        let (true, Some(seen)) = (well, &self.seen) else {
+            return (if well { NOT_NAMED } else { DEAD_BY_WEIGHT }, None);
+        };
+        let store = Store::new(&self.config.memory_dir);
+        let poll = subscription.latest().unwrap_or_else(|| sentinel.silence());
+        let elected::Answer { eligible, why } = elected::answer(sentinel, &store, self.survey.address(), seen, &poll);
+        (if eligible { WELL } else { NOT_NAMED }, Some(why))
     }
 
     /// What is wrong may be the password, or the address; and somebody may have edited it.
@@ -199,15 +242,21 @@ impl Watch {
         let deadline = Deadline::after(hang);
         let mut server = match self.server.take() {
             Some(server) => server,
-            None => match self.connect(deadline, go_on) {
-                Ok(server) => server,
-                Err(failure) => return liveness_of(failure),
-            },
+            None => {
+                self.seen = None;
+                match self.connect(deadline, go_on) {
+                    Ok(server) => server,
+                    Err(failure) => return liveness_of(failure),
+                }
+            }
         };
         let found = match server.call_while(&cmd("PING"), deadline, LONGEST_BEAT, go_on) {
             Ok(value) => liveness_of_ping(value),
             Err(failure) => liveness_of(failure),
         };
+        if self.subscription.is_some() && found == Liveness::Alive {
+            self.observe(&mut server, deadline);
+        }
         if found.is_alive() || found == Liveness::Loading {
             self.server = Some(server);
         }
@@ -217,6 +266,19 @@ impl Watch {
             self.server = None;
         }
         found
+    }
+
+    /// Its run is the same for as long as the connection lives; only its role may change.
+    fn observe(&mut self, server: &mut Server, deadline: Deadline) {
+        match &mut self.seen {
+            Some(seen) => {
+                // What was said last stands, where nothing is said now.
+                if let Ok(replication) = server.replication(deadline) {
+                    seen.replication = replication;
+                }
+            }
+            None => self.seen = server.observe(deadline).ok(),
+        }
     }
 
     fn connect(&mut self, deadline: Deadline, go_on: &mut dyn FnMut() -> bool) -> Result<Server, Failure> {
@@ -236,7 +298,8 @@ impl Watch {
         let beat = Deadline::after((self.config.timing.hang / 2).min(LONGEST_BEAT));
         match (&mut self.server, found) {
             (Some(server), Liveness::Alive) => {
-                if server.ends_before(beat) && self.connected.elapsed() < SHORT_LIVED {
+                let news = self.subscription.as_ref().map(Subscription::news);
+                if server.ends_before(news, beat) && self.connected.elapsed() < SHORT_LIVED {
                     beat.pause(SHORT_LIVED);
                 }
             }
@@ -245,7 +308,13 @@ impl Watch {
     }
 
     /// One line, where something else was found than the last time.
-    fn note(&self, found: &Liveness, well: bool, asked: Stopwatch, file: &Path, said: &mut String) {
+    fn note(
+        &self,
+        (found, well, named): (&Liveness, bool, Option<String>),
+        asked: Stopwatch,
+        file: &Path,
+        said: &mut String,
+    ) {
         let endpoint = self.survey.local_endpoint();
         let alarm = match found {
             Liveness::AliveWithError(denial) if denial.is_about_auth() => "ALARM: username or password is wrong for ",
@@ -256,7 +325,8 @@ impl Watch {
             (true, false) => "not yet ok",
             (false, _) => "failed",
         };
-        let now = format!("{verdict}: {alarm}{endpoint}: {found}");
+        let named = named.map_or_else(String::new, |why| format!("; {why}"));
+        let now = format!("{verdict}: {alarm}{endpoint}: {found}{named}");
         if *said != now {
             self.journal.line(&now, &[("took_ms", &ms(asked.elapsed())), ("file", &file.display())]);
             *said = now;

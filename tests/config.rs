@@ -9,7 +9,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use keepalived_redis::config::{
-    Auth, Config, ConfigError, Environment, Flap, Policy, Rollback, RollbackMode, Secret, Timing,
+    Auth, Config, ConfigError, Environment, Flap, Policy, Rollback, RollbackMode, Secret, SilentSentinels, Timing,
 };
 use keepalived_redis::endpoint::Endpoint;
 use proptest::prelude::*;
@@ -189,6 +189,52 @@ dir = "/srv/memory"
 }
 
 #[test]
+fn the_section_of_sentinel_makes_sentinel_mode() {
+    assert_eq!(loaded(MINIMAL).sentinel, None);
+    let short = format!(
+        "{MINIMAL}[sentinel]\nmaster_name = \"mymaster\"\nnodes = [\"10.0.0.1:26379\", \"10.0.0.2:26379\", \"10.0.0.4:26379\"]\n"
+    );
+    let sentinel = loaded(&short).sentinel.expect("Sentinel mode");
+    assert_eq!((sentinel.master_name.as_str(), sentinel.nodes.len(), sentinel.quorum), ("mymaster", 3, 2));
+    assert_eq!((sentinel.when_silent, sentinel.auth), (SilentSentinels::Hold, Auth::default()));
+
+    let place = Place::new("");
+    let login = place.password("of the sentinels", 0o600).replace("[auth]\n", "");
+    place.write(format!("{short}quorum = 3\nwhen_sentinels_silent = \"release\"\nusername = \"watcher\"\n{login}"));
+    let config = place.load().expect("a right file");
+    let sentinel = config.sentinel.expect("Sentinel mode");
+    assert_eq!((sentinel.quorum, sentinel.when_silent), (3, SilentSentinels::Release));
+    assert_eq!(sentinel.auth.username.as_deref(), Some("watcher"));
+    assert_eq!(sentinel.auth.password.as_ref().map(Secret::expose), Some("of the sentinels"));
+    assert_eq!(config.auth.password, None, "Redis has a login of its own");
+    assert!(!format!("{:?}", sentinel).contains("of the sentinels"));
+}
+
+#[test]
+fn what_is_wrong_in_the_section_of_sentinel_is_explained() {
+    const NODES: &str = "nodes = [\"10.0.0.1:26379\", \"10.0.0.2:26379\"]";
+    for (lines, part) in [
+        (NODES.to_string(), "sentinel.master_name"),
+        ("master_name = \"mymaster\"".to_string(), "sentinel.nodes"),
+        (format!("master_name = \"my master\"\n{NODES}"), "not the name of a master"),
+        ("master_name = \"m\"\nnodes = []".to_string(), "no sentinel"),
+        ("master_name = \"m\"\nnodes = [\"10.0.0.1\"]".to_string(), "no port"),
+        ("master_name = \"m\"\nnodes = [\"10.0.0.1:1\", \"10.0.0.1:1\"]".to_string(), "named twice"),
+        (format!("master_name = \"m\"\n{NODES}\nquorum = 3"), "not a whole number from 1 to 2"),
+        (format!("master_name = \"m\"\n{NODES}\nquorum = 0"), "not a whole number from 1 to 2"),
+        (format!("master_name = \"m\"\n{NODES}\nwhen_sentinels_silent = \"panic\""), "not \"hold\" or \"release\""),
+        (format!("master_name = \"m\"\n{NODES}\nusername = \"ha\""), "sentinel.password_file"),
+        (format!("master_name = \"m\"\n{NODES}\npassword = \"sesame\""), "named by sentinel.password_file"),
+        (format!("master_name = \"m\"\n{NODES}\nmaster = \"m\""), "unknown key"),
+    ] {
+        let error = Place::new(format!("{MINIMAL}[sentinel]\n{lines}\n")).load().expect_err(&lines).to_string();
+        assert!(error.contains(part) && !error.contains("sesame") && error.lines().count() == 1, "{lines}: {error}");
+    }
+    let error = Place::new(format!("sentinel = 3\n{MINIMAL}")).load().expect_err("no section").to_string();
+    assert!(error.contains("not a section"), "{error}");
+}
+
+#[test]
 fn a_wrong_value_is_an_error_with_line_key_value_and_what_is_allowed() {
     let cases = [
         (
@@ -277,7 +323,7 @@ fn wrong_nodes_and_vips_are_explained() {
         ("nodes = [\"::1\"]", r#"redis-ha.toml:1: nodes = "::1": no port; write it as "[::1]:6379""#),
         (
             "nodes = [\"10.0.0.1:0\"]",
-            r#"redis-ha.toml:1: nodes = "10.0.0.1:0": port 0; write the port that Redis listens on, such as 6379"#,
+            r#"redis-ha.toml:1: nodes = "10.0.0.1:0": port 0; write the port that it listens on, such as 6379"#,
         ),
         (
             "nodes = [\"0.0.0.0:6379\"]",
@@ -338,15 +384,15 @@ fn an_unknown_key_is_an_error_with_its_line_and_what_is_allowed() {
         ),
         (
             "[timings]\ncheck = \"1s\"",
-            "redis-ha.toml:3: timings: unknown key; did you mean [timing]? allowed here: nodes, vip, local, [auth], [timing], [policy], [flap], [rollback], [log], [memory]",
+            "redis-ha.toml:3: timings: unknown key; did you mean [timing]? allowed here: nodes, vip, local, [auth], [timing], [policy], [flap], [rollback], [log], [memory], [sentinel]",
         ),
         (
             "vips = 1",
-            "redis-ha.toml:3: vips: unknown key; did you mean vip? allowed here: nodes, vip, local, [auth], [timing], [policy], [flap], [rollback], [log], [memory]",
+            "redis-ha.toml:3: vips: unknown key; did you mean vip? allowed here: nodes, vip, local, [auth], [timing], [policy], [flap], [rollback], [log], [memory], [sentinel]",
         ),
         (
             "max_lag = 1",
-            "redis-ha.toml:3: max_lag: unknown key; max_lag belongs into [policy]; allowed here: nodes, vip, local, [auth], [timing], [policy], [flap], [rollback], [log], [memory]",
+            "redis-ha.toml:3: max_lag: unknown key; max_lag belongs into [policy]; allowed here: nodes, vip, local, [auth], [timing], [policy], [flap], [rollback], [log], [memory], [sentinel]",
         ),
         (
             "[log]\nlocal = 1",
@@ -354,7 +400,7 @@ fn an_unknown_key_is_an_error_with_its_line_and_what_is_allowed() {
         ),
         (
             "[tls]\nca = 1",
-            "redis-ha.toml:3: tls: unknown key; allowed here: nodes, vip, local, [auth], [timing], [policy], [flap], [rollback], [log], [memory]",
+            "redis-ha.toml:3: tls: unknown key; allowed here: nodes, vip, local, [auth], [timing], [policy], [flap], [rollback], [log], [memory], [sentinel]",
         ),
         (
             "[auth]\npassword = \"sesame\"",
@@ -362,15 +408,15 @@ fn an_unknown_key_is_an_error_with_its_line_and_what_is_allowed() {
         ),
         (
             "dir = 1",
-            "redis-ha.toml:3: dir: unknown key; allowed here: nodes, vip, local, [auth], [timing], [policy], [flap], [rollback], [log], [memory]",
+            "redis-ha.toml:3: dir: unknown key; allowed here: nodes, vip, local, [auth], [timing], [policy], [flap], [rollback], [log], [memory], [sentinel]",
         ),
         (
             "zz = 1\naa = 1",
-            "redis-ha.toml:3: zz: unknown key; allowed here: nodes, vip, local, [auth], [timing], [policy], [flap], [rollback], [log], [memory]",
+            "redis-ha.toml:3: zz: unknown key; allowed here: nodes, vip, local, [auth], [timing], [policy], [flap], [rollback], [log], [memory], [sentinel]",
         ),
         (
             "\"a\\nb\" = 1",
-            "redis-ha.toml:3: a\\nb: unknown key; allowed here: nodes, vip, local, [auth], [timing], [policy], [flap], [rollback], [log], [memory]",
+            "redis-ha.toml:3: a\\nb: unknown key; allowed here: nodes, vip, local, [auth], [timing], [policy], [flap], [rollback], [log], [memory], [sentinel]",
         ),
     ];
     for (rest, expected) in cases {
@@ -612,7 +658,7 @@ fn the_copy_is_private_holds_no_secret_and_is_replaced_only_when_it_differs() {
 #[test]
 fn a_comment_counts_as_an_empty_line_and_a_hash_in_a_string_is_none() {
     let comments = "# one\n  # two \"quote\n\t#\r\n";
-    let place = Place::new(&format!("{comments}{MINIMAL}{comments}wrong = 1"));
+    let place = Place::new(format!("{comments}{MINIMAL}{comments}wrong = 1"));
     let line = comments.lines().count() * 2 + MINIMAL.lines().count() + 1;
     let error = place.load().expect_err("an unknown key").to_string();
     assert!(error.contains(&format!("line {line}:")) || error.contains(&format!(":{line}:")), "{error}");

@@ -111,7 +111,7 @@ impl<'t> Field<'t> {
     fn found(&self) -> String {
         const LONGEST: usize = 60;
         let text = self.source.text.get(self.value.span()).unwrap_or_default();
-        if self.section == "auth" || text.contains('@') {
+        if self.section == "auth" || self.key.contains("pass") || text.contains('@') {
             return "...".to_owned();
         }
         let line = text.lines().next().unwrap_or_default();

@@ -85,8 +85,8 @@ impl<'t> File<'t> {
 
 /// What may have been meant, and what is allowed.
 fn hint(section: &str, name: &str) -> String {
-    if section == "auth" && name.contains("pass") {
-        return "the password stands in a file of mode 0600, named by auth.password_file".to_owned();
+    if matches!(section, "auth" | "sentinel") && name.contains("pass") {
+        return format!("the password stands in a file of mode 0600, named by {section}.password_file");
     }
     let here = SECTIONS.iter().find(|(known, _)| *known == section);
     let mut allowed: Vec<String> = here.map_or(&[][..], |(_, keys)| keys).iter().map(|key| (*key).to_owned()).collect();

@@ -6,7 +6,10 @@ use std::time::Duration;
 
 use super::document::{Field, Source};
 use super::file::File;
-use super::{Auth, Config, ConfigError, Flap, LOG_DIR, Policy, Rollback, RollbackMode, STATE_DIR, Timing};
+use super::{
+    Auth, Config, ConfigError, Flap, LOG_DIR, Policy, Rollback, RollbackMode, STATE_DIR, Sentinel, SilentSentinels,
+    Timing,
+};
 use crate::endpoint::Endpoint;
 
 /// Every section and its keys; the first is what stands before any section.
@@ -19,6 +22,7 @@ pub(super) const SECTIONS: &[(&str, &[&str])] = &[
     ("rollback", &["mode", "dir", "keep"]),
     ("log", &["dir"]),
     ("memory", &["dir"]),
+    ("sentinel", &["master_name", "nodes", "quorum", "when_sentinels_silent", "username", "password_file"]),
 ];
 
 /// The instance's name: the stem of the file's name.
@@ -33,8 +37,16 @@ pub(super) fn instance(path: &Path) -> Result<String, ConfigError> {
     }
 }
 
-/// The configuration that `text` holds, all but the password, and the file that holds that.
-pub(super) fn config(path: &Path, instance: String, text: &str) -> Result<(Config, Option<PathBuf>), ConfigError> {
+/// The files that hold the passwords.
+pub(super) struct PasswordFiles {
+    /// Of Redis.
+    pub redis: Option<PathBuf>,
+    /// Of the sentinels.
+    pub sentinel: Option<PathBuf>,
+}
+
+/// The configuration that `text` holds, all but the passwords, and the files that hold those.
+pub(super) fn config(path: &Path, instance: String, text: &str) -> Result<(Config, PasswordFiles), ConfigError> {
     let source = Source { path, text };
     let document = source.parse()?;
     let file = File { source, top: document.get_ref() };
@@ -43,23 +55,18 @@ pub(super) fn config(path: &Path, instance: String, text: &str) -> Result<(Confi
     let nodes = nodes(&file)?;
     let vip = vip(&file, &nodes)?;
     let local = local(&file, &nodes)?;
-    let username = file.optional("auth", "username", |field| {
-        let name = field.string("\"ha\"")?;
-        // Redis takes no such name either.
-        if name.is_empty() || name.contains(|c: char| c.is_whitespace() || c.is_control()) {
-            return Err(field.wrong("not a user's name; leave it out for the default user"));
-        }
-        Ok(name.to_owned())
-    })?;
-    let password_file =
-        file.optional("auth", "password_file", |field| field.absolute_path("\"/etc/keepalived/redis.pass\""))?;
+    let password_files = PasswordFiles {
+        redis: file.optional("auth", "password_file", |field| field.absolute_path("\"/etc/keepalived/redis.pass\""))?,
+        sentinel: file
+            .optional("sentinel", "password_file", |field| field.absolute_path("\"/etc/keepalived/sentinel.pass\""))?,
+    };
     let memory = file.dir("memory", STATE_DIR)?;
     let config = Config {
         path: path.to_owned(),
         nodes,
         vip,
         local,
-        auth: Auth { username, password: None },
+        auth: Auth { username: username(&file, "auth")?, password: None },
         timing: timing(&file)?,
         policy: policy(&file)?,
         flap: flap(&file)?,
@@ -67,20 +74,72 @@ pub(super) fn config(path: &Path, instance: String, text: &str) -> Result<(Confi
         log_dir: file.dir("log", LOG_DIR)?,
         memory_dir: memory.join(&instance),
         instance,
+        sentinel: sentinel(&file)?,
     };
-    Ok((config, password_file))
+    Ok((config, password_files))
 }
 
 /// A user without a password would be silently left out of AUTH.
-pub(super) fn check_login(path: &Path, auth: &Auth) -> Result<(), ConfigError> {
-    if auth.username.is_some() && auth.password.is_none() {
-        return Err(ConfigError::Missing {
-            path: path.to_owned(),
-            key: "auth.password_file",
-            hint: "auth.username needs it, or REDISCLI_AUTH in the environment",
-        });
+pub(super) fn check_login(config: &Config) -> Result<(), ConfigError> {
+    let missing = |key, hint| Err(ConfigError::Missing { path: config.path.clone(), key, hint });
+    let lacks = |auth: &Auth| auth.username.is_some() && auth.password.is_none();
+    if lacks(&config.auth) {
+        return missing("auth.password_file", "auth.username needs it, or REDISCLI_AUTH in the environment");
+    }
+    if config.sentinel.as_ref().is_some_and(|sentinel| lacks(&sentinel.auth)) {
+        return missing("sentinel.password_file", "sentinel.username needs it");
     }
     Ok(())
+}
+
+fn username(file: &File<'_>, section: &'static str) -> Result<Option<String>, ConfigError> {
+    file.optional(section, "username", |field| {
+        let name = field.string("\"ha\"")?;
+        // Redis takes no such name either.
+        if name.is_empty() || name.contains(|c: char| c.is_whitespace() || c.is_control()) {
+            return Err(field.wrong("not a user's name; leave it out for the default user"));
+        }
+        Ok(name.to_owned())
+    })
+}
+
+fn sentinel(file: &File<'_>) -> Result<Option<Sentinel>, ConfigError> {
+    const EXAMPLE: &str = r#"["192.168.158.11:26379", "192.168.158.12:26379", "192.168.158.14:26379"]"#;
+    if !file.top.contains_key("sentinel") {
+        return Ok(None);
+    }
+    let master_name = file.optional("sentinel", "master_name", |field| {
+        let name = field.string("\"mymaster\"")?;
+        // What sentinel.conf takes.
+        if name.is_empty() || name.contains(|c: char| !c.is_ascii_alphanumeric() && !"._-".contains(c)) {
+            return Err(field.wrong("not the name of a master: letters, digits, \".\", \"-\" and \"_\""));
+        }
+        Ok(name.to_owned())
+    })?;
+    let master_name = master_name.ok_or_else(|| {
+        file.missing("sentinel.master_name", "write master_name = \"mymaster\", as sentinel.conf calls it")
+    })?;
+    let field = file.field("sentinel", "nodes").ok_or_else(|| {
+        file.missing("sentinel.nodes", r#"write nodes = ["192.168.158.11:26379", ...] with your sentinels"#)
+    })?;
+    let nodes = distinct_nodes(&field, EXAMPLE)?;
+    if nodes.is_empty() {
+        return Err(field.wrong(format_args!("no sentinel; write it as {EXAMPLE}")));
+    }
+    let quorum = file.optional("sentinel", "quorum", |field| field.count(1..=nodes.len()))?;
+    let when_silent =
+        file.optional("sentinel", "when_sentinels_silent", |field| match field.string("\"hold\" or \"release\"")? {
+            "hold" => Ok(SilentSentinels::Hold),
+            "release" => Ok(SilentSentinels::Release),
+            _ => Err(field.wrong("not \"hold\" or \"release\"")),
+        })?;
+    Ok(Some(Sentinel {
+        master_name,
+        quorum: quorum.unwrap_or(nodes.len() / 2 + 1),
+        nodes,
+        when_silent: when_silent.unwrap_or(SilentSentinels::Hold),
+        auth: Auth { username: username(file, "sentinel")?, password: None },
+    }))
 }
 
 fn nodes(file: &File<'_>) -> Result<Vec<SocketAddr>, ConfigError> {
@@ -90,16 +149,21 @@ fn nodes(file: &File<'_>) -> Result<Vec<SocketAddr>, ConfigError> {
             file.missing("nodes", r#"write nodes = ["192.168.158.11:6379", "192.168.158.12:6379"] with your servers"#)
         );
     };
+    let nodes = distinct_nodes(&field, EXAMPLE)?;
+    if nodes.len() < 2 {
+        return Err(field.wrong(format_args!("fewer than two nodes; write it as {EXAMPLE}")));
+    }
+    Ok(nodes)
+}
+
+fn distinct_nodes(field: &Field<'_>, example: &str) -> Result<Vec<SocketAddr>, ConfigError> {
     let mut nodes = Vec::new();
-    for item in field.strings(EXAMPLE)? {
+    for item in field.strings(example)? {
         let node = node(&item)?;
         if nodes.contains(&node) {
             return Err(item.wrong("named twice; each node once"));
         }
         nodes.push(node);
-    }
-    if nodes.len() < 2 {
-        return Err(field.wrong(format_args!("fewer than two nodes; write it as {EXAMPLE}")));
     }
     Ok(nodes)
 }
@@ -123,7 +187,7 @@ fn node(field: &Field<'_>) -> Result<SocketAddr, ConfigError> {
         node => node,
     };
     if node.port() == 0 {
-        return Err(field.wrong("port 0; write the port that Redis listens on, such as 6379"));
+        return Err(field.wrong("port 0; write the port that it listens on, such as 6379"));
     }
     if node.ip().is_unspecified() || node.ip().is_multicast() {
         return Err(field.wrong("not the address of one server; write the node's own address"));

@@ -1,0 +1,380 @@
+//! What `redis_master` does in Sentinel mode: this node has been given the VIP, so Sentinel is asked to move the role,
+//! where it has not done so by itself. No role is changed but through Sentinel; what it has decided is carried out.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use crate::deadline::{Deadline, Stopwatch, ms};
+use crate::election::{self, Named, Poll, Scene, Step};
+use crate::fence::Fence;
+use crate::handover::{self, Side, Trouble, failed};
+use crate::info::{Role, Version};
+use crate::plan::View;
+use crate::program::{Outcome, Program, observed};
+use crate::sentinel::Sentinels;
+use crate::server::Failure;
+use crate::turn::{Ended, Turn};
+
+/// Between two looks.
+const TICK: Duration = Duration::from_millis(20);
+/// The same while a role is about to change: outage.
+const SOON: Duration = Duration::from_millis(5);
+/// After a sentinel has refused.
+const REFUSED: Duration = Duration::from_millis(250);
+/// For an older program to leave its step.
+const ACT_WAIT: Duration = Duration::from_secs(3);
+/// The master's writes stay stopped for so long while its replicas catch up; after it they go on, and all starts over.
+const CATCH_UP: Duration = Duration::from_millis(500);
+/// From a sentinel's OK to a new master: it sends SLAVEOF NO ONE within two of its ticks of 0.1 s, and looks every second.
+const PROMOTED: Duration = Duration::from_secs(10);
+/// From there until enough of them name it: they tell each other at once, or every 2 s.
+const MADE_KNOWN: Duration = Duration::from_secs(5);
+/// The old master's writes stay stopped for so long once a sentinel has been asked, should we die: it makes it a replica
+/// 8 to 11 s later (R22).
+const DEMOTED: Duration = Duration::from_secs(20);
+
+/// Works until the local Redis is master by Sentinel's word, Sentinel has chosen another node, a newer notification comes,
+/// or `timing.sync` is used up. With `again` the state was MASTER before, and what is found in order is not worth a line.
+///
+/// # Errors
+/// [`Ended`]: a newer notification, or SIGTERM.
+pub fn run(program: &mut Program, turn: &Turn, again: bool) -> Result<Outcome, Ended> {
+    let Some(mut sentinels) = program.sentinels() else { return Ok(Outcome::No) };
+    let budget = Deadline::after(program.config.timing.sync);
+    let mut delayed = program.config.timing.delay.is_zero();
+    // For how long a planned move has been waiting.
+    let mut moving: Option<Stopwatch> = None;
+    loop {
+        turn.check()?;
+        let (view, scene) = look(program, &mut sentinels);
+        let step = election::serve(&scene, program.unchanged_for(&view));
+        if !delayed && matches!(step, Step::Promote(..) | Step::HandOver(..)) {
+            program.delay(turn)?;
+            delayed = true;
+            continue;
+        }
+        let taken = match &step {
+            Step::Done(why) => {
+                if !again {
+                    let took = ms(program.clock.elapsed());
+                    program.journal.line(&format!("serving: {why}"), &[("took_ms", &took)]);
+                }
+                return Ok(Outcome::Yes);
+            }
+            Step::Refuse(why) => {
+                program.journal.line(&format!("nothing done: {why}"), &[]);
+                return Ok(Outcome::No);
+            }
+            Step::Wait(why) => {
+                program.say_waiting(why);
+                Ok(None)
+            }
+            Step::Promote(master, why) => promote(program, turn, &mut sentinels, (&view, &scene), *master, why),
+            Step::HandOver(master, why) => {
+                let waited = moving.get_or_insert_with(Stopwatch::start).elapsed();
+                hand_over(program, turn, &mut sentinels, (&view, &scene), *master, waited, why)
+            }
+        };
+        let tick = match taken {
+            Ok(Some(outcome)) => return Ok(outcome),
+            Ok(None) => TICK,
+            Err(Trouble::Ended(ended)) => return Err(ended),
+            Err(trouble) => {
+                program.say_trouble(&trouble);
+                REFUSED
+            }
+        };
+        if !budget.pause(tick) {
+            let waited = program.config.timing.sync.as_secs();
+            program.journal.line(&format!("gave up after {waited} s (timing.sync)"), &[]);
+            return Ok(Outcome::No);
+        }
+    }
+}
+
+/// The nodes, the VIP and the sentinels at the same time.
+pub fn look(program: &mut Program, sentinels: &mut Sentinels) -> (View, Scene) {
+    let timing = &program.config.timing;
+    let deadline = Deadline::after(timing.connect + timing.command);
+    let (poll, view) = std::thread::scope(|scope| {
+        let poll = scope.spawn(|| sentinels.ask(deadline));
+        let view = program.look(true);
+        (poll.join(), view)
+    });
+    let poll = poll.unwrap_or_else(|_| Poll { words: Vec::new(), asked: 0, quorum: 1 });
+    let scene = Scene { local: view.local.clone(), peers: view.peers.clone(), vip: view.vip, poll };
+    (view, scene)
+}
+
+/// The master is dead: a sentinel that is asked does not wait for `down-after-milliseconds`, nor for the others.
+fn promote(
+    program: &mut Program,
+    turn: &Turn,
+    sentinels: &mut Sentinels,
+    (view, scene): (&View, &Scene),
+    master: SocketAddr,
+    why: &str,
+) -> Result<Option<Outcome>, Trouble> {
+    let _acting = turn.act(Deadline::after(ACT_WAIT))?;
+    let mut choices = choices(sentinels, &scene.poll, master);
+    if choices.is_empty() {
+        return Err(failed("moving the role away from", master, "no sentinel has a replica that it would promote"));
+    }
+    // The one with most data; where they are alike, this node, so that the VIP need not move again.
+    let has = |node: &SocketAddr| match view.seen(*node) {
+        Some(Ok(seen)) => seen.replication.lineage.offset,
+        _ => -1,
+    };
+    choices.sort_by_key(|(_, chosen)| std::cmp::Reverse((has(chosen), *chosen == program.local)));
+    let mut refused = None;
+    for (sentinel, _) in &choices {
+        match sentinels.fail_over(*sentinel, false) {
+            Ok(()) => {
+                refused = None;
+                break;
+            }
+            // Another one was first.
+            Err(Failure::Denied(denial)) if denial.code == "INPROG" => return Ok(None),
+            Err(failure) => refused = Some(failed("asking for a failover at", sentinel, failure)),
+        }
+    }
+    if let Some(refused) = refused {
+        return Err(refused);
+    }
+    let promoted = until_promoted(program, master)?;
+    let (took, keys) = (ms(program.clock.elapsed()), view.local.seen.as_ref().map_or(0, |seen| seen.keys));
+    program.journal.line(
+        &format!("Sentinel, asked at once, promoted {promoted}: {master} is gone: {why}"),
+        &[("since_start_ms", &took), ("keys", &keys), ("peer", &master)],
+    );
+    chosen(program, turn, sentinels, promoted)
+}
+
+/// The master lives: its writes stop first, so that nothing is acknowledged there which the new one has not (R21).
+fn hand_over(
+    program: &mut Program,
+    turn: &Turn,
+    sentinels: &mut Sentinels,
+    (view, scene): (&View, &Scene),
+    master: SocketAddr,
+    waited: Duration,
+    why: &str,
+) -> Result<Option<Outcome>, Trouble> {
+    let command = program.config.timing.command;
+    let version = observed(view, master)?.version;
+    let _acting = turn.act(Deadline::after(ACT_WAIT))?;
+    let naming: Vec<SocketAddr> = scene.poll.naming(master).collect();
+    if let Some(sentinel) = naming.iter().copied().find(|sentinel| sentinels.coordinates(*sentinel)) {
+        let asked = sentinels.fail_over(sentinel, true);
+        asked.map_err(|failure| failed("asking for a coordinated failover at", sentinel, failure))?;
+        let promoted = until_promoted(program, master)?;
+        let took = ms(program.clock.elapsed());
+        let sentence = format!("Sentinel moved the role from {master} to {promoted}, coordinated: {why}");
+        program.journal.line(&sentence, &[("since_start_ms", &took), ("peer", &master)]);
+        return chosen(program, turn, sentinels, promoted);
+    }
+    let clock = Stopwatch::start();
+    let giver = program.survey.node(master).map_err(|failure| failed("connecting to", master, failure))?;
+    // Three sentinels are asked in between.
+    let pause = CATCH_UP + 6 * command;
+    let (mut fence, held) = Fence::raise(giver, version, pause, command)
+        .map_err(|failure| failed("stopping the writes on", master, failure))?;
+    let asked = ask_fenced(program, turn, sentinels, (scene, &held), master, waited, &mut fence);
+    let moved = asked.and_then(|()| finish(program, sentinels, master, &clock, &mut fence));
+    let giver = program.survey.node(master);
+    let lowered = giver.map_err(|failure| failed("connecting to", master, failure)).and_then(|giver| {
+        let lowered = fence.lower(giver, command);
+        lowered.map_err(|failure| failed("letting the writers of", master, format!("{failure} go on")))
+    });
+    let promoted = moved?;
+    if let Err(trouble) = lowered {
+        program.journal.line(&format!("warning: {trouble}"), &[]);
+    }
+    demoted(program, master, promoted, version);
+    let took = ms(program.clock.elapsed());
+    let offset = held.lineage.offset;
+    program.journal.line(
+        &format!("Sentinel moved the role from {master} to {promoted}: {why}"),
+        &[("took_ms", &ms(clock.elapsed())), ("since_start_ms", &took), ("offset", &offset), ("peer", &master)],
+    );
+    chosen(program, turn, sentinels, promoted)
+}
+
+/// With the writes stopped: waits for the replicas, and asks a sentinel that would promote one which has everything.
+fn ask_fenced(
+    program: &mut Program,
+    turn: &Turn,
+    sentinels: &mut Sentinels,
+    (scene, held): (&Scene, &crate::info::Replication),
+    master: SocketAddr,
+    waited: Duration,
+    fence: &mut Fence,
+) -> Result<(), Trouble> {
+    let command = program.config.timing.command;
+    if held.role != Role::Master {
+        return Err(failed("moving the role away from", master, "it is no master any more"));
+    }
+    let (reached, lagging) = gather(program, scene, master, held.lineage.offset);
+    let choices = choices(sentinels, &scene.poll, master);
+    let mut reason = "no sentinel has a replica that it would promote".to_string();
+    let mut safe: Vec<(SocketAddr, SocketAddr)> = Vec::new();
+    for (sentinel, chosen) in choices {
+        match election::is_safe(chosen, &reached, &lagging, waited) {
+            Ok(()) => safe.push((sentinel, chosen)),
+            Err(why) => reason = why,
+        }
+    }
+    // This node, if one of them would choose it: then the VIP need not move again.
+    let best = safe.iter().find(|(_, chosen)| *chosen == program.local).or(safe.first());
+    let Some((sentinel, _)) = best else { return Err(failed("moving the role away from", master, reason)) };
+    turn.check()?;
+    if fence.has_lapsed() || fence.left() < command {
+        return Err(failed("moving the role away from", master, "its writes may soon go on; starting over"));
+    }
+    // From here on a write there would be lost, whether we live or not.
+    let giver = program.survey.node(master).map_err(|failure| failed("connecting to", master, failure))?;
+    let renewed = fence.renew(giver, DEMOTED, command);
+    renewed.map_err(|failure| failed("stopping the writes on", master, failure))?;
+    let asked = sentinels.fail_over(*sentinel, false);
+    asked.map_err(|failure| failed("asking for a failover at", sentinel, failure))
+}
+
+/// Waits until there is a new master that enough sentinels name, and makes the old one its replica, as Sentinel would some
+/// seconds later (R22). No newer notification ends it: the writes must not go on before.
+fn finish(
+    program: &mut Program,
+    sentinels: &mut Sentinels,
+    master: SocketAddr,
+    clock: &Stopwatch,
+    fence: &mut Fence,
+) -> Result<SocketAddr, Trouble> {
+    let command = program.config.timing.command;
+    let promoted = until_promoted(program, master)?;
+    let (took, total) = (ms(clock.elapsed()), ms(program.clock.elapsed()));
+    let sentence = format!("{promoted} is master; {master} takes no writes until it is its replica");
+    program.journal.line(&sentence, &[("took_ms", &took), ("since_start_ms", &total)]);
+    let limit = Deadline::after(MADE_KNOWN);
+    while sentinels.ask(Deadline::after(command)).named() != Named::Node(promoted) {
+        if !limit.pause(TICK) {
+            break;
+        }
+        if fence.left() < 4 * command
+            && let Ok(giver) = program.survey.node(master)
+        {
+            let _ = fence.renew(giver, DEMOTED, command);
+        }
+    }
+    Ok(promoted)
+}
+
+/// What Sentinel has decided is carried out; it does so by itself, should this fail.
+fn demoted(program: &mut Program, master: SocketAddr, promoted: SocketAddr, version: Version) {
+    let command = program.config.timing.command;
+    let followed = match program.survey.node(master) {
+        Ok(server) => {
+            let mut side = Side { server, address: master, version };
+            handover::follow(&mut side, promoted, command).map(|_| ())
+        }
+        Err(failure) => Err(failed("connecting to", master, failure)),
+    };
+    match followed {
+        Ok(()) => {
+            let Ok(server) = program.survey.node(master) else { return };
+            let disconnected = handover::disconnect_clients(server, command);
+            let rewritten = handover::rewrite_config(server, command);
+            program.warn_rewrite(master, rewritten);
+            if let Err(failure) = disconnected {
+                program.journal.line(&format!("warning: disconnecting the clients of {master}: {failure}"), &[]);
+            }
+        }
+        Err(trouble) => program.journal.line(&format!("warning: {trouble}; leaving it to Sentinel"), &[]),
+    }
+}
+
+/// Which replica each sentinel that names `master` would promote.
+fn choices(sentinels: &mut Sentinels, poll: &Poll, master: SocketAddr) -> Vec<(SocketAddr, SocketAddr)> {
+    let naming: Vec<SocketAddr> = poll.naming(master).collect();
+    let choice = |sentinel: SocketAddr| {
+        let candidates = sentinels.candidates(sentinel).ok()?;
+        let down = poll.words.iter().any(|(who, word)| *who == sentinel && word.as_ref().is_ok_and(|word| word.down));
+        Some((sentinel, election::choice(&candidates, down)?.address))
+    };
+    naming.into_iter().filter_map(choice).collect()
+}
+
+/// Which of the other nodes that answer have reached `offset` of the master, and which have not, after [`CATCH_UP`] at
+/// most.
+fn gather(program: &mut Program, scene: &Scene, master: SocketAddr, offset: i64) -> (Vec<SocketAddr>, Vec<SocketAddr>) {
+    let command = program.config.timing.command;
+    let nodes = std::iter::once(&scene.local).chain(&scene.peers);
+    let answering = nodes.filter(|node| node.address != master && node.seen.is_ok()).map(|node| node.address);
+    let (mut reached, mut lagging): (Vec<SocketAddr>, Vec<SocketAddr>) = (Vec::new(), answering.collect());
+    let limit = Deadline::after(CATCH_UP);
+    loop {
+        lagging.retain(|node| {
+            let seen = program.survey.node(*node).and_then(|server| server.replication(Deadline::after(command)));
+            match seen {
+                Ok(seen) => match &seen.role {
+                    Role::Replica(of)
+                        if of.address() == Some(master) && of.link_up && seen.lineage.offset >= offset =>
+                    {
+                        reached.push(*node);
+                        false
+                    }
+                    _ => true,
+                },
+                // Who answers no more is not promoted either.
+                Err(_) => false,
+            }
+        });
+        if lagging.is_empty() || !limit.pause(Duration::from_millis(1)) {
+            return (reached, lagging);
+        }
+    }
+}
+
+/// Waits for a master among the other nodes.
+fn until_promoted(program: &mut Program, old: SocketAddr) -> Result<SocketAddr, Trouble> {
+    let command = program.config.timing.command;
+    let nodes: Vec<SocketAddr> = program.config.nodes.iter().copied().filter(|node| *node != old).collect();
+    let limit = Deadline::after(PROMOTED);
+    let mut silent: Vec<SocketAddr> = Vec::new();
+    loop {
+        for node in &nodes {
+            if silent.contains(node) {
+                continue;
+            }
+            match program.survey.node(*node).and_then(|server| server.replication(Deadline::after(command))) {
+                Ok(seen) if seen.role == Role::Master => return Ok(*node),
+                Ok(_) => {}
+                // Every look at it would be outage.
+                Err(Failure::NoConnection | Failure::TimedOut) if *node != program.local => silent.push(*node),
+                Err(_) => {}
+            }
+        }
+        if !limit.pause(SOON) {
+            return Err(failed("moving the role away from", old, "Sentinel was asked, and nobody was promoted"));
+        }
+    }
+}
+
+/// Where it is this node the next look finds Sentinel's word for it; where it is another, the VIP goes there.
+fn chosen(
+    program: &mut Program,
+    turn: &Turn,
+    sentinels: &mut Sentinels,
+    promoted: SocketAddr,
+) -> Result<Option<Outcome>, Trouble> {
+    if promoted == program.local {
+        return Ok(None);
+    }
+    let limit = Deadline::after(MADE_KNOWN);
+    while program.survey.holds_vip() && limit.pause(TICK) {
+        turn.check()?;
+        if sentinels.ask(Deadline::after(program.config.timing.command)).named() == Named::Node(promoted) {
+            break;
+        }
+    }
+    program.journal.line(&format!("Sentinel chose {promoted}: the VIP follows when its check has passed"), &[]);
+    Ok(Some(Outcome::No))
+}
