@@ -1,6 +1,7 @@
 #!/bin/sh
-# Installs the programs that keepalived calls for a Redis pair, and writes
-# keepalived.conf and redis-ha.toml for this node. "install.sh --help" says how.
+# Installs the programs that keepalived calls for a Redis pair, or for Redis nodes
+# beside Sentinel, and writes keepalived.conf and redis-ha.toml for this node.
+# "install.sh --help" says how.
 #
 # Order: look at everything, build, and only then change something. Whatever is
 # there already and as it should be is left alone, and a file that a person may
@@ -16,6 +17,7 @@ ETC=/etc/keepalived
 CONF=$ETC/keepalived.conf
 TOML=$ETC/redis-ha.toml
 PASS=$ETC/redis.pass
+SENTINEL_PASS=$ETC/sentinel.pass
 LOG_DIR=/var/log/keepalived-redis
 STATE_DIR=/var/lib/keepalived-redis
 ROLLBACK_DIR=$STATE_DIR/rollback
@@ -32,7 +34,11 @@ UNIT_DIRS='/etc/systemd/system /usr/local/lib/systemd/system /usr/lib/systemd/sy
 BOOT_DROPIN='zz-boot-as-replica.conf'
 BOOT_OPTION='--slaveof 127.0.0.1 1'
 DEFAULT_PORT=6379
+DEFAULT_SENTINEL_PORT=26379
 KEEPALIVED_NEEDED=2.0.10
+# Before it a node that was dead while it was not the master kept the priority
+# that it had then, for good (the watcher's 100, 254, 0).
+KEEPALIVED_FAST_SENTINEL=2.0.20
 
 usage() {
     cat <<'END'
@@ -41,6 +47,8 @@ install.sh - install the Redis programs for keepalived on this node
   install.sh --nodes A[:PORT],B[:PORT] --vip V[/PREFIX] --interface IF
              --password-file FILE [--names NAME-A,NAME-B] [--sticky]
              [--profile fast] [...]
+  install.sh --nodes A[:PORT],B[:PORT],... --sentinel-master NAME
+             --sentinels S[:PORT],T[:PORT],... --vip ... --interface ... [...]
   install.sh [--boot-as-replica]    install or upgrade the programs alone
   install.sh --profile plain|fast   switch the profile of what is installed
   install.sh --uninstall            remove them; configuration, logs and data stay
@@ -65,6 +73,20 @@ install.sh - install the Redis programs for keepalived on this node
                         the other; the programs promote the right one. A drop-in
                         for the service of Redis; counts from its next start, and
                         Redis is not restarted. Also without --nodes
+  --sentinel-master NAME
+                        Sentinel mode: Redis Sentinel elects the master, which
+                        it knows by this name, and the VIP follows. Two nodes or
+                        more; not with --sticky or --boot-as-replica
+  --sentinels S,T,...   the addresses of all sentinels, port 26379 if none is
+                        given. Three, on three machines, or more
+  --quorum N            so many of them must name a master for it to be believed;
+                        without it: more than half of them
+  --when-sentinels-silent hold|release
+                        where fewer of them answer, the VIP stays (hold, as
+                        without this flag) or is given up (release)
+  --sentinel-password-file FILE
+                        holds the password of the sentinels, if they have one;
+                        mode 0600 or 0400
   --bin-dir DIR         install the programs from DIR instead of building them
   --destdir DIR         install below DIR, for another machine (needs --names
                         where it writes a configuration)
@@ -107,6 +129,7 @@ try() {
 # ---------------------------------------------------------------- arguments
 
 nodes='' vip='' interface='' password_file='' names='' profile='' bin_dir='' destdir=''
+sentinel_master='' sentinels='' quorum='' silent='' sentinel_password_file=''
 no_password=0 sticky=0 boot=0 dry_run=0 uninstall=0
 while [ $# -gt 0 ]; do
     option=$1
@@ -119,7 +142,8 @@ while [ $# -gt 0 ]; do
                 --sticky | --boot-as-replica | --no-password | --dry-run | --uninstall | --help)
                     bad_usage "$option takes no value" ;;
             esac ;;
-        --nodes | --vip | --interface | --password-file | --names | --profile | --bin-dir | --destdir)
+        --nodes | --vip | --interface | --password-file | --names | --profile | --bin-dir | --destdir | \
+            --sentinel-master | --sentinels | --quorum | --when-sentinels-silent | --sentinel-password-file)
             if [ $# -eq 0 ]; then bad_usage "$option needs a value"; fi ;;
     esac
     case $option in
@@ -129,6 +153,11 @@ while [ $# -gt 0 ]; do
         --password-file) password_file=$1 ;;
         --names) names=$1 ;;
         --profile) profile=$1 ;;
+        --sentinel-master) sentinel_master=$1 ;;
+        --sentinels) sentinels=$1 ;;
+        --quorum) quorum=$1 ;;
+        --when-sentinels-silent) silent=$1 ;;
+        --sentinel-password-file) sentinel_password_file=$1 ;;
         --bin-dir) bin_dir=$1 ;;
         --destdir) destdir=$1 ;;
         --no-password) no_password=1 ; continue ;;
@@ -147,8 +176,13 @@ case $profile in
     '' | plain | fast) ;;
     *) bad_usage "--profile is plain or fast, not '$profile'" ;;
 esac
+case $silent in
+    '' | hold | release) ;;
+    *) bad_usage "--when-sentinels-silent is hold or release, not '$silent'" ;;
+esac
 configure=0
-if [ -n "$nodes$vip$interface$password_file$names" ] || [ $((no_password + sticky)) -gt 0 ]; then
+sentinel_flags=$sentinel_master$sentinels$quorum$silent$sentinel_password_file
+if [ -n "$nodes$vip$interface$password_file$names$sentinel_flags" ] || [ $((no_password + sticky)) -gt 0 ]; then
     configure=1
 fi
 if [ $uninstall = 1 ]; then
@@ -164,6 +198,18 @@ elif [ $configure = 1 ]; then
     fi
     if [ -z "$password_file" ] && [ $no_password = 0 ]; then
         bad_usage "--password-file is missing (or --no-password where Redis asks for none)"
+    fi
+    if [ -n "$sentinel_flags" ]; then
+        if [ -z "$sentinel_master" ]; then
+            bad_usage "--sentinel-master is missing: the name by which the sentinels know the master"
+        fi
+        if [ -z "$sentinels" ]; then bad_usage "--sentinels is missing"; fi
+        if [ $sticky = 1 ]; then
+            bad_usage "--sticky does not go with --sentinel-master: the VIP has to follow the master that Sentinel elects"
+        fi
+        if [ $boot = 1 ]; then
+            bad_usage "--boot-as-replica does not go with --sentinel-master: Sentinel gives out the roles"
+        fi
     fi
     if [ -n "$destdir" ] && [ -z "$names" ]; then
         bad_usage "--destdir writes for other machines, whose host names it can't know: give --names"
@@ -234,31 +280,37 @@ canonical() {
 # list_of TEXT: the parts between the commas, one to a line.
 list_of() { printf '%s\n' "$1" | tr ',' '\n'; }
 
+# read_endpoint FLAG TEXT PORT: of ADDRESS[:PORT] its address, endpoint, port,
+# node_family, and long, the canonical address.
+read_endpoint() {
+    port=$3
+    case $2 in
+        \[*\]) address=${2#\[} address=${address%\]} ;;
+        \[*\]:*) address=${2#\[} address=${address%%\]*} port=${2##*\]:} ;;
+        *:*:*) address=$2 ;;
+        *:*) address=${2%:*} port=${2##*:} ;;
+        *) address=$2 ;;
+    esac
+    long=$(printf '%s\n' "$address" | canonical)
+    node_family=${long##* } long=${long% *}
+    if [ "$node_family" = 0 ]; then
+        die "reading $1: '$2': not an address: write 192.0.2.1, 192.0.2.1:$3 or [2001:db8::1]:$3 (a name would fail whenever DNS does)"
+    fi
+    case $port in
+        '' | *[!0-9]* | ??????*) port=0 ;;
+    esac
+    if [ "$port" -lt 1 ] || [ "$port" -gt 65535 ]; then
+        die "reading $1: '$2': its port is not a number from 1 to 65535: write ADDRESS:$3"
+    fi
+    if [ "$node_family" = 6 ]; then endpoint="[$address]:$port"; else endpoint="$address:$port"; fi
+}
+
 # The nodes, one to a line: ADDRESS ENDPOINT CANONICAL NAME.
 read_nodes() {
     : >"$work/nodes"
     list_of "$nodes" >"$work/list"
     while IFS= read -r node; do
-        port=$DEFAULT_PORT
-        case $node in
-            \[*\]) address=${node#\[} address=${address%\]} ;;
-            \[*\]:*) address=${node#\[} address=${address%%\]*} port=${node##*\]:} ;;
-            *:*:*) address=$node ;;
-            *:*) address=${node%:*} port=${node##*:} ;;
-            *) address=$node ;;
-        esac
-        long=$(printf '%s\n' "$address" | canonical)
-        node_family=${long##* } long=${long% *}
-        if [ "$node_family" = 0 ]; then
-            die "reading --nodes: '$node': not an address: write 192.0.2.1, 192.0.2.1:6379 or [2001:db8::1]:6379 (a name would fail whenever DNS does)"
-        fi
-        case $port in
-            '' | *[!0-9]* | ??????*) port=0 ;;
-        esac
-        if [ "$port" -lt 1 ] || [ "$port" -gt 65535 ]; then
-            die "reading --nodes: '$node': its port is not a number from 1 to 65535: write ADDRESS:$DEFAULT_PORT"
-        fi
-        if [ "$node_family" = 6 ]; then endpoint="[$address]:$port"; else endpoint="$address:$port"; fi
+        read_endpoint --nodes "$node" $DEFAULT_PORT
         if [ "${family:=$node_family}" != "$node_family" ]; then
             die "reading --nodes: '$node': IPv4 and IPv6 are mixed: VRRP speaks one of the two, give all nodes in one"
         fi
@@ -271,9 +323,11 @@ read_nodes() {
     if [ "$count" -lt 2 ]; then
         die "reading --nodes: '$nodes': one node only: give all of them, as A,B"
     fi
-    # A node that is behind loses 10 of priority, and must come below all others.
-    if [ "$count" -gt 10 ]; then
-        die "reading --nodes: $count nodes: the priorities are for 10 at most: give fewer"
+    # A node that is behind, or in Sentinel mode not the master, loses so much of
+    # priority, and must come below all others.
+    if [ -n "$sentinel_master" ]; then weight=50; else weight=10; fi
+    if [ "$count" -gt $weight ]; then
+        die "reading --nodes: $count nodes: the priorities are for $weight at most: give fewer"
     fi
 }
 
@@ -301,6 +355,59 @@ read_vip() {
     if cut -d ' ' -f 3 "$work/nodes" | grep -qxF -- "$vip_long"; then
         die "reading --vip: '$vip': it is also the address of a node: the VIP must be one that no machine has of its own"
     fi
+}
+
+# The sentinels, one to a line: ENDPOINT CANONICAL:PORT.
+read_sentinels() {
+    case $sentinel_master in
+        *[!A-Za-z0-9._-]*)
+            die "reading --sentinel-master: '$sentinel_master': not a name that Sentinel takes: letters, digits, '.', '-' and '_', as behind 'sentinel monitor' in sentinel.conf" ;;
+    esac
+    awk '{ port = $2; sub(/.*:/, "", port); print $3 ":" port }' "$work/nodes" >"$work/redis"
+    : >"$work/sentinels"
+    list_of "$sentinels" >"$work/list"
+    while IFS= read -r sentinel; do
+        read_endpoint --sentinels "$sentinel" $DEFAULT_SENTINEL_PORT
+        if [ "$long" = "$vip_long" ]; then
+            die "reading --sentinels: '$sentinel': it is the VIP, which moves: give the machine's own address"
+        fi
+        if grep -qxF -- "$long:$port" "$work/redis"; then
+            die "reading --sentinels: '$sentinel': a Redis listens there, says --nodes: a sentinel has a port of its own, $DEFAULT_SENTINEL_PORT as a rule"
+        fi
+        if cut -d ' ' -f 2 "$work/sentinels" | grep -qxF -- "$long:$port"; then
+            die "reading --sentinels: '$sentinel': this address stands there twice: each sentinel once"
+        fi
+        printf '%s %s\n' "$endpoint" "$long:$port" >>"$work/sentinels"
+    done <"$work/list"
+    sentinel_count=$(awk 'END { print NR }' "$work/sentinels")
+    majority=$((sentinel_count / 2 + 1))
+    quorum_given=$quorum
+    case $quorum in
+        '') ;;
+        *[!0-9]* | ????*) quorum=0 ;;
+        *) quorum=$(printf '%s\n' "$quorum" | awk '{ print $1 + 0 }') ;;
+    esac
+    if [ -n "$quorum" ]; then
+        if [ "$quorum" -lt 1 ] || [ "$quorum" -gt "$sentinel_count" ]; then
+            die "reading --quorum: '$quorum_given': not a number from 1 to $sentinel_count, the number of --sentinels: $majority is the majority"
+        fi
+        if [ "$quorum" -lt "$majority" ]; then
+            note "a quorum of $quorum among $sentinel_count sentinels: in a partition each side may have one, and then each holds the VIP; $majority is the majority"
+        fi
+    fi
+    if [ "$sentinel_count" -lt 3 ]; then
+        note "fewer than three sentinels: none of them may fail, or there is no failover; a third machine with a sentinel alone is enough"
+    fi
+}
+
+# Redis that boots as a replica of nobody would lose the role that Sentinel gave it.
+refuse_boot_as_replica() {
+    for unit in $REDIS_UNITS; do
+        found=/etc/systemd/system/$unit.service.d/$BOOT_DROPIN
+        if [ -e "$found" ]; then
+            die "looking at $found: Redis here boots as a replica of nobody, and in Sentinel mode Sentinel gives out the roles: rm $found; systemctl daemon-reload"
+        fi
+    done
 }
 
 # A name for each node, as keepalived compares them: up to the first dot (K26).
@@ -373,24 +480,24 @@ read_interface() {
     fi
 }
 
+# read_password_file FLAG FILE WHOSE OTHERWISE TARGET
 read_password_file() {
-    if [ $no_password = 1 ]; then return 0; fi
-    if [ ! -f "$password_file" ]; then
-        die "reading --password-file $password_file: no such file: write the password of Redis into it, then chmod 600 $password_file"
+    if [ ! -f "$2" ]; then
+        die "reading $1 $2: no such file: write the password of $3 into it, then chmod 600 $2"
     fi
-    if [ ! -r "$password_file" ]; then
-        die "reading --password-file $password_file: permission denied: run this as root"
+    if [ ! -r "$2" ]; then
+        die "reading $1 $2: permission denied: run this as root"
     fi
-    if [ -z "$(head -n 1 "$password_file" | tr -d '\r\000')" ]; then
-        die "reading --password-file $password_file: it is empty: write the password of Redis into it (or give --no-password)"
+    if [ -z "$(head -n 1 "$2" | tr -d '\r\000')" ]; then
+        die "reading $1 $2: it is empty: write the password of $3 into it (or $4)"
     fi
-    if [ "$(awk 'END { print NR }' "$password_file")" != 1 ]; then
-        die "reading --password-file $password_file: more than one line: write the password alone, on one line"
+    if [ "$(awk 'END { print NR }' "$2")" != 1 ]; then
+        die "reading $1 $2: more than one line: write the password alone, on one line"
     fi
-    if [ $live = 1 ] && [ -f "$PASS" ] && [ "$(stat -L -c %u "$PASS")" != 0 ]; then
-        die "reading the password file $PASS: root does not own it, so the programs would refuse it: chown root:root $PASS"
+    if [ $live = 1 ] && [ -f "$5" ] && [ "$(stat -L -c %u "$5")" != 0 ]; then
+        die "reading the password file $5: root does not own it, so the programs would refuse it: chown root:root $5"
     fi
-    for file in "$password_file" "$destdir$PASS"; do
+    for file in "$2" "$destdir$5"; do
         if [ ! -f "$file" ]; then continue; fi
         case $(stat -L -c %a "$file") in
             *00) ;;
@@ -411,9 +518,15 @@ read_keepalived() {
     version=$(keepalived --version 2>&1 | sed -n '1s/^Keepalived v\([0-9][0-9.]*\).*/\1/p')
     if [ -z "$version" ]; then
         note "keepalived did not say its version; it must be $KEEPALIVED_NEEDED or newer"
-    elif [ "$(printf '%s\n%s\n' "$KEEPALIVED_NEEDED" "$version" | sort -t . -k 1,1n -k 2,2n -k 3,3n | head -n 1)" != "$KEEPALIVED_NEEDED" ]; then
+    elif older_than "$KEEPALIVED_NEEDED"; then
         die "looking at keepalived: version $version: $KEEPALIVED_NEEDED or newer is needed (its '-t' and notify_master_rx_lower_pri): upgrade it"
     fi
+}
+
+# older_than VERSION: is the keepalived here?
+older_than() {
+    [ -n "$version" ] &&
+        [ "$(printf '%s\n%s\n' "$1" "$version" | sort -t . -k 1,1n -k 2,2n -k 3,3n | head -n 1)" != "$1" ]
 }
 
 # A directory above the programs that others may write to makes keepalived
@@ -522,6 +635,9 @@ unit_command() {
 # Which service is this node's Redis, and how is it started? Where that is not
 # known for sure: refused, with what to do by hand.
 read_redis_service() {
+    if is_sentinel_toml; then
+        die "reading $TOML: this node is in Sentinel mode, and --boot-as-replica is for a pair: Sentinel gives out the roles"
+    fi
     by_hand="by hand: let this node's Redis be started with '$BOOT_OPTION' behind its configuration file"
     looking='looking for the service of Redis:'
     for unit in $REDIS_UNITS; do
@@ -640,16 +756,53 @@ read_profile() {
     fi
 }
 
-# switch_profile: of a keepalived.conf, the lines of the wanted profile count.
-# A # before a line is in its first column, or stands before its first word.
-switch_profile() {
-    awk -v profile="$profile" '
-    /# (fast|plain) only$/ {
-        wanted = $0 ~ ("# " profile " only$")
-        if (wanted && /^[ \t]*#/) sub(/#/, "")
-        else if (!wanted && !/^[ \t]*#/) $0 = "#" $0
+# mark_lines WORDS ONLY: of a keepalived.conf, the marked lines count whose words are
+# all among WORDS. Those without any of the words ONLY stay as they are. A # before
+# a line is in its first column, or stands before its first word.
+mark_lines() {
+    awk -v words="$1" -v only="$2" '
+    BEGIN {
+        for (i = split("pair failback sticky sentinel plain fast", list, " "); i > 0; i--) known[list[i]] = 1
+        for (i = split(words, list, " "); i > 0; i--) have[list[i]] = 1
+        for (i = split(only, list, " "); i > 0; i--) ours[list[i]] = 1
+    }
+    /# [a-z ]+ only$/ {
+        mark = $0
+        sub(/.*# /, "", mark)
+        sub(/ only$/, "", mark)
+        wanted = 1
+        mine = 0
+        for (i = split(mark, list, " "); i > 0; i--) {
+            if (!(list[i] in known)) { print; next }
+            if (!(list[i] in have)) wanted = 0
+            if (list[i] in ours) mine = 1
+        }
+        if (mine && wanted && /^[ \t]*#/) sub(/#/, "")
+        else if (mine && !wanted && !/^[ \t]*#/) $0 = "#" $0
     }
     { print }'
+}
+
+# Is this node in Sentinel mode, by its redis-ha.toml?
+is_sentinel_toml() { grep -Eq '^[[:space:]]*\[[[:space:]]*sentinel[[:space:]]*\]' "$TOML" 2>/dev/null; }
+
+# is_sentinel_conf FILE: a keepalived.conf whose lines for Sentinel count.
+is_sentinel_conf() { grep -q '^[[:space:]]*[^#![:space:]].*# sentinel only$' "$1" 2>/dev/null; }
+
+switch_profile() {
+    if is_sentinel_conf "$destdir$CONF"; then variant=sentinel; else variant=pair; fi
+    mark_lines "$variant $profile" "plain fast" <"$destdir$CONF"
+}
+
+# The watcher's numbers in Sentinel mode are more than an old keepalived can count.
+read_keepalived_for_profile() {
+    if [ "$profile" != fast ]; then return 0; fi
+    if [ -z "$sentinel_master" ] && ! { [ $switch = 1 ] && is_sentinel_conf "$destdir$CONF"; }; then return 0; fi
+    if [ $live = 0 ]; then
+        note "the fast profile in Sentinel mode needs keepalived $KEEPALIVED_FAST_SENTINEL or newer on that machine"
+    elif older_than $KEEPALIVED_FAST_SENTINEL; then
+        die "looking at keepalived: version $version: the fast profile in Sentinel mode needs $KEEPALIVED_FAST_SENTINEL or newer: upgrade it, or give --profile plain"
+    fi
 }
 
 systemd_runs() { [ $live = 1 ] && [ -d /run/systemd/system ] && command -v systemctl >/dev/null 2>&1; }
@@ -823,15 +976,36 @@ ${off}password_file = "$PASS"     # closed to all but root, or it is refused
 [memory]
 #dir = "$STATE_DIR"
 END
+    if [ -n "$sentinel_master" ]; then draft_sentinel; fi
+}
+
+draft_sentinel() {
+    list=$(awk '{ printf "%s\"%s\"", (NR > 1 ? ", " : ""), $1 }' "$work/sentinels")
+    quorum_off='' silent_off='' password_off=''
+    if [ -z "$quorum" ]; then quorum_off='#'; fi
+    if [ -z "$silent" ]; then silent_off='#'; fi
+    if [ -z "$sentinel_password_file" ]; then password_off='#'; fi
+    cat <<END
+
+# Present: Sentinel gives out the roles, and the VIP follows the master.
+[sentinel]
+master_name = "$sentinel_master"
+nodes = [$list]
+${quorum_off}quorum = ${quorum:-$majority}     # so many must name a master for it to be believed
+${silent_off}when_sentinels_silent = "${silent:-hold}"     # fewer answer: the VIP stays (hold), or is given up (release)
+#username = "ha"            # an ACL user of the sentinels
+${password_off}password_file = "$SENTINEL_PASS"     # of the sentinels, if they have one
+END
 }
 
 # keepalived.conf.example is the template: the lines of its two hosts are
 # replaced by lines for these, and its interface and VIP by these.
 draft_conf() {
-    awk -v interface="$interface" -v vip="$vip" -v sticky="$sticky" '
+    variant='pair failback'
+    if [ $sticky = 1 ]; then variant='pair sticky'; fi
+    if [ -n "$sentinel_master" ]; then variant=sentinel; fi
+    awk -v interface="$interface" -v vip="$vip" '
     NR == FNR { n++; address[n] = $1; name[n] = $4; next }
-    sticky && /# failback only$/ { print "#" $0; next }
-    sticky && /# sticky only$/ { sub(/#/, ""); print; next }
     /^@redis-b/ { next }
     /^@redis-a[ \t]+\$SELF=/ {
         for (i = 1; i <= n; i++) print "@" name[i] " $SELF=" address[i]
@@ -848,7 +1022,8 @@ draft_conf() {
     }
     /^    interface / { print "    interface " interface; next }
     /^    virtual_ipaddress / { print; getline; $0 = "        " vip }
-    { print }' "$work/named" "$here/keepalived.conf.example" | switch_profile
+    { print }' "$work/named" "$here/keepalived.conf.example" |
+        mark_lines "$variant $profile" "pair failback sticky sentinel plain fast"
 }
 
 # Debian gives keepalived its options in DAEMON_ARGS, the RHEL family in
@@ -1012,7 +1187,8 @@ uninstall() {
     fi
     if [ "$changes" != "$before" ]; then reload_systemd; fi
     if [ "$changes" = 0 ]; then say "nothing to remove"; fi
-    for kept in "$CONF" "$CONF.new" "$TOML" "$TOML.new" "$PASS" "$PASS.new" "$LOG_DIR" "$STATE_DIR"; do
+    for kept in "$CONF" "$CONF.new" "$TOML" "$TOML.new" "$PASS" "$PASS.new" "$SENTINEL_PASS" "$SENTINEL_PASS.new" \
+        "$LOG_DIR" "$STATE_DIR"; do
         if [ -e "$destdir$kept" ]; then say "kept $destdir$kept"; fi
     done
     if [ -d "$destdir$ROLLBACK_DIR" ]; then
@@ -1036,13 +1212,24 @@ if [ $configure = 1 ]; then
     family=''
     read_nodes
     read_vip
+    if [ -n "$sentinel_master" ]; then
+        read_sentinels
+        if [ $live = 1 ]; then refuse_boot_as_replica; fi
+    fi
     local_number='' local_address=''
     if [ $live = 1 ]; then find_local; fi
     read_interface
     read_names
-    read_password_file
+    if [ $no_password = 0 ]; then
+        read_password_file --password-file "$password_file" Redis "give --no-password" "$PASS"
+    fi
+    if [ -n "$sentinel_password_file" ]; then
+        read_password_file --sentinel-password-file "$sentinel_password_file" "the sentinels" \
+            "leave the flag out where they have none" "$SENTINEL_PASS"
+    fi
 fi
 read_profile
+read_keepalived_for_profile
 if [ $boot = 1 ]; then read_redis_service; fi
 read_program_dir
 if [ -n "$bin_dir" ]; then read_bin_dir; else build; if [ $dry_run = 0 ]; then read_bin_dir; fi; fi
@@ -1053,7 +1240,7 @@ if [ $configure = 1 ]; then
     draft_toml >"$work/toml"
     draft_conf >"$work/conf"
 elif [ $switch = 1 ]; then
-    switch_profile <"$destdir$CONF" >"$work/conf"
+    switch_profile >"$work/conf"
 fi
 
 # ---------------------------------------------------------------- then change
@@ -1094,6 +1281,9 @@ if [ "$changes" != "$before" ]; then reload_systemd; fi
 if [ $configure = 1 ]; then
     if [ $no_password = 0 ] && [ "$(readlink -f -- "$password_file")" != "$destdir$PASS" ]; then
         install_text 0600 "$password_file" "$PASS"
+    fi
+    if [ -n "$sentinel_password_file" ] && [ "$(readlink -f -- "$sentinel_password_file")" != "$destdir$SENTINEL_PASS" ]; then
+        install_text 0600 "$sentinel_password_file" "$SENTINEL_PASS"
     fi
     install_text 0644 "$work/toml" "$TOML"
 fi
@@ -1146,7 +1336,9 @@ if [ $configure = 1 ] && [ -z "$names" ]; then
 fi
 say "next:"
 say "  1. run the same command on every other node"
-if [ $boot = 1 ]; then
+if is_sentinel_toml; then
+    say "  2. on each node: masterauth in redis.conf, the same on all; on each sentinel: 'sentinel monitor' with the master's own address, not the VIP, and 'sentinel auth-pass' (README.md: Sentinel mode)"
+elif [ $boot = 1 ]; then
     say "  2. on each node: masterauth in $redis_conf, the same on all, and restart Redis (nobody is master then until keepalived runs)"
 else
     say "  2. on each node: masterauth in redis.conf, the same on all; and let each Redis boot as a replica, so that one which starts empty can't wipe the other (install.sh --boot-as-replica does that)"

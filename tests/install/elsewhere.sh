@@ -99,6 +99,7 @@ etc/keepalived/redis.pass" "$(find "$TMP/dest" ! -type d -printf '%P\n' | sort)"
 test_help_says_every_option() {
     run 0 "$SOURCE/install.sh" --help
     for option in --nodes --vip --interface --password-file --no-password --names --sticky --profile --boot-as-replica \
+        --sentinel-master --sentinels --quorum --when-sentinels-silent --sentinel-password-file \
         --bin-dir --destdir --dry-run --uninstall --help; do
         says "$option"
     done
