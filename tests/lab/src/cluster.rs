@@ -108,6 +108,9 @@ impl Cluster {
             Shape::Witness => (&NODES[..2], &[WITNESS]),
         };
         let cluster = Cluster { lab: Lab::of(Settings::default(), nodes, others)?, setup };
+        for host in &cluster.lab.hosts {
+            server::admit(host)?;
+        }
         cluster.start_redis()?;
         let first = cluster.lab.a();
         for host in cluster.watchers() {

@@ -105,6 +105,12 @@ pub(crate) fn until_free(host: &Host, port: u16) -> Result<()> {
     wait::until(&format!("port {port} is free"), Duration::from_secs(5), free)
 }
 
+/// Adds a line to redis.conf.
+pub fn add_line(host: &Host, line: &str) -> Result<()> {
+    let text = std::fs::read_to_string(host.file(CONFIG)).with_context(|| format!("reading {CONFIG}"))?;
+    host.write(CONFIG, &format!("{text}{line}\n"), 0o640)
+}
+
 /// Takes the role out of redis.conf, as if nobody had ever written it there.
 pub fn forget_role(host: &Host) -> Result<()> {
     host.tell("replicaof is taken out of redis.conf");

@@ -72,8 +72,7 @@ impl Sentinels {
     /// The dead one comes back as a replica. Sentinel would make it one by itself, ten seconds later.
     fn repair(&self, dead: &Host, master: &Host) -> Result<()> {
         redis_server::forget_role(dead)?;
-        let added = dead.sh(&format!("echo 'replicaof {} {PORT}' >> /etc/redis/redis.conf", master.address))?;
-        ensure!(added.status.success(), "editing redis.conf of {}", dead.name);
+        redis_server::add_line(dead, &format!("replicaof {} {PORT}", master.address))?;
         redis_server::start(dead)?;
         redis_server::until_up(dead)?;
         self.settle()

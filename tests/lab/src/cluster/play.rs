@@ -85,7 +85,7 @@ impl<'a> Play<'a> {
         let (beside, sides, phases, moved) = (None, Vec::new(), Vec::new(), Vec::new());
         let play = Play { cluster, long, moved, rate, writer, beside, sides, phases };
         play.until_written(100)?;
-        let noise = SystemTime::now().duration_since(UNIX_EPOCH)?.subsec_nanos() / 1000 % 1000;
+        let noise = SystemTime::now().duration_since(UNIX_EPOCH)?.subsec_micros() % 1000;
         std::thread::sleep(Duration::from_millis(noise.into()));
         Ok(play)
     }

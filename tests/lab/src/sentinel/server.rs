@@ -9,7 +9,7 @@ use nix::sys::signal::Signal;
 
 use crate::host::Host;
 use crate::netns::NetNs;
-use crate::redis_server::{self, PASSWORD};
+use crate::redis_server;
 use crate::resp::{Connection, Reply};
 use crate::story::{Event, Story};
 
@@ -17,6 +17,12 @@ use crate::story::{Event, Story};
 pub const PORT: u16 = 26379;
 /// What all of them call the master.
 pub const NAME: &str = "mymaster";
+/// As whom they log in to Redis. A password with a space or a quote in it, as the lab's own, is their end: they write it
+/// into their file without quotes, and can't read that when they are started again.
+const LOGIN: [&str; 2] = ["sentinel", "watches-and-promotes"];
+/// What Sentinel's documentation says that it needs.
+const RIGHTS: &str = "allchannels +multi +slaveof +ping +exec +subscribe +config|rewrite +role +publish +info \
+    +client|setname +client|kill +script|kill";
 const CONFIG: &str = "/etc/redis/sentinel.conf";
 const LOG: &str = "/var/log/sentinel.log";
 const PROGRAM: &str = "redis-sentinel";
@@ -49,13 +55,14 @@ impl Default for Terms {
 
 /// Writes the host's sentinel.conf: it watches the master at that address.
 pub fn configure(host: &Host, master: IpAddr, terms: Terms) -> Result<()> {
+    let [user, secret] = LOGIN;
     let login = terms.password.map_or(String::new(), |password| {
         format!("requirepass \"{password}\"\nsentinel sentinel-pass \"{password}\"\n")
     });
     let text = format!(
         "port {PORT}\nbind * -::*\nprotected-mode no\ndir /tmp\nlogfile {LOG}\n{login}\
          sentinel monitor {NAME} {master} {} {}\n\
-         sentinel auth-pass {NAME} \"{PASSWORD}\"\n\
+         sentinel auth-user {NAME} {user}\nsentinel auth-pass {NAME} {secret}\n\
          sentinel down-after-milliseconds {NAME} {}\n\
          sentinel failover-timeout {NAME} {}\n\
          sentinel parallel-syncs {NAME} 1\n",
@@ -65,6 +72,12 @@ pub fn configure(host: &Host, master: IpAddr, terms: Terms) -> Result<()> {
         terms.failover_timeout.as_millis()
     );
     host.write(CONFIG, &text, 0o640)
+}
+
+/// Lets sentinels log in to the Redis of that host, from its next start on.
+pub fn admit(host: &Host) -> Result<()> {
+    let [user, secret] = LOGIN;
+    redis_server::add_line(host, &format!("user {user} on >{secret} {RIGHTS}"))
 }
 
 /// Starts it on what sentinel.conf says now. Does not wait.

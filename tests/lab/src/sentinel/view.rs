@@ -12,7 +12,9 @@ use crate::resp::Reply;
 /// The cluster as one sentinel sees it.
 #[derive(Clone, Debug, Default)]
 pub struct View {
-    /// The address of the master.
+    /// Whom it names when a client asks for the master.
+    pub named: String,
+    /// The address of the master that it watches: until a failover of its own has ended, the old one.
     pub master: String,
     /// `master`, and what is wrong with it.
     pub flags: String,
@@ -40,6 +42,7 @@ impl View {
     pub fn ask(from: &NetNs, at: IpAddr, password: Option<&str>) -> Result<View> {
         let mut sentinel = connect(from, at, password)?;
         let mut ask = |what: &str| sentinel.call(&["SENTINEL", what, NAME]);
+        let Reply::List(named) = ask("GET-MASTER-ADDR-BY-NAME")? else { anyhow::bail!("SENTINEL GET-MASTER of {at}") };
         let master = fields(&ask("MASTER")?);
         let Reply::List(replicas) = ask("REPLICAS")? else { anyhow::bail!("SENTINEL REPLICAS of {at}") };
         let get = |of: &HashMap<String, String>, name: &str| of.get(name).cloned().unwrap_or_default();
@@ -52,6 +55,7 @@ impl View {
         let mut replicas: Vec<Replica> = replicas.iter().map(replica).collect();
         replicas.sort_by(|one, other| one.address.cmp(&other.address));
         Ok(View {
+            named: named.first().map(Reply::text).unwrap_or_default(),
             master: get(&master, "ip"),
             flags: get(&master, "flags"),
             others: get(&master, "num-other-sentinels").parse().unwrap_or_default(),
