@@ -49,7 +49,7 @@ install_packages() {
         die "looking for ${missing[*]}: not installed, and this is no Debian: install them, or what they are called here"
     fi
     for package in "${missing[@]}"; do
-        case $package in keepalived | redis-server) services+=("$package") ;; esac
+        case $package in keepalived | redis-server | redis-sentinel) services+=("$package") ;; esac
     done
     say "installing ${missing[*]}"
     log=$(mktemp)

@@ -90,7 +90,7 @@ step_lab() {
     run_tests "$tree/tests/lab" 3 --release --package lab
 }
 
-install_packages keepalived:keepalived redis-server:redis-server redis-cli:redis-tools \
+install_packages keepalived:keepalived redis-server:redis-server redis-cli:redis-tools redis-sentinel:redis-sentinel \
     ip:iproute2 bridge:iproute2 tc:iproute2 ps:procps unshare:util-linux logrotate:logrotate \
     shellcheck:shellcheck python3:python3 pip3:python3-pip runuser:util-linux cc:gcc
 need_rust

@@ -17,6 +17,7 @@ pub mod machine;
 pub mod moves;
 pub mod rig;
 pub mod runner;
+pub mod sentinels;
 pub mod sync;
 
 /// Where progress goes, a line at a time.

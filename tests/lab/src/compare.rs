@@ -146,7 +146,7 @@ fn heading(plan: &Plan) -> String {
     )
 }
 
-fn version(program: &str, flag: &str) -> String {
+pub(crate) fn version(program: &str, flag: &str) -> String {
     let Ok(out) = Command::new(program).arg(flag).output() else { return program.to_owned() };
     // keepalived speaks on stderr.
     let said = [out.stdout, out.stderr].concat();
@@ -199,7 +199,7 @@ pub fn seconds(gap: Duration) -> String {
 }
 
 /// Median, and the lowest and the highest where they differ.
-fn spread<T: Copy + Ord>(mut values: Vec<T>, text: impl Fn(T) -> String) -> String {
+pub(crate) fn spread<T: Copy + Ord>(mut values: Vec<T>, text: impl Fn(T) -> String) -> String {
     values.sort_unstable();
     let (Some(low), Some(high)) = (values.first(), values.last()) else { return String::new() };
     let (low, high, median) = (text(*low), text(*high), text(values[values.len() / 2]));

@@ -214,6 +214,18 @@ impl Host {
         self.switch.isolated(&self.name, cut)
     }
 
+    /// What it sends to `other` gets lost on the way, or does so no more. What that one sends still arrives: for a cut
+    /// between two hosts alone, both have to lose what they send.
+    pub fn lose(&self, other: &Host, lost: bool) -> Result<()> {
+        let net = self.net().with_context(|| format!("{} is off", self.name))?;
+        self.tell(format!("what it sends to {} {}", other.name, if lost { "gets lost" } else { "arrives again" }));
+        // Nobody has that MAC address, and the switch says nothing of it.
+        net.sh(&match lost {
+            true => format!("ip neigh replace {} lladdr 02:ff:ff:ff:ff:ff dev eth0 nud permanent", other.address),
+            false => format!("ip neigh del {} dev eth0", other.address),
+        })
+    }
+
     /// Limits its cable to megabits a second, both ways.
     pub fn rate(&self, mbit: Option<u32>) -> Result<()> {
         let net = self.net().with_context(|| format!("{} is off", self.name))?;

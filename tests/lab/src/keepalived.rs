@@ -109,6 +109,13 @@ pub fn kill_all(host: &Host) {
     }
 }
 
+/// `kill -9` of parent and child, and nobody starts it again.
+pub fn kill_for_good(host: &Host) -> Result<()> {
+    host.write(UNWANTED, "", 0o600)?;
+    kill_all(host);
+    Ok(())
+}
+
 /// `kill -9` of the VRRP process only; its parent starts another.
 pub fn kill_child(host: &Host) {
     host.tell("kill -9 keepalived's child");

@@ -1,4 +1,4 @@
-//! A lab: two hosts, a client, the switch between them, the observer, and the story.
+//! A lab: two hosts or more, a client, the switch between them, the observer, and the story.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -13,6 +13,7 @@ use crate::netns::NetNs;
 use crate::observer::{Observer, Role, Seen};
 use crate::redis_server::{self, PASSWORD, PORT, Settings};
 use crate::resp::{Connection, Reply};
+use crate::sentinel;
 use crate::story::{self, Event, Story};
 use crate::switch::Switch;
 use crate::wait;
@@ -21,20 +22,27 @@ use crate::writer::{Rate, Writer};
 /// The virtual IP of every lab.
 pub const VIP: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 168, 158, 13));
 const CLIENT: &str = "192.168.158.100/24";
-const NODES: [(&str, IpAddr); 2] = [
+
+/// Name and address of a host.
+pub type Node = (&'static str, IpAddr);
+/// The hosts of a pair are the first two of these.
+pub const NODES: [Node; 3] = [
     ("redis-a", IpAddr::V4(Ipv4Addr::new(192, 168, 158, 11))),
     ("redis-b", IpAddr::V4(Ipv4Addr::new(192, 168, 158, 12))),
+    ("redis-c", IpAddr::V4(Ipv4Addr::new(192, 168, 158, 14))),
 ];
 
-/// Two hosts and what is around them. Dropping it ends everything that it started.
+/// Hosts and what is around them. Dropping it ends everything that it started.
 pub struct Lab {
     /// What happened so far.
     pub story: Story,
-    /// `redis-a`, `redis-b`.
+    /// `redis-a`, `redis-b`, perhaps more: those with Redis.
     pub hosts: Vec<Arc<Host>>,
+    /// Those without.
+    pub others: Vec<Arc<Host>>,
     /// The network of the client.
     pub client: NetNs,
-    /// How Redis is set up on both.
+    /// How Redis is set up on all of them.
     pub settings: Settings,
     observer: Option<Observer>,
     switch: Arc<Switch>,
@@ -44,32 +52,31 @@ pub struct Lab {
 impl Lab {
     /// Boots two hosts with Redis configured; nothing is started on them yet.
     pub fn new(settings: Settings) -> Result<Lab> {
+        Lab::of(settings, &NODES[..2], &[])
+    }
+
+    /// Boots `nodes` with Redis configured, and `others` with nothing.
+    pub fn of(settings: Settings, nodes: &[Node], others: &[Node]) -> Result<Lab> {
         let story = Story::default();
         let dir = tempfile::Builder::new().prefix("lab-").tempdir()?;
         let switch = Arc::new(Switch::new()?);
         let client = NetNs::new()?;
         switch.plug("client", &client, CLIENT)?;
         let tree = tree()?;
-        let mut hosts = Vec::new();
-        for (name, address) in NODES {
+        let boot = |(name, address): &Node| -> Result<Arc<Host>> {
             let disk = dir.path().join(name);
-            let host = Host::new(name, address, disk, tree.clone(), switch.clone(), story.clone());
+            let host = Host::new(name, *address, disk, tree.clone(), switch.clone(), story.clone());
             host.power_on(Cable::Ready)?;
             blank(&host)?;
-            redis_server::configure(&host, settings)?;
-            hosts.push(Arc::new(host));
+            Ok(Arc::new(host))
+        };
+        let hosts: Vec<Arc<Host>> = nodes.iter().map(boot).collect::<Result<_>>()?;
+        let others = others.iter().map(boot).collect::<Result<_>>()?;
+        for host in &hosts {
+            redis_server::configure(host, settings)?;
         }
         let observer = Observer::new(&hosts, &client, VIP);
-        Ok(Lab { story, hosts, client, settings, observer: Some(observer), switch, dir: Some(dir) })
-    }
-
-    /// One more host at the switch, with nothing on it. It has to be gone before the lab is.
-    pub fn another(&self, name: &str, address: IpAddr) -> Result<Arc<Host>> {
-        let disk = self.dir().join(name);
-        let host = Host::new(name, address, disk, tree()?, self.switch.clone(), self.story.clone());
-        host.power_on(Cable::Ready)?;
-        blank(&host)?;
-        Ok(Arc::new(host))
+        Ok(Lab { story, hosts, others, client, settings, observer: Some(observer), switch, dir: Some(dir) })
     }
 
     /// The preferred node.
@@ -108,7 +115,7 @@ impl Lab {
         self.holders() == [host.name.as_str()] && self.masters() == [host.name.as_str()]
     }
 
-    /// `host` follows the other one, its link connected.
+    /// `host` follows another one, its link connected.
     pub fn follows(&self, host: &Host) -> bool {
         let others: Vec<String> =
             self.hosts.iter().filter(|h| h.name != host.name).map(|h| h.address.to_string()).collect();
@@ -159,8 +166,10 @@ impl Lab {
     /// What happened, from all sources, in the order of time. Of keepalived's log only what
     /// speaks of states, checks and deaths, unless `full`.
     pub fn told(&self, full: bool) -> Vec<Event> {
-        let journals = self.hosts.iter().flat_map(|host| story::journals(&self.story, host));
-        let mut events = self.story.events(journals.collect());
+        let mut journals: Vec<Event> = self.hosts.iter().flat_map(|host| story::journals(&self.story, host)).collect();
+        let all = self.hosts.iter().chain(&self.others);
+        journals.extend(all.flat_map(|host| sentinel::server::told(&self.story, host)));
+        let mut events = self.story.events(journals);
         events.retain(|event| full || event.source != "log" || story::matters(&event.what));
         events
     }
@@ -180,6 +189,12 @@ impl Lab {
         }
     }
 
+    /// Cuts these two off from each other, and from nobody else; or joins them again. A host that boots has joined.
+    pub fn cut_between(&self, one: &Host, other: &Host, cut: bool) -> Result<()> {
+        one.lose(other, cut)?;
+        other.lose(one, cut)
+    }
+
     /// Cuts the hosts off from each other, not from the client; or joins them again.
     pub fn partition(&self, cut: bool) -> Result<()> {
         self.hosts.iter().try_for_each(|host| host.cut(cut))
@@ -194,7 +209,7 @@ impl Drop for Lab {
             eprintln!("{}", story::render(&self.told(false)));
             eprintln!("disks, logs and timeline of this run: {}", self.dir().display());
         }
-        for host in &self.hosts {
+        for host in self.hosts.iter().chain(&self.others) {
             let _ = host.power_off();
         }
         let _ = self.switch.unplug("client");

@@ -7,6 +7,7 @@
 pub mod bench;
 pub mod boot;
 pub mod campaign;
+pub mod cluster;
 pub mod compare;
 pub mod demo;
 pub mod host;

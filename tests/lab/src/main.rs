@@ -7,8 +7,10 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, ensure};
 use clap::Parser;
+use lab::cluster::{self, Profile, Setup, Shape, report};
 use lab::lab::Lab;
 use lab::redis_server::{Boot, Persistence, Settings};
+use lab::sentinel::server;
 use lab::suite::Suite;
 use lab::writer::Rate;
 use lab::{bench, campaign, compare, demo, scenario, soak, story};
@@ -98,6 +100,8 @@ enum Cli {
         #[arg(long)]
         keep: bool,
     },
+    /// Play clusters that Sentinel looks after: with keepalived and our programs, and with Sentinel alone.
+    Sentinel(Sentinel),
     /// Keep a pair and all processors busy, and see that nothing moves.
     Soak {
         /// How long.
@@ -151,6 +155,47 @@ struct Campaign {
     /// Without rollback files: shows that the campaign can fail.
     #[arg(long, hide = true)]
     keep_nothing: bool,
+}
+
+/// What `lab sentinel` is told.
+#[derive(clap::Args)]
+struct Sentinel {
+    /// Only this one; may be given again. A wrong name gives the list.
+    #[arg(long)]
+    scenario: Vec<String>,
+    /// Only on these hosts; may be given again.
+    #[arg(long, value_enum)]
+    shape: Vec<Shape>,
+    /// Only with this; may be given again.
+    #[arg(long, value_enum)]
+    profile: Vec<Profile>,
+    /// Seconds of a silence of the sentinels, and of the time at the end in which nothing may move.
+    #[arg(long, default_value_t = 60)]
+    quiet: u64,
+    /// How often each.
+    #[arg(long, default_value_t = 1)]
+    runs: usize,
+    /// Writes a second.
+    #[arg(long, default_value_t = 1000)]
+    rate: u32,
+    /// Milliseconds until a sentinel finds a silent master down.
+    #[arg(long, default_value_t = 5000)]
+    down_after: u64,
+    /// With Sentinel alone, let the client hear of a planned move from its errors only.
+    #[arg(long)]
+    deaf: bool,
+    /// Let the quiet times of so many runs go by at once; what is measured is measured alone.
+    #[arg(long, default_value_t = 4)]
+    at_once: usize,
+    /// Put the tables into this file as well.
+    #[arg(long)]
+    markdown: Option<PathBuf>,
+    /// Print what happened in each run, from all sources.
+    #[arg(long)]
+    timeline: bool,
+    /// Put the timeline of every run into this directory.
+    #[arg(long)]
+    stories: Option<PathBuf>,
 }
 
 /// How Redis is set up on both hosts.
@@ -248,6 +293,7 @@ fn play(cli: Cli) -> Result<()> {
             }
             Ok(())
         }
+        Cli::Sentinel(told) => guarded(&told),
         Cli::Soak { minutes, suite } => {
             let soaked = soak::soak(suite, Duration::from_secs(60 * minutes))?;
             println!("{soaked}");
@@ -270,6 +316,35 @@ fn play(cli: Cli) -> Result<()> {
             Ok(())
         }
     }
+}
+
+fn guarded(told: &Sentinel) -> Result<()> {
+    let all = |given: &[Profile]| match given {
+        [] => vec![Profile::Alone, Profile::Plain, Profile::Fast],
+        given => given.to_vec(),
+    };
+    let terms = server::Terms { down_after: Duration::from_millis(told.down_after), ..server::Terms::default() };
+    let plan = report::Plan {
+        scenarios: match told.scenario.as_slice() {
+            [] => cluster::scenario::ALL.to_vec(),
+            names => names.iter().map(|name| cluster::scenario::named(name)).collect::<Result<_>>()?,
+        },
+        shapes: if told.shape.is_empty() { vec![Shape::Three, Shape::Witness] } else { told.shape.clone() },
+        profiles: all(&told.profile),
+        runs: told.runs,
+        at_once: told.at_once,
+        terms: cluster::scenario::Terms { rate: told.rate, long: Duration::from_secs(told.quiet) },
+        setup: Setup { terms, deaf: told.deaf, ..Setup::default() },
+        stories: told.stories.clone(),
+        timeline: told.timeline,
+    };
+    let report = report::play(&plan, &|line| eprintln!("{line}"))?;
+    print!("{}", report.text);
+    if let Some(file) = &told.markdown {
+        std::fs::write(file, &report.text).context(file.display().to_string())?;
+    }
+    ensure!(report.failed == 0, "{} runs were not as they have to be", report.failed);
+    Ok(())
 }
 
 fn hurt(told: &Campaign) -> Result<()> {

@@ -40,6 +40,7 @@ pub fn read_back(lab: &Lab, written: &Written) -> Result<Fate> {
     let mut fate = Fate { acknowledged: written.acks.len(), ..Fate::default() };
     let timeout = Duration::from_secs(5);
     let through_vip = lab.client.within(|| {
+        anyhow::ensure!(!lab.holders().is_empty(), "nobody has the VIP");
         let mut redis = Connection::open(lab.target(), PASSWORD, timeout)?;
         missing(&mut redis, &written.acks)
     });

@@ -92,12 +92,23 @@ pub fn configure(host: &Host, settings: Settings) -> Result<()> {
 pub fn start(host: &Host) -> Result<()> {
     let more = std::fs::read_to_string(host.file(ARGUMENTS)).unwrap_or_default();
     host.tell(format!("start redis {}", more.replace('\n', " ")).trim());
-    // The threads of one that was killed may hold the port for a moment longer than it is to be seen.
-    let net = host.net().with_context(|| format!("{} is off", host.name))?;
-    let free = || net.within(|| Ok(TcpListener::bind((Ipv4Addr::UNSPECIFIED, PORT))?)).is_ok();
-    wait::until("the port of Redis is free", Duration::from_secs(5), free)?;
+    until_free(host, PORT)?;
     let arguments: Vec<&str> = [CONFIG].into_iter().chain(more.lines()).collect();
     host.spawn(NAME, &arguments)
+}
+
+/// Waits until nobody listens there: the threads of a server that was killed may do so for a moment longer than it is to
+/// be seen.
+pub(crate) fn until_free(host: &Host, port: u16) -> Result<()> {
+    let net = host.net().with_context(|| format!("{} is off", host.name))?;
+    let free = || net.within(|| Ok(TcpListener::bind((Ipv4Addr::UNSPECIFIED, port))?)).is_ok();
+    wait::until(&format!("port {port} is free"), Duration::from_secs(5), free)
+}
+
+/// Adds a line to redis.conf.
+pub fn add_line(host: &Host, line: &str) -> Result<()> {
+    let text = std::fs::read_to_string(host.file(CONFIG)).with_context(|| format!("reading {CONFIG}"))?;
+    host.write(CONFIG, &format!("{text}{line}\n"), 0o640)
 }
 
 /// Takes the role out of redis.conf, as if nobody had ever written it there.

@@ -60,12 +60,22 @@ impl Connection {
         connect: Duration,
         timeout: Duration,
     ) -> io::Result<Connection> {
+        let mut connection = Connection::open_plain(address, connect, timeout)?;
+        connection.auth(password)?;
+        Ok(connection)
+    }
+
+    /// Connects without a password.
+    pub fn open_plain(address: SocketAddr, connect: Duration, timeout: Duration) -> io::Result<Connection> {
         let stream = TcpStream::connect_timeout(&address, connect)?;
         stream.set_nodelay(true)?;
-        let mut connection = Connection::new(Stream::Tcp(stream), timeout);
-        match connection.call(&["AUTH", password])? {
+        Ok(Connection::new(Stream::Tcp(stream), timeout))
+    }
+
+    fn auth(&mut self, password: &str) -> io::Result<()> {
+        match self.call(&["AUTH", password])? {
             Reply::Error(e) => Err(io::Error::other(e)),
-            _ => Ok(connection),
+            _ => Ok(()),
         }
     }
 
@@ -101,6 +111,11 @@ impl Connection {
             Ok(())
         });
         (replies, outcome)
+    }
+
+    /// What the server says by itself, as to a subscriber; waits no longer than `within`.
+    pub fn hear(&mut self, within: Duration) -> io::Result<Reply> {
+        self.reply(Instant::now() + within)
     }
 
     fn send<A: AsRef<[u8]>, C: AsRef<[A]>>(&mut self, commands: &[C]) -> io::Result<()> {

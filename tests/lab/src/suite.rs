@@ -12,7 +12,7 @@ use crate::watcher;
 mod ours;
 mod scripts;
 
-pub use self::ours::programs;
+pub use self::ours::{install_with, programs};
 
 /// What moves the role when keepalived moves the VIP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

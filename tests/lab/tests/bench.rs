@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use lab::bench::check;
 use lab::bench::runner;
-use lab::sentinel::Sentinels;
+use lab::bench::sentinels::Sentinels;
 
 #[test]
 fn the_check_costs_less_than_the_line_that_everybody_copies() {

@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use lab::host::{Cable, Host};
-use lab::lab::Lab;
+use lab::lab::{Lab, NODES};
 use lab::redis_server::{self, PORT, Persistence, Settings};
 use lab::writer::{Rate, key};
 use lab::{readback, run, wait};
@@ -64,6 +64,24 @@ fn cut_off_hosts_reach_the_client_but_not_each_other() {
     }
     lab.partition(false).expect("joined");
     assert!(reaches(lab.a(), lab.b()), "healed hosts do not reach each other");
+}
+
+#[test]
+fn two_of_three_hosts_that_are_cut_off_from_each_other_reach_everybody_else() {
+    let lab = Lab::of(Settings::default(), &NODES, &[]).expect("a lab can be set up (root?)");
+    for host in &lab.hosts {
+        redis_server::start(host).expect("Redis can be started");
+        redis_server::until_up(host).expect("Redis comes up");
+    }
+    let [a, b, c] = [&lab.hosts[0], &lab.hosts[1], &lab.hosts[2]];
+    lab.cut_between(b, c, true).expect("cut");
+    assert!(!reaches(b, c) && !reaches(c, b), "two cut-off hosts reach each other");
+    for (from, to) in [(a, b), (b, a), (a, c), (c, a)] {
+        assert!(reaches(from, to), "{} does not reach {}", from.name, to.name);
+    }
+    lab.hosts.iter().for_each(|host| drop(lab.ask(Some(host), &["PING"]).expect("the client reaches all")));
+    lab.cut_between(b, c, false).expect("joined");
+    wait::until("joined", Duration::from_secs(5), || reaches(b, c) && reaches(c, b)).expect("joined");
 }
 
 #[test]

@@ -14,6 +14,14 @@ const PROGRAMS: [&str; 5] = ["check_redis", "redis_master", "redis_backup", "red
 
 /// Runs install.sh on every host.
 pub fn install(lab: &Lab, sticky: bool, fast: bool) -> Result<()> {
+    let mut more = Vec::new();
+    more.extend(sticky.then_some("--sticky"));
+    more.extend(fast.then_some("--profile fast"));
+    install_with(lab, &more.join(" "))
+}
+
+/// The same, with these options behind those that every cluster needs.
+pub fn install_with(lab: &Lab, more: &str) -> Result<()> {
     let from = programs()?;
     let names: Vec<&str> = lab.hosts.iter().map(|host| host.name.as_str()).collect();
     let nodes: Vec<String> = lab.hosts.iter().map(|host| format!("{}:{PORT}", host.address)).collect();
@@ -26,11 +34,9 @@ pub fn install(lab: &Lab, sticky: bool, fast: bool) -> Result<()> {
         host.write("/tmp/password", PASSWORD, 0o600)?;
         let out = host.sh(&format!(
             "sh {TREE}/install.sh --bin-dir /tmp/bin --nodes {} --vip {VIP}/24 --interface eth0 \
-             --password-file /tmp/password --names {} {} {} 2>&1",
+             --password-file /tmp/password --names {} {more} 2>&1",
             nodes.join(","),
             names.join(","),
-            if sticky { "--sticky" } else { "" },
-            if fast { "--profile fast" } else { "" }
         ))?;
         let said = String::from_utf8_lossy(&out.stdout);
         ensure!(out.status.success(), "install.sh on {}: {}\n{said}", host.name, out.status);

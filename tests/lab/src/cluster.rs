@@ -1,0 +1,275 @@
+//! A cluster that Sentinel looks after: Redis and a sentinel on every host, or a pair and a witness; with keepalived and
+//! our programs, or without.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use clap::ValueEnum;
+
+use crate::host::{Cable, Host};
+use crate::keepalived;
+use crate::lab::{Lab, NODES, Node};
+use crate::redis_server::{self, Settings};
+use crate::resp::Reply;
+use crate::sentinel::client::{Asking, Heed};
+use crate::sentinel::server::{self, NAME, Terms};
+use crate::sentinel::view::View;
+use crate::suite::{self, Suite};
+use crate::wait;
+use crate::writer::{Direct, Rate, TIMEOUT, Writer};
+
+pub mod play;
+pub mod quiet;
+pub mod report;
+pub mod scenario;
+
+/// The host with a sentinel and nothing else.
+const WITNESS: Node = ("witness", NODES[2].1);
+/// Longer than a cluster needs to come up, and than Sentinel needs to put anything right.
+pub const LIMIT: Duration = Duration::from_secs(60);
+
+/// Which hosts there are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Shape {
+    /// Three with Redis, a sentinel and keepalived each.
+    #[default]
+    Three,
+    /// Two of these, and one with a sentinel alone.
+    Witness,
+}
+
+/// Who moves what.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Profile {
+    /// Sentinel alone: no keepalived, no VIP, the client asks the sentinels.
+    Alone,
+    /// keepalived and our programs, in the plain profile.
+    #[default]
+    Plain,
+    /// The same in the fast profile.
+    Fast,
+}
+
+/// `when_sentinels_silent`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Silent {
+    /// The VIP stays.
+    #[default]
+    Hold,
+    /// The VIP is given up.
+    Release,
+}
+
+/// How a cluster is set up.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Setup {
+    /// Its hosts.
+    pub shape: Shape,
+    /// Its programs.
+    pub profile: Profile,
+    /// Its sentinels.
+    pub terms: Terms,
+    /// What holds while too few of them answer.
+    pub silent: Silent,
+    /// What the client hears where it asks the sentinels.
+    pub deaf: bool,
+}
+
+impl std::fmt::Display for Setup {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let shape = match self.shape {
+            Shape::Three => "three hosts",
+            Shape::Witness => "two hosts and a witness",
+        };
+        let profile = match self.profile {
+            Profile::Alone => "Sentinel alone",
+            Profile::Plain => "plain profile",
+            Profile::Fast => "fast profile",
+        };
+        write!(f, "{shape}, {profile}, down-after {} ms", self.terms.down_after.as_millis())
+    }
+}
+
+/// Hosts with Redis and sentinels. Dropping it ends everything that it started.
+pub struct Cluster {
+    /// The hosts.
+    pub lab: Lab,
+    /// How it was set up.
+    pub setup: Setup,
+}
+
+impl Cluster {
+    /// Boots all of it, and comes back when the first host serves and all sentinels know everything.
+    pub fn boot(setup: Setup) -> Result<Cluster> {
+        let (nodes, others): (&[Node], &[Node]) = match setup.shape {
+            Shape::Three => (&NODES, &[]),
+            Shape::Witness => (&NODES[..2], &[WITNESS]),
+        };
+        let cluster = Cluster { lab: Lab::of(Settings::default(), nodes, others)?, setup };
+        for host in &cluster.lab.hosts {
+            server::admit(host)?;
+        }
+        cluster.start_redis()?;
+        let first = cluster.lab.a();
+        for host in cluster.watchers() {
+            server::configure(host, first.address, setup.terms)?;
+            server::start(host)?;
+        }
+        if setup.profile != Profile::Alone {
+            cluster.install()?;
+            for host in &cluster.lab.hosts {
+                cluster.start_keepalived(host)?;
+            }
+        }
+        cluster.until_whole(Duration::from_secs(1), LIMIT)?;
+        Ok(cluster)
+    }
+
+    /// The first one is followed by the others.
+    fn start_redis(&self) -> Result<()> {
+        for host in &self.lab.hosts {
+            redis_server::start(host)?;
+        }
+        for host in &self.lab.hosts {
+            redis_server::until_up(host)?;
+        }
+        let (first, delay) = (self.lab.a(), "repl-diskless-sync-delay");
+        let usual = redis_server::call(first, &["CONFIG", "GET", delay])?;
+        redis_server::call(first, &["CONFIG", "SET", delay, "0"])?;
+        for host in self.lab.hosts.iter().skip(1) {
+            redis_server::call(host, &["SLAVEOF", &first.address.to_string(), "6379"])?;
+            redis_server::call(host, &["CONFIG", "REWRITE"])?;
+        }
+        wait::until("all follow the first", LIMIT, || {
+            self.lab.hosts.iter().skip(1).all(|host| self.lab.follows(host))
+        })?;
+        // Five seconds until a first sync is what everybody has who has not read of it.
+        if let Reply::List(usual) = usual {
+            let usual = usual.get(1).map(Reply::text).unwrap_or_default();
+            redis_server::call(first, &["CONFIG", "SET", delay, &usual])?;
+        }
+        Ok(())
+    }
+
+    fn install(&self) -> Result<()> {
+        let sentinels: Vec<String> = self.watchers().map(|host| host.address.to_string()).collect();
+        let mut more = vec![format!("--sentinel-master {NAME} --sentinels {}", sentinels.join(","))];
+        more.push(format!("--quorum {}", self.setup.terms.quorum));
+        more.extend((self.setup.profile == Profile::Fast).then(|| "--profile fast".to_owned()));
+        more.extend((self.setup.silent == Silent::Release).then(|| "--when-sentinels-silent release".to_owned()));
+        if let Some(password) = self.setup.terms.password {
+            for host in &self.lab.hosts {
+                host.write("/tmp/sentinel-password", password, 0o600)?;
+            }
+            more.push("--sentinel-password-file /tmp/sentinel-password".to_owned());
+        }
+        for host in &self.lab.hosts {
+            keepalived::install_systemctl(host)?;
+        }
+        suite::install_with(&self.lab, &more.join(" "))
+    }
+
+    /// The hosts with a sentinel: all.
+    pub fn watchers(&self) -> impl Iterator<Item = &Arc<Host>> {
+        self.lab.hosts.iter().chain(&self.lab.others)
+    }
+
+    /// Starts keepalived, and what goes with it, as systemd would. It is started again when it dies.
+    pub fn start_keepalived(&self, host: &Arc<Host>) -> Result<()> {
+        match self.suite() {
+            Some(suite) => suite.start_keepalived(host),
+            None => Ok(()),
+        }
+    }
+
+    fn suite(&self) -> Option<Suite> {
+        match self.setup.profile {
+            Profile::Alone => None,
+            Profile::Plain => Some(Suite::OURS),
+            Profile::Fast => Some(Suite::FAST),
+        }
+    }
+
+    /// Power, and everything that starts by itself.
+    pub fn power_on(&self, host: &Arc<Host>) -> Result<()> {
+        host.power_on(Cable::Ready)?;
+        if self.lab.hosts.iter().any(|with_redis| Arc::ptr_eq(with_redis, host)) {
+            redis_server::start(host)?;
+            server::start(host)?;
+            return self.start_keepalived(host);
+        }
+        server::start(host)
+    }
+
+    /// The one host that serves: the only master, and the VIP, if there is one, is there and nowhere else.
+    pub fn serving(&self) -> Option<Arc<Host>> {
+        let (masters, holders) = (self.lab.masters(), self.lab.holders());
+        let [master] = masters.as_slice() else { return None };
+        let placed = self.setup.profile == Profile::Alone || holders == masters;
+        self.lab.hosts.iter().find(|host| placed && host.name == *master).cloned()
+    }
+
+    /// Another host than that one has the VIP and is a master, whatever is left on that one.
+    pub fn served_beside(&self, host: &Host) -> bool {
+        let (masters, holders) = (self.lab.masters(), self.lab.holders());
+        let is_served = |other: &Arc<Host>| {
+            let vip = self.setup.profile == Profile::Alone || holders.contains(&other.name);
+            vip && masters.contains(&other.name) && other.name != host.name
+        };
+        self.lab.hosts.iter().filter(|other| is_served(other)).count() == 1
+    }
+
+    /// What this sentinel says.
+    pub fn view(&self, host: &Host) -> Result<View> {
+        View::ask(&self.lab.client, host.address, self.setup.terms.password)
+    }
+
+    /// The first thing that is not as it should be, in one line: one host serves, the others follow it, all sentinels
+    /// know that, and no program is at work.
+    pub fn wrong(&self) -> Option<String> {
+        let (masters, holders) = (self.lab.masters(), self.lab.holders());
+        let Some(serving) = self.serving() else {
+            return Some(format!("masters: {}; VIP: {}", masters.join(" "), holders.join(" ")));
+        };
+        let rest = || self.lab.hosts.iter().filter(|host| host.name != serving.name);
+        if let Some(host) = rest().find(|host| !self.lab.follows(host)) {
+            return Some(format!("{} does not follow", host.name));
+        }
+        if let Some(host) = self.lab.hosts.iter().find(|host| self.suite().is_some_and(|suite| suite.is_busy(host))) {
+            return Some(format!("a program is at work on {}", host.name));
+        }
+        let replicas: Vec<IpAddr> = rest().map(|host| host.address).collect();
+        self.watchers().find_map(|host| {
+            let wrong = match self.view(host) {
+                Ok(view) => view.wrong(serving.address, &replicas, 2),
+                Err(e) => Some(format!("{e:#}")),
+            };
+            wrong.map(|wrong| format!("the sentinel on {}: {wrong}", host.name))
+        })
+    }
+
+    /// Waits until nothing has been wrong for `hold`.
+    pub fn until_whole(&self, hold: Duration, limit: Duration) -> Result<()> {
+        let mut wrong = None;
+        let waited = wait::until_steady("the cluster is whole", hold, limit, || {
+            wrong = self.wrong();
+            wrong.is_none()
+        });
+        waited.with_context(|| wrong.unwrap_or_default())
+    }
+
+    /// The application: through the VIP, or where there is none, by asking the sentinels.
+    pub fn writer(&self, rate: Rate, first: u64) -> Writer {
+        let (net, story) = (&self.lab.client, &self.lab.story);
+        if self.setup.profile == Profile::Alone {
+            let sentinels: Vec<IpAddr> = self.watchers().map(|host| host.address).collect();
+            let heed = if self.setup.deaf { Heed::Errors } else { Heed::Switches };
+            let mut asking = Asking::new(net, &sentinels, heed);
+            return Writer::with(first, net, rate, story, move |number| asking.write(number));
+        }
+        let mut vip = Direct::new(self.lab.target(), TIMEOUT, TIMEOUT);
+        Writer::with(first, net, rate, story, move |number| vip.write(number))
+    }
+}

@@ -1,0 +1,180 @@
+//! What happens to a cluster that Sentinel looks after.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+
+use super::play::{Goal, Play, Played};
+use super::{Cluster, Profile, Setup, Shape, Silent};
+use crate::keepalived;
+use crate::redis_server;
+use crate::sentinel::server::{self, NAME};
+use crate::writer::Rate;
+
+mod cut;
+mod silence;
+
+/// A row.
+#[derive(Clone, Copy, Debug)]
+pub struct Scenario {
+    /// For the command line.
+    pub name: &'static str,
+    /// For the table.
+    pub title: &'static str,
+    /// The clusters that it makes sense on.
+    pub shapes: &'static [Shape],
+    /// It makes sense without keepalived.
+    pub alone: bool,
+    silent: Silent,
+    play: fn(&mut Play<'_>) -> Result<()>,
+}
+
+const BOTH: &[Shape] = &[Shape::Three, Shape::Witness];
+const THREE: &[Shape] = &[Shape::Three];
+
+/// All of them.
+pub const ALL: [Scenario; 15] = [
+    row("planned-move", "planned move of the role and back to a whole cluster", BOTH, true, planned_move),
+    row("redis-dies", "`kill -9` of the serving Redis, and back again", BOTH, true, redis_dies),
+    row("keepalived-dies", "`kill -9` of keepalived, started again by systemd", THREE, false, keepalived_dies),
+    row("keepalived-stays-dead", "the same, started again by a person", THREE, false, keepalived_stays_dead),
+    row("both-die", "`kill -9` of Redis and keepalived, and back", THREE, false, both_die),
+    row("host-lost", "power loss of the serving host, and back", BOTH, true, host_lost),
+    row("minority", "the serving host cut off from all, its own clients write on", THREE, true, cut::minority),
+    row("minority-seen", "the same, but the client reaches both sides", THREE, true, cut::minority_seen),
+    row("half-blind", "`kill -9` of the serving Redis while the two others are cut off", THREE, true, cut::half_blind),
+    row("sentinels-hang", "all sentinels stopped (SIGSTOP) for a while", THREE, true, silence::hang),
+    row("sentinels-die", "all sentinels killed, and started again after a while", THREE, true, silence::die),
+    Scenario {
+        silent: Silent::Release,
+        ..row("sentinels-hang-release", "all sentinels stopped, `release`", THREE, false, silence::release)
+    },
+    row("tilt", "`kill -9` of the serving Redis just after all sentinels were stopped", THREE, true, silence::tilt),
+    row("flapping", "five stop/start cycles of keepalived two seconds apart", THREE, false, flapping),
+    row("redis-flaps", "the serving Redis killed three times in a row", THREE, true, redis_flaps),
+];
+
+const fn row(
+    name: &'static str,
+    title: &'static str,
+    shapes: &'static [Shape],
+    alone: bool,
+    play: fn(&mut Play<'_>) -> Result<()>,
+) -> Scenario {
+    Scenario { name, title, shapes, alone, silent: Silent::Hold, play }
+}
+
+/// The scenario with that name.
+pub fn named(name: &str) -> Result<Scenario> {
+    let names: Vec<&str> = ALL.iter().map(|scenario| scenario.name).collect();
+    let found = ALL.into_iter().find(|scenario| scenario.name == name);
+    found.with_context(|| format!("no scenario {name}; there are: {}", names.join(" ")))
+}
+
+/// How a scenario is played.
+#[derive(Clone, Copy, Debug)]
+pub struct Terms {
+    /// Writes a second.
+    pub rate: u32,
+    /// How long what has to last lasts: a silence of the sentinels, and the quiet time at the end.
+    pub long: Duration,
+}
+
+impl Scenario {
+    /// How its cluster is set up, which is else as `setup` says.
+    pub fn setup(&self, setup: Setup) -> Setup {
+        Setup { silent: self.silent, ..setup }
+    }
+
+    /// Plays it on a cluster that was booted with [`Scenario::setup`]. While something is measured `alone` is held: what
+    /// else runs has to wait for it.
+    pub fn run(&self, cluster: &Cluster, terms: Terms, alone: &Mutex<()>) -> Result<Played> {
+        let guard = alone.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut play = Play::start(cluster, Rate::PerSecond(terms.rate), terms.long)?;
+        (self.play)(&mut play)?;
+        drop(guard);
+        play.finish(self.name)
+    }
+}
+
+/// With keepalived that is stopped, and started; with Sentinel alone its own command.
+fn planned_move(play: &mut Play<'_>) -> Result<()> {
+    let a = play.serving()?;
+    if play.cluster.setup.profile == Profile::Alone {
+        return play.phase("move", Goal::Moved(&a), |cluster| {
+            cluster.lab.story.add("lab", "does", "SENTINEL FAILOVER");
+            let password = cluster.setup.terms.password;
+            let said = server::call(&cluster.lab.client, a.address, password, &["FAILOVER", NAME])?.text();
+            ensure!(said == "OK", "SENTINEL FAILOVER: {said}");
+            Ok(())
+        });
+    }
+    play.phase("move", Goal::Moved(&a), |_| keepalived::stop(&a))?;
+    play.phase("start", Goal::Whole, |cluster| cluster.start_keepalived(&a))
+}
+
+fn redis_dies(play: &mut Play<'_>) -> Result<()> {
+    let a = play.serving()?;
+    play.phase("failover", Goal::Beside(&a), |_| redis_server::kill(&a))?;
+    play.phase("back", Goal::Whole, |_| redis_server::start(&a))
+}
+
+fn keepalived_dies(play: &mut Play<'_>) -> Result<()> {
+    let a = play.serving()?;
+    play.phase("failover", Goal::Whole, |_| {
+        keepalived::kill_all(&a);
+        Ok(())
+    })
+}
+
+/// The VIP stays on the dead one's interface (K9), beside that of its successor.
+fn keepalived_stays_dead(play: &mut Play<'_>) -> Result<()> {
+    let a = play.serving()?;
+    play.phase("failover", Goal::Beside(&a), |_| keepalived::kill_for_good(&a))?;
+    play.phase("back", Goal::Whole, |cluster| cluster.start_keepalived(&a))
+}
+
+fn both_die(play: &mut Play<'_>) -> Result<()> {
+    let a = play.serving()?;
+    play.phase("failover", Goal::Beside(&a), |_| {
+        keepalived::kill_for_good(&a)?;
+        redis_server::kill(&a)
+    })?;
+    play.phase("back", Goal::Whole, |cluster| {
+        redis_server::start(&a)?;
+        cluster.start_keepalived(&a)
+    })
+}
+
+fn host_lost(play: &mut Play<'_>) -> Result<()> {
+    let a = play.serving()?;
+    play.phase("failover", Goal::Beside(&a), |_| a.power_off())?;
+    play.phase("back", Goal::Whole, |cluster| cluster.power_on(&a))
+}
+
+fn flapping(play: &mut Play<'_>) -> Result<()> {
+    let a = play.serving()?;
+    play.phase("flapping", Goal::Whole, |cluster| {
+        for _ in 0..5 {
+            keepalived::stop(&a)?;
+            std::thread::sleep(Duration::from_secs(2));
+            cluster.start_keepalived(&a)?;
+            std::thread::sleep(Duration::from_secs(2));
+        }
+        Ok(())
+    })
+}
+
+fn redis_flaps(play: &mut Play<'_>) -> Result<()> {
+    let a = play.serving()?;
+    play.phase("flapping", Goal::Whole, |_| {
+        for _ in 0..3 {
+            redis_server::kill(&a)?;
+            std::thread::sleep(Duration::from_secs(2));
+            redis_server::start(&a)?;
+            std::thread::sleep(Duration::from_secs(2));
+        }
+        Ok(())
+    })
+}

@@ -1,0 +1,157 @@
+//! Clusters that Sentinel looks after, with keepalived and our programs as install.sh sets them up, and a client on the VIP.
+//! Each scenario ends with a quiet time, longer than Sentinel needs to put right what it does not like: nothing may move.
+
+use std::sync::Mutex;
+use std::time::Duration;
+
+use lab::cluster::play::Played;
+use lab::cluster::scenario::{self, Terms};
+use lab::cluster::{Cluster, Profile, Setup, Shape};
+use lab::sentinel::server;
+
+/// Sentinel's own repairs take 8 to 11 s (R22).
+const QUIET: Duration = Duration::from_secs(20);
+const RATE: u32 = 500;
+/// Where a death is only waited for.
+const SOON: Duration = Duration::from_secs(2);
+
+fn play(name: &str, setup: Setup) -> Played {
+    let scenario = scenario::named(name).expect("the scenario exists");
+    let cluster = Cluster::boot(scenario.setup(setup)).unwrap_or_else(|e| panic!("{name}: {e:#}"));
+    let played = scenario.run(&cluster, Terms { rate: RATE, long: QUIET }, &Mutex::new(()));
+    let played = played.unwrap_or_else(|e| panic!("{name}: {e:#}"));
+    println!("{played}");
+    assert!(played.failures().is_empty(), "{played}");
+    let client = played.side("client").expect("the client wrote");
+    assert!(client.acknowledged > 1000, "hardly anything was written: {played}");
+    if setup.profile != Profile::Alone {
+        assert!(client.lost.is_empty(), "acknowledged writes are lost: {played}");
+    }
+    played
+}
+
+fn on(shape: Shape, profile: Profile) -> Setup {
+    Setup { shape, profile, ..Setup::default() }
+}
+
+/// On three hosts, with a short down-after: what is tried is not how long a death takes to be seen.
+fn three(name: &str, profile: Profile) -> Played {
+    let terms = server::Terms { down_after: SOON, ..server::Terms::default() };
+    play(name, Setup { terms, ..on(Shape::Three, profile) })
+}
+
+/// The same, and no write had to go to a file.
+fn whole(name: &str, profile: Profile) -> Played {
+    let played = three(name, profile);
+    assert!(played.side("client").is_some_and(|fate| fate.in_files.is_empty()), "writes had to go to a file: {played}");
+    played
+}
+
+#[test]
+fn sentinel_alone_loses_what_was_written_while_two_were_masters() {
+    let played = play("planned-move", Setup { deaf: true, ..on(Shape::Witness, Profile::Alone) });
+    let lost = played.side("client").map_or(0, |fate| fate.lost.len());
+    assert!(lost > 1000, "the lab sees no loss where one is certain: {played}");
+}
+
+#[test]
+fn sentinel_alone_promotes_when_a_host_is_lost_and_demotes_it_when_it_is_back() {
+    let played = play("host-lost", on(Shape::Witness, Profile::Alone));
+    assert!(played.gap("failover") > Duration::from_secs(5), "before down-after: {played}");
+}
+
+mod ours {
+    use super::*;
+
+    #[test]
+    #[ignore = "the programs have no Sentinel mode yet"]
+    fn a_planned_move_loses_nothing_and_takes_less_than_a_second_and_a_half() {
+        for (shape, profile) in [(Shape::Three, Profile::Plain), (Shape::Witness, Profile::Fast)] {
+            let played = play("planned-move", on(shape, profile));
+            assert!(played.gap("move") < Duration::from_millis(1500), "{played}");
+            assert!(played.gap("start") < Duration::from_millis(500), "clients noticed: {played}");
+            assert!(played.side("client").is_some_and(|fate| fate.in_files.is_empty()), "{played}");
+        }
+    }
+
+    #[test]
+    #[ignore = "the programs have no Sentinel mode yet"]
+    fn a_dead_redis_is_replaced_before_sentinel_calls_it_down_and_nothing_moves_when_it_is_back() {
+        for (shape, profile) in [(Shape::Three, Profile::Fast), (Shape::Witness, Profile::Plain)] {
+            let played = play("redis-dies", on(shape, profile));
+            assert!(played.gap("failover") < Duration::from_millis(4500), "no sooner than Sentinel alone: {played}");
+            assert!(played.gap("back") < Duration::from_millis(500), "clients noticed: {played}");
+        }
+    }
+
+    #[test]
+    #[ignore = "the programs have no Sentinel mode yet"]
+    fn a_lost_host_is_replaced_and_nothing_moves_when_it_is_back() {
+        for (shape, profile) in [(Shape::Three, Profile::Plain), (Shape::Witness, Profile::Fast)] {
+            let played = play("host-lost", on(shape, profile));
+            assert!(played.gap("back") < Duration::from_millis(500), "clients noticed: {played}");
+        }
+    }
+
+    #[test]
+    #[ignore = "the programs have no Sentinel mode yet"]
+    fn a_killed_keepalived_loses_nothing_whether_it_is_started_again_or_not() {
+        whole("keepalived-dies", Profile::Plain);
+        whole("keepalived-stays-dead", Profile::Fast);
+    }
+
+    #[test]
+    #[ignore = "the programs have no Sentinel mode yet"]
+    fn redis_and_keepalived_that_die_together_are_replaced() {
+        three("both-die", Profile::Plain);
+    }
+
+    #[test]
+    #[ignore = "the programs have no Sentinel mode yet"]
+    fn what_the_majority_acknowledged_stands_and_what_the_minority_did_is_in_a_file() {
+        let played = three("minority", Profile::Plain);
+        let minority = played.side("minority").expect("an application wrote beside the client");
+        assert!(minority.lost.is_empty(), "discarded silently: {played}");
+    }
+
+    #[test]
+    #[ignore = "the programs have no Sentinel mode yet"]
+    fn a_client_that_reaches_both_sides_finds_every_write_again() {
+        three("minority-seen", Profile::Fast);
+    }
+
+    #[test]
+    #[ignore = "the programs have no Sentinel mode yet"]
+    fn a_node_that_reaches_two_of_three_takes_over() {
+        three("half-blind", Profile::Plain);
+    }
+
+    #[test]
+    #[ignore = "the programs have no Sentinel mode yet"]
+    fn the_vip_stays_while_all_sentinels_are_silent_and_all_is_well() {
+        let hung = whole("sentinels-hang", Profile::Fast);
+        let dead = whole("sentinels-die", Profile::Plain);
+        for played in [hung, dead] {
+            assert!(played.gap("silence") < Duration::from_millis(500), "clients noticed: {played}");
+        }
+    }
+
+    #[test]
+    #[ignore = "the programs have no Sentinel mode yet"]
+    fn the_vip_is_given_up_while_all_sentinels_are_silent_where_that_is_asked_for() {
+        whole("sentinels-hang-release", Profile::Plain);
+    }
+
+    #[test]
+    #[ignore = "the programs have no Sentinel mode yet"]
+    fn a_redis_that_dies_while_the_sentinels_mistrust_their_clocks_is_replaced_after_that() {
+        three("tilt", Profile::Plain);
+    }
+
+    #[test]
+    #[ignore = "the programs have no Sentinel mode yet"]
+    fn a_flapping_keepalived_and_a_flapping_redis_end_with_one_master_where_the_vip_is() {
+        whole("flapping", Profile::Plain);
+        three("redis-flaps", Profile::Fast);
+    }
+}
