@@ -109,12 +109,11 @@ fn the_example_is_taken_as_it_is() {
     assert_eq!(config, minimal);
 }
 
-/// The example with each key that is commented out put in force, but for Sentinel, which is a mode of its own.
+/// The example with each key that is commented out put in force.
 fn uncommented() -> String {
-    let (pair, _) = EXAMPLE.split_once("#[sentinel]\n").expect("the section of Sentinel");
-    let is_key = |line: &&str| line.starts_with(|c: char| c.is_ascii_lowercase());
+    let is_key = |line: &&str| line.starts_with(|c: char| c.is_ascii_lowercase() || c == '[');
     let uncomment = |line| str::strip_prefix(line, '#').filter(is_key).unwrap_or(line);
-    pair.lines().map(|line| format!("{}\n", uncomment(line))).collect()
+    EXAMPLE.lines().map(|line| format!("{}\n", uncomment(line))).collect()
 }
 
 #[test]
@@ -122,7 +121,7 @@ fn the_example_shows_every_key_and_its_default() {
     let place = Place::new("");
     place.password("sesame\n", 0o600);
     let uncommented = uncommented();
-    for section in ["", "auth", "timing", "policy", "flap", "rollback", "log", "memory"] {
+    for section in ["", "auth", "timing", "policy", "flap", "rollback", "log", "memory", "sentinel"] {
         let start = uncommented.find(&format!("[{section}]\n")).unwrap_or(0);
         let below = &uncommented[start + 1..];
         let below = &below[..below.find("\n[").unwrap_or(below.len())];
@@ -133,7 +132,10 @@ fn the_example_shows_every_key_and_its_default() {
         }
     }
     let password_file = place.dir.path().join("redis.pass").display().to_string();
-    assert!(uncommented.contains("/etc/keepalived/redis.pass"));
+    for file in ["/etc/keepalived/redis.pass", "/etc/keepalived/sentinel.pass"] {
+        assert!(uncommented.contains(file));
+    }
+    let uncommented = uncommented.replace("/etc/keepalived/sentinel.pass", &password_file);
     place.write(uncommented.replace("/etc/keepalived/redis.pass", &password_file));
 
     let config = place.load().expect("the example without its comment signs");

@@ -64,7 +64,6 @@ mod ours {
     use super::*;
 
     #[test]
-    #[ignore = "the programs have no Sentinel mode yet"]
     fn a_planned_move_loses_nothing_and_takes_less_than_a_second_and_a_half() {
         for (shape, profile) in [(Shape::Three, Profile::Plain), (Shape::Witness, Profile::Fast)] {
             let played = play("planned-move", on(shape, profile));
@@ -75,7 +74,6 @@ mod ours {
     }
 
     #[test]
-    #[ignore = "the programs have no Sentinel mode yet"]
     fn a_dead_redis_is_replaced_before_sentinel_calls_it_down_and_nothing_moves_when_it_is_back() {
         for (shape, profile) in [(Shape::Three, Profile::Fast), (Shape::Witness, Profile::Plain)] {
             let played = play("redis-dies", on(shape, profile));
@@ -85,7 +83,6 @@ mod ours {
     }
 
     #[test]
-    #[ignore = "the programs have no Sentinel mode yet"]
     fn a_lost_host_is_replaced_and_nothing_moves_when_it_is_back() {
         for (shape, profile) in [(Shape::Three, Profile::Plain), (Shape::Witness, Profile::Fast)] {
             let played = play("host-lost", on(shape, profile));
@@ -94,20 +91,17 @@ mod ours {
     }
 
     #[test]
-    #[ignore = "the programs have no Sentinel mode yet"]
     fn a_killed_keepalived_loses_nothing_whether_it_is_started_again_or_not() {
         whole("keepalived-dies", Profile::Plain);
         whole("keepalived-stays-dead", Profile::Fast);
     }
 
     #[test]
-    #[ignore = "the programs have no Sentinel mode yet"]
     fn redis_and_keepalived_that_die_together_are_replaced() {
         three("both-die", Profile::Plain);
     }
 
     #[test]
-    #[ignore = "the programs have no Sentinel mode yet"]
     fn what_the_majority_acknowledged_stands_and_what_the_minority_did_is_in_a_file() {
         let played = three("minority", Profile::Plain);
         let minority = played.side("minority").expect("an application wrote beside the client");
@@ -115,19 +109,16 @@ mod ours {
     }
 
     #[test]
-    #[ignore = "the programs have no Sentinel mode yet"]
     fn a_client_that_reaches_both_sides_finds_every_write_again() {
         three("minority-seen", Profile::Fast);
     }
 
     #[test]
-    #[ignore = "the programs have no Sentinel mode yet"]
     fn a_node_that_reaches_two_of_three_takes_over() {
         three("half-blind", Profile::Plain);
     }
 
     #[test]
-    #[ignore = "the programs have no Sentinel mode yet"]
     fn the_vip_stays_while_all_sentinels_are_silent_and_all_is_well() {
         let hung = whole("sentinels-hang", Profile::Fast);
         let dead = whole("sentinels-die", Profile::Plain);
@@ -137,19 +128,16 @@ mod ours {
     }
 
     #[test]
-    #[ignore = "the programs have no Sentinel mode yet"]
     fn the_vip_is_given_up_while_all_sentinels_are_silent_where_that_is_asked_for() {
         whole("sentinels-hang-release", Profile::Plain);
     }
 
     #[test]
-    #[ignore = "the programs have no Sentinel mode yet"]
     fn a_redis_that_dies_while_the_sentinels_mistrust_their_clocks_is_replaced_after_that() {
         three("tilt", Profile::Plain);
     }
 
     #[test]
-    #[ignore = "the programs have no Sentinel mode yet"]
     fn a_flapping_keepalived_and_a_flapping_redis_end_with_one_master_where_the_vip_is() {
         whole("flapping", Profile::Plain);
         three("redis-flaps", Profile::Fast);
