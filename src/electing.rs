@@ -33,6 +33,8 @@ const MADE_KNOWN: Duration = Duration::from_secs(5);
 /// 8 to 11 s later (R22).
 const DEMOTED: Duration = Duration::from_secs(20);
 
+const NOBODY: &str = "no sentinel has a replica that it would promote now";
+
 /// Works until the local Redis is master by Sentinel's word, Sentinel has chosen another node, a newer notification comes,
 /// or `timing.sync` is used up. With `again` the state was MASTER before, and what is found in order is not worth a line.
 ///
@@ -42,7 +44,7 @@ pub fn run(program: &mut Program, turn: &Turn, again: bool) -> Result<Outcome, E
     let Some(mut sentinels) = program.sentinels() else { return Ok(Outcome::No) };
     let budget = Deadline::after(program.config.timing.sync);
     let mut delayed = program.config.timing.delay.is_zero();
-    // For how long a planned move has been waiting.
+    // Since when the role should move.
     let mut moving: Option<Stopwatch> = None;
     loop {
         turn.check()?;
@@ -53,6 +55,10 @@ pub fn run(program: &mut Program, turn: &Turn, again: bool) -> Result<Outcome, E
             delayed = true;
             continue;
         }
+        let waited = match &step {
+            Step::Promote(..) | Step::HandOver(..) => moving.get_or_insert_with(Stopwatch::start).elapsed(),
+            _ => Duration::ZERO,
+        };
         let taken = match &step {
             Step::Done(why) => {
                 if !again {
@@ -69,10 +75,11 @@ pub fn run(program: &mut Program, turn: &Turn, again: bool) -> Result<Outcome, E
                 program.say_waiting(why);
                 Ok(None)
             }
-            Step::Promote(master, why) => promote(program, turn, &mut sentinels, (&view, &scene), *master, why),
+            Step::Promote(master, why) => {
+                promote(program, turn, &mut sentinels, (&view, &scene), (*master, waited), why)
+            }
             Step::HandOver(master, why) => {
-                let waited = moving.get_or_insert_with(Stopwatch::start).elapsed();
-                hand_over(program, turn, &mut sentinels, (&view, &scene), *master, waited, why)
+                hand_over(program, turn, &mut sentinels, (&view, &scene), (*master, waited), why)
             }
         };
         let tick = match taken {
@@ -112,34 +119,34 @@ fn promote(
     turn: &Turn,
     sentinels: &mut Sentinels,
     (view, scene): (&View, &Scene),
-    master: SocketAddr,
+    (master, waited): (SocketAddr, Duration),
     why: &str,
 ) -> Result<Option<Outcome>, Trouble> {
     let _acting = turn.act(Deadline::after(ACT_WAIT))?;
-    let mut choices = choices(sentinels, &scene.poll, master);
-    if choices.is_empty() {
-        return Err(failed("moving the role away from", master, "no sentinel has a replica that it would promote"));
-    }
-    // The one with most data; where they are alike, this node, so that the VIP need not move again.
-    let has = |node: &SocketAddr| match view.seen(*node) {
-        Some(Ok(seen)) => seen.replication.lineage.offset,
-        _ => -1,
-    };
-    choices.sort_by_key(|(_, chosen)| std::cmp::Reverse((has(chosen), *chosen == program.local)));
-    let mut refused = None;
-    for (sentinel, _) in &choices {
-        match sentinels.fail_over(*sentinel, false) {
-            Ok(()) => {
-                refused = None;
-                break;
-            }
-            // Another one was first.
-            Err(Failure::Denied(denial)) if denial.code == "INPROG" => return Ok(None),
-            Err(failure) => refused = Some(failed("asking for a failover at", sentinel, failure)),
+    let trouble = |cause: String| failed("moving the role away from", master, cause);
+    // Where it is a replica itself, whoever is one may be promoted.
+    let headless = view.seen(master).is_some_and(|seen| seen.is_ok());
+    let nodes = std::iter::once(&scene.local).chain(&scene.peers).filter_map(|node| {
+        let seen = node.seen.as_ref().ok().filter(|seen| seen.follows(master) || headless && !seen.is_master())?;
+        Some((node.address, seen.replication.lineage.offset))
+    });
+    let replicas: Vec<(SocketAddr, i64)> = nodes.collect();
+    let (mut best, mut reason) = (None, NOBODY.to_string());
+    for (sentinel, chosen) in choices(sentinels, &scene.poll, master) {
+        match election::is_best(chosen, &replicas, waited) {
+            // This node, if one of them would choose it: then the VIP need not move again.
+            Ok(()) if chosen == program.local => best = Some(sentinel),
+            Ok(()) => best = best.or(Some(sentinel)),
+            Err(why) => reason = why,
         }
     }
-    if let Some(refused) = refused {
-        return Err(refused);
+    let Some(sentinel) = best else { return Err(trouble(reason)) };
+    match sentinels.fail_over(sentinel, false) {
+        Ok(()) => {}
+        // Another one was first.
+        Err(Failure::Denied(denial)) if denial.code == "INPROG" => return Ok(None),
+        // Not at another one, which does not know of what this one may yet do (R32).
+        Err(failure) => return Err(failed("asking for a failover at", sentinel, failure)),
     }
     let promoted = until_promoted(program, master)?;
     let (took, keys) = (ms(program.clock.elapsed()), view.local.seen.as_ref().map_or(0, |seen| seen.keys));
@@ -156,8 +163,7 @@ fn hand_over(
     turn: &Turn,
     sentinels: &mut Sentinels,
     (view, scene): (&View, &Scene),
-    master: SocketAddr,
-    waited: Duration,
+    (master, waited): (SocketAddr, Duration),
     why: &str,
 ) -> Result<Option<Outcome>, Trouble> {
     let command = program.config.timing.command;
@@ -216,7 +222,7 @@ fn ask_fenced(
     }
     let (reached, lagging) = gather(program, scene, master, held.lineage.offset);
     let choices = choices(sentinels, &scene.poll, master);
-    let mut reason = "no sentinel has a replica that it would promote".to_string();
+    let mut reason = NOBODY.to_string();
     let mut safe: Vec<(SocketAddr, SocketAddr)> = Vec::new();
     for (sentinel, chosen) in choices {
         match election::is_safe(chosen, &reached, &lagging, waited) {

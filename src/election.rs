@@ -19,6 +19,8 @@ const NO_MASTER: Duration = Duration::from_secs(3);
 /// A replica that lags keeps a planned move waiting for so long; then Sentinel's own view has to say that it would not
 /// choose that one.
 const LAGGARD: Duration = Duration::from_secs(5);
+/// What a sentinel knows of the offsets is ten seconds old at most, and one second once it holds the master for down.
+const STALE: Duration = Duration::from_secs(11);
 
 /// What one sentinel said.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -271,7 +273,7 @@ fn is_headless(scene: &Scene) -> bool {
     !nodes.filter_map(|node| node.seen.as_ref().ok()).any(Observation::is_master)
 }
 
-/// Which replica a sentinel that knows these would promote: the rule of its own `sentinelSelectSlave` (R31). `down`: it
+/// Which replica a sentinel that knows these would promote: the rule of its own `sentinelSelectSlave` (R30). `down`: it
 /// holds the master for down.
 pub fn choice(candidates: &[Candidate], down: bool) -> Option<&Candidate> {
     const UNHEARD: Duration = Duration::from_secs(5);
@@ -287,6 +289,28 @@ pub fn choice(candidates: &[Candidate], down: bool) -> Option<&Candidate> {
         .iter()
         .filter(fits)
         .min_by_key(|candidate| (candidate.priority, std::cmp::Reverse(candidate.offset), candidate.run_id.as_str()))
+}
+
+/// The master is dead, and a sentinel would promote `chosen`: is it the one with most data? `replicas` are those that
+/// follow the dead master, each with its offset, and `waited` is for how long that has been so. A sentinel that is asked
+/// at once may not know of the last offsets; what the others have more would be dropped silently.
+///
+/// # Errors
+/// Why not, for a person.
+pub fn is_best(chosen: SocketAddr, replicas: &[(SocketAddr, i64)], waited: Duration) -> Result<(), String> {
+    let Some((_, has)) = replicas.iter().find(|(node, _)| *node == chosen) else {
+        // An ex-master that is not yet its replica is one, too, in Sentinel's view (R33).
+        return Err(format!("Sentinel would promote {chosen}, which is no replica of it"));
+    };
+    match replicas.iter().max_by_key(|(_, offset)| offset) {
+        Some((best, most)) if most > has && waited < STALE => {
+            let less = most.saturating_sub(*has);
+            Err(format!(
+                "Sentinel would promote {chosen}, which has {less} bytes less than {best}, until it looks again"
+            ))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Is nothing lost if a sentinel that would promote `chosen` moves the role now? `reached` are the replicas that have all

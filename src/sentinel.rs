@@ -57,11 +57,16 @@ impl Sentinels {
         Poll { words, asked: self.lines.len(), quorum: self.quorum }
     }
 
-    /// What the sentinel at `address` knows of the replicas: it would promote one of these.
+    /// What the sentinel at `address` knows of the replicas: it would promote one of these. None while it mistrusts its
+    /// clock (TILT): then it says OK and does nothing for half a minute (R34).
     ///
     /// # Errors
     /// Every [`Failure`].
     pub fn candidates(&mut self, address: SocketAddr) -> Result<Vec<Candidate>, Failure> {
+        let info = string(self.call(address, cmd("INFO").arg("sentinel"))?)?;
+        if info.lines().any(|line| line.trim() == "sentinel_tilt:1") {
+            return Ok(Vec::new());
+        }
         // Every version knows this word; REPLICAS came with 5.0.
         let command = cmd("SENTINEL").arg("SLAVES").arg(&self.name).clone();
         match self.call(address, &command)? {

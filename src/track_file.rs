@@ -5,7 +5,7 @@
 pub const WELL: u8 = 0;
 /// The local Redis is dead or silent: FAULT, with a weight of 0.
 pub const DEAD: u8 = 1;
-/// The same with the weight of -1 that Sentinel mode has: less than -253 is FAULT (K31).
+/// The same with the weight of -1 that Sentinel mode has: less than -253 is FAULT (K18).
 pub const DEAD_BY_WEIGHT: u8 = 254;
 /// With that weight: Sentinel names another node, and the priority is so much lower.
 pub const NOT_NAMED: u8 = 100;

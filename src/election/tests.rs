@@ -185,6 +185,18 @@ fn a_planned_move_waits_for_whoever_might_be_promoted() {
     assert!(is_safe(node(9), &[node(B)], &[], late).is_err(), "nothing is known of it");
 }
 
+#[test]
+fn the_replica_with_most_data_is_waited_for_until_sentinel_has_surely_looked() {
+    let (soon, late) = (Duration::from_secs(1), Duration::from_secs(12));
+    let alike = [(node(B), 10), (node(C), 10)];
+    assert_eq!(is_best(node(C), &alike, soon), Ok(()));
+    let apart = [(node(B), 10), (node(C), 9)];
+    assert_eq!(is_best(node(B), &apart, soon), Ok(()));
+    assert!(is_best(node(C), &apart, soon).is_err_and(|why| why.contains("1 bytes less")));
+    assert_eq!(is_best(node(C), &apart, late), Ok(()));
+    assert!(is_best(node(A), &apart, late).is_err(), "an ex-master that was not made a replica yet");
+}
+
 fn any_word() -> impl Strategy<Value = Option<Word>> {
     let word = (1u8..4, any::<bool>(), proptest::option::of(0u64..4000), any::<bool>()).prop_map(
         |(last, failing_over, heard, down)| Word {

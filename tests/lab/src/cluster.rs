@@ -135,11 +135,17 @@ impl Cluster {
         for host in &self.lab.hosts {
             redis_server::until_up(host)?;
         }
+        // Sentinel prefers whom keepalived prefers, as the README has it: otherwise the VIP has to follow once more.
+        for (host, priority) in self.lab.hosts.iter().zip(["10", "20", "30"]) {
+            redis_server::call(host, &["CONFIG", "SET", "replica-priority", priority])?;
+        }
         let (first, delay) = (self.lab.a(), "repl-diskless-sync-delay");
         let usual = redis_server::call(first, &["CONFIG", "GET", delay])?;
         redis_server::call(first, &["CONFIG", "SET", delay, "0"])?;
         for host in self.lab.hosts.iter().skip(1) {
             redis_server::call(host, &["SLAVEOF", &first.address.to_string(), "6379"])?;
+        }
+        for host in &self.lab.hosts {
             redis_server::call(host, &["CONFIG", "REWRITE"])?;
         }
         wait::until("all follow the first", LIMIT, || {
