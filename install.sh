@@ -23,6 +23,7 @@ STATE_DIR=/var/lib/keepalived-redis
 ROLLBACK_DIR=$STATE_DIR/rollback
 LOGROTATE=/etc/logrotate.d/keepalived-redis
 DROPIN=/etc/systemd/system/keepalived.service.d/keepalived-redis.conf
+TARGET=/etc/systemd/system/keepalived-redis.target
 # The fast profile: the service that watches Redis, and the file that it writes.
 WATCH_UNIT=keepalived-redis-watch.service
 WATCH=/etc/systemd/system/$WATCH_UNIT
@@ -1182,6 +1183,7 @@ uninstall() {
     before=$changes
     end_boot_as_replica
     remove_text "$work/dropin" "$DROPIN"
+    remove_text "$here/contrib/keepalived-redis.target" "$TARGET"
     if [ $dry_run = 0 ]; then
         rmdir -- "$destdir$(dirname -- "$DROPIN")" "$destdir$PROGRAM_DIR" 2>/dev/null || :
     fi
@@ -1203,8 +1205,8 @@ fi
 
 # ---------------------------------------------------------------- look first
 
-for part in keepalived.conf.example contrib/logrotate contrib/keepalived-redis.conf contrib/redis-boot-as-replica.conf \
-    "contrib/$WATCH_UNIT"; do
+for part in keepalived.conf.example contrib/logrotate contrib/keepalived-redis.conf contrib/keepalived-redis.target \
+    contrib/redis-boot-as-replica.conf "contrib/$WATCH_UNIT"; do
     [ -r "$here/$part" ] || die "looking for $here/$part: no such file: run install.sh from the whole source tree"
 done
 read_keepalived
@@ -1276,6 +1278,7 @@ fi
 
 install_text 0644 "$here/contrib/logrotate" "$LOGROTATE"
 before=$changes
+install_text 0644 "$here/contrib/keepalived-redis.target" "$TARGET"
 install_text 0644 "$work/dropin" "$DROPIN"
 if [ "$changes" != "$before" ]; then reload_systemd; fi
 if [ $configure = 1 ]; then

@@ -2,7 +2,8 @@
 # All tests: sudo ./tests/run.sh
 #
 #   tests/run.sh [STEP...]     all steps, or those named alone:
-#                              format clippy shell programs unit install lab
+#                              format clippy shell programs unit install
+#                              systemd lab
 #
 # Installs what is missing first (Debian), needs no terminal, and leaves nothing
 # running, mounted or lying about but target/. Stops at the first step that
@@ -12,7 +13,7 @@ set -uo pipefail
 # shellcheck source=tests/needs.sh
 . "$(dirname -- "$0")/needs.sh"
 
-STEPS='format clippy shell programs unit install lab'
+STEPS='format clippy shell programs unit install systemd lab'
 for step in "$@"; do
     case " $STEPS " in
         *" $step "*) ;;
@@ -84,6 +85,7 @@ step_install() {
     tar -C "$tree" --exclude=./target --exclude=./.git -c . | tar -C "$scratch/tree" -x || return
     "$scratch/tree/tests/install/run.sh" --bin-dir "$programs"
 }
+step_systemd() { "$tree/tests/systemd.sh" --bin-dir "$programs"; }
 step_lab() {
     export LAB_BIN_DIR=$programs TMPDIR=$scratch/hosts
     # More than most machines have processors: hosts mostly wait.
@@ -91,7 +93,7 @@ step_lab() {
 }
 
 install_packages keepalived:keepalived redis-server:redis-server redis-cli:redis-tools redis-sentinel:redis-sentinel \
-    ip:iproute2 bridge:iproute2 tc:iproute2 ps:procps unshare:util-linux logrotate:logrotate \
+    ip:iproute2 bridge:iproute2 tc:iproute2 ps:procps unshare:util-linux logrotate:logrotate systemctl:systemd \
     shellcheck:shellcheck python3:python3 pip3:python3-pip runuser:util-linux cc:gcc
 need_rust
 need_components rustfmt clippy
@@ -109,9 +111,10 @@ say "Rust $rust${build_as:+ of $build_as}, keepalived $keepalived, Redis $redis"
 step format "cargo fmt"
 step clippy "cargo clippy, a warning is an error"
 step shell "shellcheck of every script"
-case $wanted in *' install '* | *' lab '*) wanted="$wanted programs " ;; esac
+case $wanted in *' install '* | *' systemd '* | *' lab '*) wanted="$wanted programs " ;; esac
 step programs "release build of the programs, as install.sh does it"
 step unit "the package's own tests" '^test result: .* [1-9][0-9]* passed|FAILED'
 step install "install.sh on machines of their own" '^[0-9]+ (passed|skipped)'
+step systemd "the units on two machines that systemd boots" '^[0-9]+ passed'
 step lab "real keepalived and real Redis on hosts of their own (about a quarter of an hour)" '^test '
 say "all passed in $SECONDS s"

@@ -38,8 +38,9 @@ ExecStart=
 ExecStart=$2 $OPTION" "$(grep -v '^#' "$(dropin "$1")" | sed '/^$/d')" "the drop-in"
     is "644 root:root" "$(stat -c '%a %U:%G' "$(dropin "$1")")" "the drop-in"
     command -v systemd-analyze >/dev/null || return 0
-    systemd-analyze verify "$1.service" >"$TMP/verified" 2>&1 || :
-    if grep -E 'zz-boot|ExecStart=' "$TMP/verified"; then fail "systemd complains"; fi
+    # By its name alone it finds no unit, and so has nothing to say.
+    systemd-analyze verify "/usr/lib/systemd/system/$1.service" >"$TMP/verified" 2>&1 || :
+    if grep -E 'zz-boot|ExecStart=|prepare filename' "$TMP/verified"; then fail "systemd complains"; fi
 }
 
 test_on_debian_redis_boots_as_a_replica() {

@@ -77,6 +77,7 @@ test_destdir_touches_nothing_outside_and_needs_no_root() {
 ./etc/keepalived/redis-ha.toml 644
 ./etc/keepalived/redis.pass 600
 ./etc/logrotate.d/keepalived-redis 644
+./etc/systemd/system/keepalived-redis.target 644
 ./etc/systemd/system/keepalived.service.d/keepalived-redis.conf 644
 ./usr/libexec/keepalived/check_redis 755
 ./usr/libexec/keepalived/redis_backup 755

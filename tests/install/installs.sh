@@ -15,7 +15,7 @@ test_everything_is_in_place_with_the_right_owner_and_mode() {
     is "600 root:root" "$(stat -c '%a %U:%G' /etc/keepalived/redis.pass)" "the password file"
     is s3cret "$(cat /etc/keepalived/redis.pass)" "the password"
     for file in keepalived/keepalived.conf keepalived/redis-ha.toml logrotate.d/keepalived-redis \
-        systemd/system/keepalived.service.d/keepalived-redis.conf; do
+        systemd/system/keepalived.service.d/keepalived-redis.conf systemd/system/keepalived-redis.target; do
         is "644 root:root" "$(stat -c '%a %U:%G' /etc/$file)" "/etc/$file"
     done
     if grep -rq s3cret /etc/keepalived/keepalived.conf /etc/keepalived/redis-ha.toml "$TMP/out"; then

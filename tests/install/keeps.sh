@@ -4,7 +4,8 @@
 test_an_edited_file_is_kept_and_the_new_text_goes_beside_it() {
     run 0 install_pair
     for file in /etc/keepalived/keepalived.conf /etc/keepalived/redis-ha.toml /etc/keepalived/redis.pass \
-        /etc/logrotate.d/keepalived-redis /etc/systemd/system/keepalived.service.d/keepalived-redis.conf; do
+        /etc/logrotate.d/keepalived-redis /etc/systemd/system/keepalived.service.d/keepalived-redis.conf \
+        /etc/systemd/system/keepalived-redis.target; do
         cp -p $file "$TMP/written"
         echo "# edited" >>$file
         cp -p $file "$TMP/edited"

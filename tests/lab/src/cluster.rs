@@ -256,6 +256,13 @@ impl Cluster {
         })
     }
 
+    /// Where keepalived was killed its VIP stays on its interface, and all looks well until another node has it, too (K9).
+    pub fn without_keepalived(&self) -> Option<String> {
+        let alone = self.setup.profile == Profile::Alone;
+        let host = self.lab.hosts.iter().find(|host| !alone && !keepalived::runs(host))?;
+        Some(format!("keepalived does not run on {}", host.name))
+    }
+
     /// Waits until nothing has been wrong for `hold`.
     pub fn until_whole(&self, hold: Duration, limit: Duration) -> Result<()> {
         let mut wrong = None;

@@ -127,7 +127,7 @@ impl<'a> Play<'a> {
         let is_served_by = |host: &Host| cluster.serving().is_some_and(|serving| serving.name == host.name);
         let no = |what: bool, why: &str| (!what).then(|| why.to_owned());
         match goal {
-            Goal::Whole => cluster.wrong(),
+            Goal::Whole => cluster.wrong().or_else(|| cluster.without_keepalived()),
             Goal::Moved(host) => no(!is_served_by(host), "the same host serves").or_else(|| cluster.wrong()),
             Goal::Beside(host) => no(cluster.served_beside(host), "no other host serves"),
             Goal::Stays(host) => no(is_served_by(host), "another host serves, or none"),
