@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::config::{Config, Sentinel, SilentSentinels};
 use crate::deadline::{Deadline, ms};
 use crate::elected;
+use crate::election::Named;
 use crate::endpoint::Endpoint;
 use crate::failures;
 use crate::info::{Observation, Role};
@@ -30,6 +31,9 @@ const UNREPAIRED: u64 = 5;
 
 /// What was known of the data of a Redis that answers nobody counts for so long.
 const SILENT: Duration = Duration::from_secs(5);
+
+/// A node that was just promoted is master for a second or two before enough sentinels name it (R35).
+const DEPOSED: Duration = Duration::from_secs(4);
 
 /// The VIP is not given up for one question that the sentinels did not answer.
 const SENTINELS_SILENT: Duration = Duration::from_secs(3);
@@ -81,8 +85,9 @@ pub fn health(config: &Config, local: SocketAddr, addresses: &[IpAddr], deadline
     };
     let healthy = Verdict::yes(format!("{alarm}{endpoint}: {}, {role} (took {took} ms)", found.liveness));
     if let Some(sentinel) = &config.sentinel {
-        // The role is for Sentinel to mend.
-        return released(config, sentinel, deadline).unwrap_or(healthy);
+        let master = found.seen.as_ref().is_some_and(Observation::is_master);
+        let holds = addresses.contains(&config.vip);
+        return wrong_for_sentinel(config, sentinel, local, master && holds, deadline).unwrap_or(healthy);
     }
     let Some(seen) = found.seen else { return healthy };
     let news = failures::seen_alive(&Store::new(&config.memory_dir), &seen.run_id, &config.flap);
@@ -91,15 +96,29 @@ pub fn health(config: &Config, local: SocketAddr, addresses: &[IpAddr], deadline
     Verdict { news, ..verdict }
 }
 
-/// With `when_sentinels_silent = "release"`: to be less eligible than the others is not enough to give the VIP up, for
-/// there may be no others.
-fn released(config: &Config, sentinel: &Sentinel, deadline: Deadline) -> Option<Verdict> {
-    if sentinel.when_silent == SilentSentinels::Hold {
+/// Roles are for Sentinel to mend. But a holder of the VIP that is a master beside the one which Sentinel names takes writes
+/// that are dropped soon, and where it hears no other keepalived a lower priority moves nothing (`serves`: it is a master
+/// and has the VIP). FAULT gives the VIP up, and `redis_fault` keeps the data. With `when_sentinels_silent = "release"` the
+/// VIP is given up too while they are silent.
+fn wrong_for_sentinel(
+    config: &Config,
+    sentinel: &Sentinel,
+    local: SocketAddr,
+    serves: bool,
+    deadline: Deadline,
+) -> Option<Verdict> {
+    let release = sentinel.when_silent == SilentSentinels::Release;
+    if !serves && !release {
         return None;
     }
     let poll = Sentinels::new(sentinel, &config.timing).ask(deadline);
-    let silent = Store::new(&config.memory_dir).spell("sentinels-silent.toml", poll.answered() < sentinel.quorum);
-    (silent >= SENTINELS_SILENT)
+    let store = Store::new(&config.memory_dir);
+    let another = matches!(poll.named(), Named::Node(named) if named != local);
+    if store.spell("deposed.toml", serves && another) >= DEPOSED {
+        return Some(Verdict::no(format!("{local}: alive, and a master that Sentinel has deposed: {poll}")));
+    }
+    let silent = store.spell("sentinels-silent.toml", poll.answered() < sentinel.quorum);
+    (release && silent >= SENTINELS_SILENT)
         .then(|| Verdict::no(format!("ALARM: too few sentinels answer: {poll}; when_sentinels_silent is \"release\"")))
 }
 
@@ -202,7 +221,7 @@ fn eligible_by_sentinel(
     let Some(poll) = poll else { return Verdict::no("asking the sentinels failed".to_string()) };
     match seen {
         Ok(seen) => {
-            let elected::Answer { eligible, why } = elected::answer(sentinel, &store, local, &seen, &poll);
+            let elected::Answer { eligible, why, .. } = elected::answer(sentinel, &store, local, &seen, &poll);
             if eligible { Verdict::yes(why) } else { Verdict::no(why) }
         }
         Err(failure) => Verdict::no(format!("the local Redis: {failure}; {poll}")),

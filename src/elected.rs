@@ -25,6 +25,8 @@ impl Kept for Elected {
 pub struct Answer {
     /// Yes or no.
     pub eligible: bool,
+    /// Yes, but only because it was so before.
+    pub held: bool,
     /// Why.
     pub why: String,
 }
@@ -51,15 +53,21 @@ pub fn answer(sentinel: &Sentinel, store: &Store, address: SocketAddr, local: &O
                 (false, Some(_)) => drop(store.clear::<Elected>()),
                 (false, None) => {}
             }
-            Answer { eligible, why: standing.why }
+            Answer { eligible, held: false, why: standing.why }
         }
-        None if poll.named() == Named::Silent && sentinel.when_silent == SilentSentinels::Release => {
-            Answer { eligible: false, why: format!("{}; when_sentinels_silent is \"release\"", standing.why) }
+        None if poll.named() == Named::Silent && sentinel.when_silent == SilentSentinels::Release => Answer {
+            eligible: false,
+            held: false,
+            why: format!("{}; when_sentinels_silent is \"release\"", standing.why),
+        },
+        None if same_run => {
+            Answer { eligible: true, held: true, why: format!("as before: {}{}", alarm(poll), standing.why) }
         }
-        None if same_run => Answer { eligible: true, why: format!("as before: {}{}", alarm(poll), standing.why) },
-        None => {
-            Answer { eligible: false, why: format!("{}{}, and it was not named before", alarm(poll), standing.why) }
-        }
+        None => Answer {
+            eligible: false,
+            held: false,
+            why: format!("{}{}, and it was not named before", alarm(poll), standing.why),
+        },
     }
 }
 
@@ -116,7 +124,7 @@ mod tests {
         assert!(!says(&hold, "a", &silent).eligible, "nobody has ever named it");
         assert!(says(&hold, "a", &[Some(1), Some(1), None]).eligible);
         let held = says(&hold, "a", &silent);
-        assert!(held.eligible && held.why.contains("ALARM"), "{}", held.why);
+        assert!(held.eligible && held.held && held.why.contains("ALARM"), "{}", held.why);
         assert!(!says(&release, "a", &silent).eligible);
         assert!(says(&release, "a", &[Some(1), Some(2), None]).eligible, "they do not agree for a moment");
         assert!(!says(&hold, "b", &silent).eligible, "restarted since");

@@ -12,6 +12,7 @@ use crate::info::{Role, Version};
 use crate::plan::View;
 use crate::program::{Outcome, Program, observed};
 use crate::sentinel::Sentinels;
+use crate::serve::{hold, release};
 use crate::server::Failure;
 use crate::turn::{Ended, Turn};
 
@@ -41,6 +42,15 @@ const NOBODY: &str = "no sentinel has a replica that it would promote now";
 /// # Errors
 /// [`Ended`]: a newer notification, or SIGTERM.
 pub fn run(program: &mut Program, turn: &Turn, again: bool) -> Result<Outcome, Ended> {
+    let mut held = false;
+    let outcome = work(program, turn, again, &mut held);
+    if held {
+        release(program);
+    }
+    outcome
+}
+
+fn work(program: &mut Program, turn: &Turn, again: bool, held: &mut bool) -> Result<Outcome, Ended> {
     let Some(mut sentinels) = program.sentinels() else { return Ok(Outcome::No) };
     let budget = Deadline::after(program.config.timing.sync);
     let mut delayed = program.config.timing.delay.is_zero();
@@ -73,6 +83,11 @@ pub fn run(program: &mut Program, turn: &Turn, again: bool) -> Result<Outcome, E
             }
             Step::Wait(why) => {
                 program.say_waiting(why);
+                Ok(None)
+            }
+            Step::Hold(why) => {
+                hold(program, &view, held);
+                program.say_waiting(&format!("{why}; its writes are held"));
                 Ok(None)
             }
             Step::Promote(master, why) => {
@@ -109,7 +124,8 @@ pub fn look(program: &mut Program, sentinels: &mut Sentinels) -> (View, Scene) {
         (poll.join(), view)
     });
     let poll = poll.unwrap_or_else(|_| Poll { words: Vec::new(), asked: 0, quorum: 1 });
-    let scene = Scene { local: view.local.clone(), peers: view.peers.clone(), vip: view.vip, poll };
+    let order = program.config.nodes.clone();
+    let scene = Scene { local: view.local.clone(), peers: view.peers.clone(), order, vip: view.vip, poll };
     (view, scene)
 }
 
@@ -301,7 +317,7 @@ fn demoted(program: &mut Program, master: SocketAddr, promoted: SocketAddr, vers
 fn choices(sentinels: &mut Sentinels, poll: &Poll, master: SocketAddr) -> Vec<(SocketAddr, SocketAddr)> {
     let naming: Vec<SocketAddr> = poll.naming(master).collect();
     let choice = |sentinel: SocketAddr| {
-        let candidates = sentinels.candidates(sentinel).ok()?;
+        let candidates = sentinels.candidates(sentinel, master).ok()?;
         let down = poll.words.iter().any(|(who, word)| *who == sentinel && word.as_ref().is_ok_and(|word| word.down));
         Some((sentinel, election::choice(&candidates, down)?.address))
     };

@@ -16,6 +16,8 @@ const SECOND_LOOK: Duration = Duration::from_millis(10);
 /// A node that Sentinel calls master, and that is none, or that not all sentinels call so: they settle that within about
 /// two seconds, or not for long.
 const NO_MASTER: Duration = Duration::from_secs(3);
+/// For each node before this one that is not seen: what it may have begun is known to all by then.
+const RIVAL: Duration = Duration::from_secs(3);
 /// A replica that lags keeps a planned move waiting for so long; then Sentinel's own view has to say that it would not
 /// choose that one.
 const LAGGARD: Duration = Duration::from_secs(5);
@@ -158,6 +160,8 @@ pub struct Scene {
     pub local: Node,
     /// The others.
     pub peers: Vec<Node>,
+    /// All nodes, in order of preference.
+    pub order: Vec<SocketAddr>,
     /// The virtual address.
     pub vip: Vip,
     /// The sentinels.
@@ -180,6 +184,8 @@ pub enum Step {
     Done(String),
     /// Nothing can be done now; look again.
     Wait(String),
+    /// The same, while the local Redis must not take writes: another one is master, and it would drop them.
+    Hold(String),
     /// The master is dead: ask a sentinel to promote a replica now.
     Promote(SocketAddr, String),
     /// The master lives: stop its writes, let the replicas reach it, and ask a sentinel to move the role.
@@ -226,7 +232,9 @@ pub fn serve(scene: &Scene, waited: Duration) -> Step {
         Named::Silent => return Step::Wait(format!("too few sentinels answer: {poll}")),
     };
     if local.is_master() {
-        return Step::Wait(format!("master, but not by Sentinel's word, which makes it a replica soon: {poll}"));
+        let why = format!("master, but not by Sentinel's word, which makes it a replica soon: {poll}");
+        let is_master = |node: &Node| node.address == master && node.seen.as_ref().is_ok_and(Observation::is_master);
+        return if scene.peers.iter().any(is_master) { Step::Hold(why) } else { Step::Wait(why) };
     }
     if poll.is_failing_over() {
         return Step::Wait(format!("Sentinel is moving the role: {poll}"));
@@ -257,6 +265,9 @@ fn serve_instead(scene: &Scene, local: &Observation, master: &Node, waited: Dura
         }
         Ok(_) => Step::Wait(format!("{address}, which Sentinel names, is a replica")),
         Err(Failure::Denied(denial)) => Step::Wait(format!("{address} is alive, but it says {denial}")),
+        Err(failure) if waited < RIVAL.saturating_mul(u32::try_from(rivals(scene, address)).unwrap_or(u32::MAX)) => {
+            Step::Wait(format!("{address}: {failure}; a node before this one does not answer, and may be taking over"))
+        }
         // Nobody listens there: no proof is needed from anybody else.
         Err(failure @ Failure::Refused) => Step::Promote(address, failure.to_string()),
         Err(failure) if waited < SECOND_LOOK => Step::Wait(format!("{address}: {failure}; looking again")),
@@ -266,6 +277,17 @@ fn serve_instead(scene: &Scene, local: &Observation, master: &Node, waited: Dura
         }
         Err(failure) => Step::Wait(format!("{address}: {failure} from here, but sentinels hear it")),
     }
+}
+
+/// Nodes that come before this one and that it does not see, but for the master: they may hold the VIP as well, and have
+/// asked a sentinel of their own, who does not tell the others for a second (R32, R35).
+fn rivals(scene: &Scene, master: SocketAddr) -> usize {
+    let before = scene.order.iter().take_while(|node| **node != scene.local.address);
+    let unseen = |node: &&SocketAddr| {
+        let found = scene.peers.iter().find(|peer| peer.address == **node);
+        !found.is_some_and(|peer| matches!(peer.seen, Ok(_) | Err(Failure::Denied(_) | Failure::Refused)))
+    };
+    before.filter(|node| **node != master).filter(unseen).count()
 }
 
 fn is_headless(scene: &Scene) -> bool {

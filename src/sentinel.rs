@@ -57,19 +57,30 @@ impl Sentinels {
         Poll { words, asked: self.lines.len(), quorum: self.quorum }
     }
 
-    /// What the sentinel at `address` knows of the replicas: it would promote one of these. None while it mistrusts its
-    /// clock (TILT): then it says OK and does nothing for half a minute (R34).
+    /// What the sentinel at `address` knows of the replicas of `master`: it would promote one of these. None while it
+    /// mistrusts its clock (TILT): then it says OK and does nothing for half a minute (R34). None either where it has
+    /// another master by now: that is the one that it would depose.
     ///
     /// # Errors
     /// Every [`Failure`].
-    pub fn candidates(&mut self, address: SocketAddr) -> Result<Vec<Candidate>, Failure> {
+    pub fn candidates(&mut self, address: SocketAddr, master: SocketAddr) -> Result<Vec<Candidate>, Failure> {
         let info = string(self.call(address, cmd("INFO").arg("sentinel"))?)?;
         if info.lines().any(|line| line.trim() == "sentinel_tilt:1") {
             return Ok(Vec::new());
         }
         // Every version knows this word; REPLICAS came with 5.0.
-        let command = cmd("SENTINEL").arg("SLAVES").arg(&self.name).clone();
-        match self.call(address, &command)? {
+        let replicas = cmd("SENTINEL").arg("SLAVES").arg(&self.name).clone();
+        let [first, second] = questions(&self.name);
+        let (auth, connect) = (&self.auth, Deadline::after(self.connect));
+        let line = self.lines.iter_mut().find(|line| line.address == address);
+        let line = line.ok_or_else(|| Failure::Network(format!("{address} is not one of the sentinels")))?;
+        let server = line.open(auth, connect)?;
+        let mut answers = server.batch(&[first, second, replicas], Deadline::after(self.command))?;
+        let replicas = answers.pop().unwrap_or(Ok(Value::Nil)).map_err(Failure::Denied)?;
+        if word(answers)?.master != master {
+            return Ok(Vec::new());
+        }
+        match replicas {
             Value::Array(replicas) => Ok(replicas.into_iter().filter_map(candidate).collect()),
             other => Err(Failure::Rubbish(format!("SENTINEL SLAVES answered {}", short(&format!("{other:?}"))))),
         }

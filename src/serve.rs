@@ -234,7 +234,8 @@ fn park(program: &mut Program, turn: &Turn, node: SocketAddr, why: &str) -> Resu
     Ok(())
 }
 
-fn hold(program: &mut Program, view: &View, held: &mut bool) {
+/// Stops the writes of the local Redis for a moment, from 6.2 on; `held` says that they are to be let go on.
+pub(crate) fn hold(program: &mut Program, view: &View, held: &mut bool) {
     let can = view.local.seen.as_ref().is_ok_and(|seen| seen.version.can_pause_writes());
     let command = program.config.timing.command;
     if can && let Ok(server) = program.survey.local() {
@@ -242,7 +243,8 @@ fn hold(program: &mut Program, view: &View, held: &mut bool) {
     }
 }
 
-fn release(program: &mut Program) {
+/// Lets them go on.
+pub(crate) fn release(program: &mut Program) {
     let command = program.config.timing.command;
     if let Ok(server) = program.survey.local() {
         // It ends by itself in a moment, should this fail.

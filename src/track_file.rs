@@ -7,6 +7,10 @@ pub const WELL: u8 = 0;
 pub const DEAD: u8 = 1;
 /// The same with the weight of -1 that Sentinel mode has: less than -253 is FAULT (K18).
 pub const DEAD_BY_WEIGHT: u8 = 254;
+/// With that weight: the sentinels are silent, and the last answer stands. Less than any node that is named on the other
+/// side of a partition (of 24 nodes), so that this one gives way as soon as they see each other; more than any that is
+/// not, also where that one's watcher is missing.
+pub const HELD: u8 = 30;
 /// With that weight: Sentinel names another node, and the priority is so much lower.
 pub const NOT_NAMED: u8 = 100;
 
@@ -97,7 +101,7 @@ mod tests {
         let mut track = TrackFile::new(&path);
         let again = || TrackFile::new(&path);
         let read = || fs::read_to_string(&path).expect("the file");
-        for value in [WELL, DEAD, NOT_NAMED, WELL, DEAD_BY_WEIGHT, WELL] {
+        for value in [WELL, DEAD, NOT_NAMED, HELD, DEAD_BY_WEIGHT, WELL] {
             let said = format!("{value}\n");
             track.say(value).expect("written");
             assert_eq!(read(), said);

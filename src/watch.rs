@@ -15,6 +15,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use crate::config::{Config, LOG_DIR};
 use crate::deadline::{Deadline, Stopwatch, ms};
 use crate::elected;
+use crate::election::Named;
 use crate::info::Observation;
 use crate::journal::{CHECKS, Journal, Label};
 use crate::memory::Store;
@@ -24,7 +25,7 @@ use crate::pulse::Pulse;
 use crate::server::{Failure, Server};
 use crate::subscription::Subscription;
 use crate::survey::Survey;
-use crate::track_file::{DEAD, DEAD_BY_WEIGHT, NOT_NAMED, TrackFile, WELL};
+use crate::track_file::{DEAD, DEAD_BY_WEIGHT, HELD, NOT_NAMED, TrackFile, WELL};
 
 /// Woken this much later than asked for, we were the ones who stood still: what did not come is asked for again.
 const OUR_OWN_DELAY: Duration = Duration::from_millis(50);
@@ -195,8 +196,14 @@ impl Watch {
         };
         let store = Store::new(&self.config.memory_dir);
         let poll = subscription.latest().unwrap_or_else(|| sentinel.silence());
-        let elected::Answer { eligible, why } = elected::answer(sentinel, &store, self.survey.address(), seen, &poll);
-        (if eligible { WELL } else { NOT_NAMED }, Some(why))
+        let elected::Answer { eligible, held, why } =
+            elected::answer(sentinel, &store, self.survey.address(), seen, &poll);
+        let value = match (eligible, held && poll.named() == Named::Silent) {
+            (true, false) => WELL,
+            (true, true) => HELD,
+            (false, _) => NOT_NAMED,
+        };
+        (value, Some(why))
     }
 
     /// What is wrong may be the password, or the address; and somebody may have edited it.

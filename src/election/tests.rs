@@ -50,6 +50,7 @@ fn scene(local: Result<Observation, Failure>, a: Result<Observation, Failure>, p
     Scene {
         local: Node { address: node(B), seen: local },
         peers: vec![Node { address: node(A), seen: a }, Node { address: node(C), seen: replica_of(A) }],
+        order: vec![node(A), node(B), node(C)],
         vip: Vip::Here,
         poll,
     }
@@ -112,13 +113,20 @@ fn the_holder_of_the_vip_takes_the_next_step() {
     let moving = || poll(&[Some(word(A)), Some(Word { failing_over: true, ..word(A) }), Some(word(A))]);
     let done = |step: &Step| matches!(step, Step::Done(_));
     let waits = |step: &Step| matches!(step, Step::Wait(_));
+    let holds = |step: &Step| matches!(step, Step::Hold(_));
     let promotes = |step: &Step| matches!(step, Step::Promote(old, _) if *old == node(A));
     let hands_over = |step: &Step| matches!(step, Step::HandOver(old, _) if *old == node(A));
     type Is<'a> = &'a dyn Fn(&Step) -> bool;
     let table: Vec<(&str, Scene, Duration, Is<'_>)> = vec![
         ("it is master", scene(master(), replica_of(B), naming(&[B, B, B])), first, &done),
         ("named, not yet master", scene(replica_of(A), master(), naming(&[B, B, A])), first, &waits),
-        ("master without Sentinel's word", scene(master(), master(), naming(&[A, A, A])), later, &waits),
+        ("master without Sentinel's word", scene(master(), master(), naming(&[A, A, A])), first, &holds),
+        (
+            "the same, the other one is silent",
+            scene(master(), Err(Failure::Refused), naming(&[A, A, A])),
+            later,
+            &waits,
+        ),
         ("the master lives", scene(replica_of(A), master(), naming(&[A, A, A])), first, &hands_over),
         ("it does not follow it", scene(replica_of(C), master(), naming(&[A, A, A])), later, &waits),
         ("nobody listens", scene(replica_of(A), Err(Failure::Refused), naming(&[A, A, A])), first, &promotes),
@@ -143,6 +151,17 @@ fn the_holder_of_the_vip_takes_the_next_step() {
         let step = serve(&scene, waited);
         assert!(is(&step), "{what}: {step:?}");
     }
+    // Seen from C, and B is not seen.
+    let third = Scene {
+        local: Node { address: node(C), seen: replica_of(A) },
+        peers: vec![
+            Node { address: node(A), seen: Err(Failure::Refused) },
+            Node { address: node(B), seen: Err(Failure::NoConnection) },
+        ],
+        ..scene(master(), master(), naming(&[A, 0, A]))
+    };
+    assert!(waits(&serve(&third, Duration::from_secs(2))), "B may be taking over");
+    assert!(promotes(&serve(&third, Duration::from_secs(4))));
     let elsewhere = Scene { vip: Vip::At(node(C)), ..scene(replica_of(A), Err(Failure::Refused), naming(&[A, A, A])) };
     assert!(matches!(serve(&elsewhere, later), Step::Refuse(_)));
 }
@@ -245,6 +264,7 @@ proptest! {
                 prop_assert!(scene.local.seen.as_ref().is_ok_and(|local| local.follows(old)));
             }
             Step::Done(_) => prop_assert!(scene.local.seen.as_ref().is_ok_and(Observation::is_master)),
+            Step::Hold(_) => prop_assert!(scene.poll.named() == Named::Node(node(A)) && a.is_ok_and(|a| a.is_master())),
             Step::Wait(_) | Step::Refuse(_) => {}
         }
     }
