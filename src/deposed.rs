@@ -93,14 +93,15 @@ fn settled(scene: &Scene) -> Option<String> {
     }
 }
 
-/// What is waited for; a master that is about to become a replica is kept in a file first, and once more if it has grown
-/// since: `kept` is its run and its length at that time.
+/// What is waited for; a master that is about to become a replica is kept in a file first, and once more if it was written
+/// to since: `kept` is its run and how much was written at that time. Not its offset, which moves by itself (R5), for every
+/// further file costs an older one.
 fn wait_for(
     program: &mut Program,
     turn: &Turn,
     view: &View,
     scene: &Scene,
-    kept: &mut Option<(String, i64)>,
+    kept: &mut Option<(String, u64)>,
 ) -> Result<String, Trouble> {
     let poll = &scene.poll;
     let local = match &scene.local.seen {
@@ -118,7 +119,7 @@ fn wait_for(
         Named::Node(node) => node,
         Named::Nobody | Named::Silent => return Ok(format!("the local Redis is master; {poll}")),
     };
-    let now = Some((local.run_id.clone(), local.replication.lineage.offset));
+    let now = Some((local.run_id.clone(), local.changes));
     if let Some(Ok(theirs)) = view.seen(master)
         && theirs.is_master()
         && *kept != now

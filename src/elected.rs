@@ -92,12 +92,19 @@ mod tests {
     fn master(run: &str) -> Observation {
         let replication = Replication { role: Role::Master, lineage: Lineage::default(), replicas: 0 };
         let version = Version(7, 0, 15);
-        Observation { run_id: run.to_string(), version, loading: false, keys: 1, replication, term: None }
+        Observation { run_id: run.to_string(), version, loading: false, keys: 1, changes: 0, replication, term: None }
     }
 
     fn poll(named: &[Option<u8>]) -> Poll {
         let word = |named: &Option<u8>| match named {
-            Some(last) => Ok(Word { master: node(*last), failing_over: false, heard: None, down: false }),
+            Some(last) => Ok(Word {
+                master: node(*last),
+                failing_over: false,
+                heard: None,
+                connected: true,
+                down: false,
+                down_after: std::time::Duration::from_secs(5),
+            }),
             None => Err(Failure::Refused),
         };
         let words =

@@ -16,6 +16,10 @@ const SECOND_LOOK: Duration = Duration::from_millis(10);
 /// A node that Sentinel calls master, and that is none, or that not all sentinels call so: they settle that within about
 /// two seconds, or not for long.
 const NO_MASTER: Duration = Duration::from_secs(3);
+/// What one sentinel does on its own the others know after this at the latest (R35).
+const MADE_KNOWN: Duration = Duration::from_millis(2000);
+/// A failover of their own that does not come: they wait for twice `failover-timeout` after the last one, six minutes.
+const PATIENCE: Duration = Duration::from_secs(10);
 /// For each node before this one that is not seen: what it may have begun is known to all by then.
 const RIVAL: Duration = Duration::from_secs(3);
 /// A replica that lags keeps a planned move waiting for so long; then Sentinel's own view has to say that it would not
@@ -31,10 +35,14 @@ pub struct Word {
     pub master: SocketAddr,
     /// It is moving the role at this moment.
     pub failing_over: bool,
-    /// How long ago the master answered it; `None` where it is not connected to it.
+    /// How long ago the master answered it; `None` where it does not say.
     pub heard: Option<Duration>,
+    /// It is connected to the master.
+    pub connected: bool,
     /// It holds the master for down.
     pub down: bool,
+    /// Its `down-after-milliseconds`: it will, when the master has been silent for so long.
+    pub down_after: Duration,
 }
 
 /// What a sentinel knows of a replica.
@@ -124,7 +132,17 @@ impl Poll {
     /// None of those who name it has heard `node` of late.
     fn is_unheard(&self, node: SocketAddr) -> bool {
         let mut naming = self.said().filter(|(_, word)| word.master == node);
-        naming.all(|(_, word)| word.down || word.heard.is_none_or(|heard| heard > UNHEARD))
+        naming.all(|(_, word)| word.down || !word.connected || word.heard.is_none_or(|heard| heard > UNHEARD))
+    }
+
+    /// They are about to replace `node`, which is dead, by themselves. A failover that is asked for beside theirs has the
+    /// same epoch, and of two nodes that are promoted one is demoted at once (R32).
+    fn is_contested(&self, node: SocketAddr) -> bool {
+        let mut naming = self.said().filter(|(_, word)| word.master == node);
+        naming.any(|(_, word)| {
+            let soon = word.heard.is_some_and(|heard| word.down_after.saturating_sub(heard) < MADE_KNOWN);
+            word.down || soon
+        })
     }
 }
 
@@ -267,6 +285,9 @@ fn serve_instead(scene: &Scene, local: &Observation, master: &Node, waited: Dura
         Err(Failure::Denied(denial)) => Step::Wait(format!("{address} is alive, but it says {denial}")),
         Err(failure) if waited < RIVAL.saturating_mul(u32::try_from(rivals(scene, address)).unwrap_or(u32::MAX)) => {
             Step::Wait(format!("{address}: {failure}; a node before this one does not answer, and may be taking over"))
+        }
+        Err(failure) if poll.is_contested(address) && waited < PATIENCE => {
+            Step::Wait(format!("{address}: {failure}; the sentinels are about to replace it by themselves"))
         }
         // Nobody listens there: no proof is needed from anybody else.
         Err(failure @ Failure::Refused) => Step::Promote(address, failure.to_string()),

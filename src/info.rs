@@ -97,6 +97,8 @@ pub struct Observation {
     pub loading: bool,
     /// Keys in all databases.
     pub keys: u64,
+    /// Writes since it last saved its data; unlike the offset it does not move without them (R5).
+    pub changes: u64,
     /// The replication section.
     pub replication: Replication,
     /// Which reign the data is of; not in INFO, and `None` where it can't be read or there is none.
@@ -124,6 +126,7 @@ impl Observation {
             loading: fields.get("loading").is_some_and(|v| v != "0")
                 || fields.get("async_loading").is_some_and(|v| v != "0"),
             keys,
+            changes: number::<u64>(&fields, "rdb_changes_since_last_save").ok().flatten().unwrap_or(0),
             replication: Replication::from_fields(&fields)?,
             term: None,
         })

@@ -178,12 +178,10 @@ fn word(answers: Vec<Result<Value, Denial>>) -> Result<Word, Failure> {
     Ok(Word {
         master,
         failing_over: flag("failover_in_progress"),
-        heard: get("last-ok-ping-reply")
-            .parse()
-            .ok()
-            .filter(|_| same && !flag("disconnected"))
-            .map(Duration::from_millis),
+        heard: get("last-ok-ping-reply").parse().ok().filter(|_| same).map(Duration::from_millis),
+        connected: same && !flag("disconnected"),
         down: same && (flag("s_down") || flag("o_down")),
+        down_after: get("down-after-milliseconds").parse().map_or(Duration::MAX, Duration::from_millis),
     })
 }
 
@@ -232,10 +230,12 @@ mod tests {
 
     #[test]
     fn a_word_is_read_and_what_is_said_of_the_former_master_is_not_taken_for_the_new_ones() {
-        let state = ["ip", "10.0.0.1", "port", "6379", "flags", "s_down,master", "last-ok-ping-reply", "2100"];
+        let mut state = vec!["ip", "10.0.0.1", "port", "6379", "flags", "s_down,master", "last-ok-ping-reply", "2100"];
+        state.extend(["down-after-milliseconds", "5000"]);
         let said = word(vec![Ok(list(&["10.0.0.1", "6379"])), Ok(list(&state))]).expect("a word");
         assert_eq!(said.master, "10.0.0.1:6379".parse().expect("an address"));
         assert_eq!((said.heard, said.down, said.failing_over), (Some(Duration::from_millis(2100)), true, false));
+        assert_eq!((said.connected, said.down_after), (true, Duration::from_secs(5)));
         let said = word(vec![Ok(list(&["10.0.0.2", "6379"])), Ok(list(&state))]).expect("a word");
         assert_eq!((said.heard, said.down), (None, false));
     }

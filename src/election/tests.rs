@@ -18,7 +18,7 @@ fn sentinel(last: u8) -> SocketAddr {
 fn redis(role: Role) -> Observation {
     let replication = Replication { role, lineage: Lineage::default(), replicas: 0 };
     let run_id = "a".to_string();
-    Observation { run_id, version: Version(7, 0, 15), loading: false, keys: 1, replication, term: None }
+    Observation { run_id, version: Version(7, 0, 15), loading: false, keys: 1, changes: 0, replication, term: None }
 }
 
 fn master() -> Result<Observation, Failure> {
@@ -33,7 +33,8 @@ fn replica_of(last: u8) -> Result<Observation, Failure> {
 
 fn word(last: u8) -> Word {
     let heard = Some(Duration::from_millis(700));
-    Word { master: node(last), failing_over: false, heard, down: false }
+    let down_after = Duration::from_secs(5);
+    Word { master: node(last), failing_over: false, heard, connected: true, down: false, down_after }
 }
 
 fn poll(words: &[Option<Word>]) -> Poll {
@@ -103,8 +104,10 @@ fn the_node_that_sentinel_names_is_eligible_and_an_ex_master_is_not() {
 #[test]
 fn the_holder_of_the_vip_takes_the_next_step() {
     let denied = |code: &str| Err(Failure::Denied(Denial { code: code.to_string(), text: String::new() }));
-    let (first, later) = (Duration::ZERO, Duration::from_secs(10));
+    let (first, later_a_little, later) = (Duration::ZERO, Duration::from_millis(100), Duration::from_secs(10));
     let deaf = || poll(&[A, A, A].map(|last| Some(Word { heard: Some(Duration::from_millis(1600)), ..word(last) })));
+    let late = || poll(&[A, A, A].map(|last| Some(Word { heard: Some(Duration::from_millis(3100)), ..word(last) })));
+    let cut_off = || poll(&[A, A, A].map(|last| Some(Word { connected: false, ..word(last) })));
     let one_hears = || {
         let mut poll = deaf();
         poll.words[2].1 = Ok(word(A));
@@ -138,6 +141,14 @@ fn the_holder_of_the_vip_takes_the_next_step() {
         ("silent, first look", scene(replica_of(A), Err(Failure::NoConnection), deaf()), first, &waits),
         ("silent to all", scene(replica_of(A), Err(Failure::NoConnection), deaf()), later, &promotes),
         ("hung for all", scene(replica_of(A), Err(Failure::TimedOut), deaf()), later, &promotes),
+        (
+            "they have lost it as well",
+            scene(replica_of(A), Err(Failure::TimedOut), cut_off()),
+            later_a_little,
+            &promotes,
+        ),
+        ("they are about to do it", scene(replica_of(A), Err(Failure::Refused), late()), later_a_little, &waits),
+        ("and never do", scene(replica_of(A), Err(Failure::Refused), late()), later, &promotes),
         ("silent to us alone", scene(replica_of(A), Err(Failure::TimedOut), one_hears()), later, &waits),
         ("it loads", scene(replica_of(A), denied("LOADING"), deaf()), later, &waits),
         ("it is busy", scene(replica_of(A), denied("BUSY"), deaf()), later, &waits),
@@ -222,7 +233,9 @@ fn any_word() -> impl Strategy<Value = Option<Word>> {
             master: node(last),
             failing_over,
             heard: heard.map(Duration::from_millis),
+            connected: true,
             down,
+            down_after: Duration::from_secs(3),
         },
     );
     proptest::option::of(word)

@@ -36,6 +36,7 @@ fn master(replid: char, offset: i64) -> Observation {
             lineage: Lineage { replid: id(replid), replid2: None, second_offset: -1, offset },
             replicas: 1,
         },
+        changes: 0,
         term: None,
     }
 }

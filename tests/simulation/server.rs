@@ -168,6 +168,7 @@ impl Redis {
             version: Version(7, 0, 15),
             loading: self.is_loading(now),
             keys: self.data.writes.len(),
+            changes: 0,
             replication: Replication { role, lineage, replicas },
             term: self.data.term.clone().filter(|_| terms),
         }
