@@ -35,6 +35,9 @@ const SILENT: Duration = Duration::from_secs(5);
 /// A node that was just promoted is master for a second or two before enough sentinels name it (R35).
 const DEPOSED: Duration = Duration::from_secs(4);
 
+/// For how long this node has not seen the master that others do.
+const CUT_OFF: &str = "cut-off.toml";
+
 /// The VIP is not given up for one question that the sentinels did not answer.
 const SENTINELS_SILENT: Duration = Duration::from_secs(3);
 
@@ -85,9 +88,9 @@ pub fn health(config: &Config, local: SocketAddr, addresses: &[IpAddr], deadline
     };
     let healthy = Verdict::yes(format!("{alarm}{endpoint}: {}, {role} (took {took} ms)", found.liveness));
     if let Some(sentinel) = &config.sentinel {
-        let master = found.seen.as_ref().is_some_and(Observation::is_master);
+        let Some(seen) = found.seen else { return healthy };
         let holds = addresses.contains(&config.vip);
-        return wrong_for_sentinel(config, sentinel, local, master && holds, deadline).unwrap_or(healthy);
+        return wrong_for_sentinel(config, sentinel, (local, &seen), holds, deadline).map_or(healthy, Verdict::no);
     }
     let Some(seen) = found.seen else { return healthy };
     let news = failures::seen_alive(&Store::new(&config.memory_dir), &seen.run_id, &config.flap);
@@ -96,30 +99,50 @@ pub fn health(config: &Config, local: SocketAddr, addresses: &[IpAddr], deadline
     Verdict { news, ..verdict }
 }
 
-/// Roles are for Sentinel to mend. But a holder of the VIP that is a master beside the one which Sentinel names takes writes
-/// that are dropped soon, and where it hears no other keepalived a lower priority moves nothing (`serves`: it is a master
-/// and has the VIP). FAULT gives the VIP up, and `redis_fault` keeps the data. With `when_sentinels_silent = "release"` the
-/// VIP is given up too while they are silent.
+/// Roles are for Sentinel to mend. But where a node hears no other keepalived, a lower priority moves nothing, and only
+/// FAULT gives the VIP up. So it fails
+///
+/// 1. at a holder of the VIP whose Redis is a master beside the one that Sentinel names: what it takes is dropped soon,
+///    and `redis_fault` keeps it;
+/// 2. at a holder of the VIP that does not see the master, which sentinels do: it can neither serve nor take the role, and
+///    draws clients away from the master. It fails for as long as that is so, the VIP here or not, for it would come back;
+/// 3. with `when_sentinels_silent = "release"` while they are silent.
 fn wrong_for_sentinel(
     config: &Config,
     sentinel: &Sentinel,
-    local: SocketAddr,
-    serves: bool,
+    (local, seen): (SocketAddr, &Observation),
+    holds_vip: bool,
     deadline: Deadline,
-) -> Option<Verdict> {
+) -> Option<String> {
+    let store = Store::new(&config.memory_dir);
     let release = sentinel.when_silent == SilentSentinels::Release;
-    if !serves && !release {
+    if !holds_vip && !release && store.note(CUT_OFF).is_none() {
         return None;
     }
-    let poll = Sentinels::new(sentinel, &config.timing).ask(deadline);
-    let store = Store::new(&config.memory_dir);
-    let another = matches!(poll.named(), Named::Node(named) if named != local);
-    if store.spell("deposed.toml", serves && another) >= DEPOSED {
-        return Some(Verdict::no(format!("{local}: alive, and a master that Sentinel has deposed: {poll}")));
+    let poll = Sentinels::new(sentinel, &config.timing).ask(deadline.at_most(deadline.left() / 2));
+    let another = match poll.named() {
+        Named::Node(named) if named != local => Some(named),
+        _ => None,
+    };
+    if store.spell("deposed.toml", holds_vip && seen.is_master() && another.is_some()) >= DEPOSED {
+        return Some(format!("{local}: alive, and a master that Sentinel has deposed: {poll}"));
+    }
+    let unseen =
+        another.filter(|named| !seen.is_master() && !poll.is_unheard(*named) && is_unseen(config, *named, deadline));
+    if store.spell(CUT_OFF, unseen.is_some()) >= DEPOSED
+        && let Some(named) = unseen
+    {
+        return Some(format!("{local}: alive, and cut off from {named}, the master: {poll}"));
     }
     let silent = store.spell("sentinels-silent.toml", poll.answered() < sentinel.quorum);
     (release && silent >= SENTINELS_SILENT)
-        .then(|| Verdict::no(format!("ALARM: too few sentinels answer: {poll}; when_sentinels_silent is \"release\"")))
+        .then(|| format!("ALARM: too few sentinels answer: {poll}; when_sentinels_silent is \"release\""))
+}
+
+/// Its host does not answer, or its Redis does not.
+fn is_unseen(config: &Config, node: SocketAddr, deadline: Deadline) -> bool {
+    let found = probe(&node.into(), &config.auth, deadline.at_most(config.timing.connect));
+    matches!(found.liveness, Liveness::NoConnection | Liveness::TimedOut | Liveness::Unreachable(_))
 }
 
 /// A server that closes the connection may be telling somebody else to go (CLIENT KILL after a handover): ask again,

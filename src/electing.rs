@@ -56,6 +56,7 @@ fn work(program: &mut Program, turn: &Turn, again: bool, held: &mut bool) -> Res
     let mut delayed = program.config.timing.delay.is_zero();
     // Since when the role should move.
     let mut moving: Option<Stopwatch> = None;
+    let mut promoted = false;
     loop {
         turn.check()?;
         let (view, scene) = look(program, &mut sentinels);
@@ -81,6 +82,10 @@ fn work(program: &mut Program, turn: &Turn, again: bool, held: &mut bool) -> Res
                 program.journal.line(&format!("nothing done: {why}"), &[]);
                 return Ok(Outcome::No);
             }
+            Step::Wait(_) if promoted => {
+                program.say_waiting(&format!("promoted, until enough sentinels name it: {}", scene.poll));
+                Ok(None)
+            }
             Step::Wait(why) => {
                 program.say_waiting(why);
                 Ok(None)
@@ -97,6 +102,7 @@ fn work(program: &mut Program, turn: &Turn, again: bool, held: &mut bool) -> Res
                 hand_over(program, turn, &mut sentinels, (&view, &scene), (*master, waited), why)
             }
         };
+        promoted |= taken == Ok(None) && matches!(&step, Step::Promote(..) | Step::HandOver(..));
         let tick = match taken {
             Ok(Some(outcome)) => return Ok(outcome),
             Ok(None) => TICK,
@@ -159,8 +165,6 @@ fn promote(
     let Some(sentinel) = best else { return Err(trouble(reason)) };
     match sentinels.fail_over(sentinel, false) {
         Ok(()) => {}
-        // Another one was first.
-        Err(Failure::Denied(denial)) if denial.code == "INPROG" => return Ok(None),
         // Not at another one, which does not know of what this one may yet do (R32).
         Err(failure) => return Err(failed("asking for a failover at", sentinel, failure)),
     }

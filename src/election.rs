@@ -130,7 +130,7 @@ impl Poll {
     }
 
     /// None of those who name it has heard `node` of late.
-    fn is_unheard(&self, node: SocketAddr) -> bool {
+    pub fn is_unheard(&self, node: SocketAddr) -> bool {
         let mut naming = self.said().filter(|(_, word)| word.master == node);
         naming.all(|(_, word)| word.down || !word.connected || word.heard.is_none_or(|heard| heard > UNHEARD))
     }
