@@ -163,7 +163,7 @@ fn promote(
         }
     }
     let Some(sentinel) = best else { return Err(trouble(reason)) };
-    match sentinels.fail_over(sentinel, false) {
+    match sentinels.fail_over(sentinel) {
         Ok(()) => {}
         // Not at another one, which does not know of what this one may yet do (R32).
         Err(failure) => return Err(failed("asking for a failover at", sentinel, failure)),
@@ -189,16 +189,6 @@ fn hand_over(
     let command = program.config.timing.command;
     let version = observed(view, master)?.version;
     let _acting = turn.act(Deadline::after(ACT_WAIT))?;
-    let naming: Vec<SocketAddr> = scene.poll.naming(master).collect();
-    if let Some(sentinel) = naming.iter().copied().find(|sentinel| sentinels.coordinates(*sentinel)) {
-        let asked = sentinels.fail_over(sentinel, true);
-        asked.map_err(|failure| failed("asking for a coordinated failover at", sentinel, failure))?;
-        let promoted = until_promoted(program, master)?;
-        let took = ms(program.clock.elapsed());
-        let sentence = format!("Sentinel moved the role from {master} to {promoted}, coordinated: {why}");
-        program.journal.line(&sentence, &[("since_start_ms", &took), ("peer", &master)]);
-        return chosen(program, turn, sentinels, promoted);
-    }
     let clock = Stopwatch::start();
     let giver = program.survey.node(master).map_err(|failure| failed("connecting to", master, failure))?;
     // Three sentinels are asked in between.
@@ -261,7 +251,7 @@ fn ask_fenced(
     let giver = program.survey.node(master).map_err(|failure| failed("connecting to", master, failure))?;
     let renewed = fence.renew(giver, DEMOTED, command);
     renewed.map_err(|failure| failed("stopping the writes on", master, failure))?;
-    let asked = sentinels.fail_over(*sentinel, false);
+    let asked = sentinels.fail_over(*sentinel);
     asked.map_err(|failure| failed("asking for a failover at", sentinel, failure))
 }
 

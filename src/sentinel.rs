@@ -87,26 +87,14 @@ impl Sentinels {
     }
 
     /// Asks the sentinel at `address` to move the role away from the master, which it does without asking the others,
-    /// and answers before it is done. `coordinated`: with a handover of the server's own (Valkey 9).
+    /// and answers before it is done.
     ///
     /// # Errors
     /// Every [`Failure`]; `Denied` with the code `INPROG` where one is under way, `NOGOODSLAVE` where there is nobody to
     /// promote.
-    pub fn fail_over(&mut self, address: SocketAddr, coordinated: bool) -> Result<(), Failure> {
-        let mut command = cmd("SENTINEL").arg("FAILOVER").arg(&self.name).clone();
-        if coordinated {
-            command.arg("COORDINATED");
-        }
+    pub fn fail_over(&mut self, address: SocketAddr) -> Result<(), Failure> {
+        let command = cmd("SENTINEL").arg("FAILOVER").arg(&self.name).clone();
         self.call(address, &command).map(|_| ())
-    }
-
-    /// Does this sentinel have [`Sentinels::fail_over`] with `coordinated`?
-    pub fn coordinates(&mut self, address: SocketAddr) -> bool {
-        let text = self.call(address, cmd("INFO").arg("server")).and_then(string).unwrap_or_default();
-        let version = text.lines().find_map(|line| line.strip_prefix("valkey_version:"));
-        version
-            .and_then(|version| version.split('.').next()?.trim().parse::<u32>().ok())
-            .is_some_and(|major| major >= 9)
     }
 
     fn call(&mut self, address: SocketAddr, command: &Cmd) -> Result<Value, Failure> {

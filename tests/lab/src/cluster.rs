@@ -5,12 +5,13 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use clap::ValueEnum;
 
+use crate::boot::TREE;
 use crate::host::{Cable, Host};
 use crate::keepalived;
-use crate::lab::{Lab, NODES, Node};
+use crate::lab::{self, Lab, NODES, Node};
 use crate::redis_server::{self, Settings};
 use crate::resp::Reply;
 use crate::sentinel::client::{Asking, Heed};
@@ -75,6 +76,8 @@ pub struct Setup {
     pub silent: Silent,
     /// What the client hears where it asks the sentinels.
     pub deaf: bool,
+    /// Valkey 9 in the place of Redis and of its Sentinel.
+    pub valkey: bool,
 }
 
 impl std::fmt::Display for Setup {
@@ -88,7 +91,8 @@ impl std::fmt::Display for Setup {
             Profile::Plain => "plain profile",
             Profile::Fast => "fast profile",
         };
-        write!(f, "{shape}, {profile}, down-after {} ms", self.terms.down_after.as_millis())
+        let server = if self.valkey { ", Valkey 9" } else { "" };
+        write!(f, "{shape}, {profile}{server}, down-after {} ms", self.terms.down_after.as_millis())
     }
 }
 
@@ -108,6 +112,11 @@ impl Cluster {
             Shape::Witness => (&NODES[..2], &[WITNESS]),
         };
         let cluster = Cluster { lab: Lab::of(Settings::default(), nodes, others)?, setup };
+        if setup.valkey {
+            for host in cluster.watchers() {
+                valkey(host)?;
+            }
+        }
         for host in &cluster.lab.hosts {
             server::admit(host)?;
         }
@@ -285,4 +294,19 @@ impl Cluster {
         let mut vip = Direct::new(self.lab.target(), TIMEOUT, TIMEOUT);
         Writer::with(first, net, rate, story, move |number| vip.write(number))
     }
+}
+
+/// Puts it where Redis and its Sentinel are.
+fn valkey(host: &Host) -> Result<()> {
+    let script = lab::tree()?.join("tests/lab/fetch-valkey-9.sh");
+    let fetched = std::process::Command::new("sh").arg(script).output()?;
+    ensure!(fetched.status.success(), "fetching Valkey 9: {}", String::from_utf8_lossy(&fetched.stderr));
+    // In the host's own mounts: what is below /usr is the machine's.
+    let put = host.sh(&format!(
+        "for name in redis-server redis-sentinel; do \
+         mount --bind {TREE}/target/valkey-9/redis-server \"$(readlink -f /usr/bin/$name)\" || exit; done; \
+         redis-server --version | grep -q Valkey"
+    ))?;
+    ensure!(put.status.success(), "replacing Redis on {}: {}", host.name, String::from_utf8_lossy(&put.stderr));
+    Ok(())
 }
