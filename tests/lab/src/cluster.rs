@@ -298,8 +298,8 @@ impl Cluster {
 
 /// Puts it where Redis and its Sentinel are.
 fn valkey(host: &Host) -> Result<()> {
-    let script = lab::tree()?.join("tests/lab/fetch-valkey-9.sh");
-    let fetched = std::process::Command::new("sh").arg(script).output()?;
+    let script = lab::tree()?.join("tests/lab/fetch-server.sh");
+    let fetched = std::process::Command::new("sh").arg(script).arg("valkey-9").output()?;
     ensure!(fetched.status.success(), "fetching Valkey 9: {}", String::from_utf8_lossy(&fetched.stderr));
     // In the host's own mounts: what is below /usr is the machine's.
     let put = host.sh(&format!(

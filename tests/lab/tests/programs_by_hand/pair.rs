@@ -227,7 +227,7 @@ fn programs() -> Result<PathBuf> {
 
 /// Redis 5.0.6, fetched where it is not there yet.
 pub fn fetch_five() {
-    let script = tree().expect("a tree").join("tests/lab/fetch-redis-5.sh");
-    let fetched = std::process::Command::new("sh").arg(script).output().expect("sh runs");
+    let script = tree().expect("a tree").join("tests/lab/fetch-server.sh");
+    let fetched = std::process::Command::new("sh").arg(script).arg("redis-5.0.6").output().expect("sh runs");
     assert!(fetched.status.success(), "fetching Redis 5.0.6: {}", String::from_utf8_lossy(&fetched.stderr));
 }
