@@ -7,3 +7,4 @@ mod info;
 mod nonsense;
 mod peer;
 mod peers;
+mod sentinels;
