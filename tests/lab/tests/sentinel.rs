@@ -10,7 +10,7 @@ use lab::cluster::{Cluster, Profile, Setup, Shape};
 use lab::sentinel::server;
 
 /// Sentinel's own repairs take 8 to 11 s (R22).
-const QUIET: Duration = Duration::from_secs(20);
+const QUIET: Duration = Duration::from_secs(15);
 const RATE: u32 = 500;
 /// Where a death is only waited for.
 const SOON: Duration = Duration::from_secs(2);
