@@ -56,13 +56,13 @@ step() {
     say "   $name: ok ($((SECONDS - began)) s)"
 }
 
-# run_tests DIR THREADS CARGO-ARGUMENT...: cargo builds the tests as the user who
-# called sudo; only the tests themselves run as root, in DIR as cargo would. Those
-# named in $beside run beside the others, two at a time: they hardly do anything
-# but wait.
+# run_tests DIR THREADS BESIDE CARGO-ARGUMENT...: cargo builds the tests as the
+# user who called sudo; only the tests themselves run as root, in DIR as cargo
+# would. Those named in BESIDE run beside the others, two at a time of each: they
+# hardly do anything but wait.
 run_tests() {
-    local dir=$1 threads=$2 test name failed=0 others=()
-    shift 2
+    local dir=$1 threads=$2 beside=$3 test name failed=0 others=()
+    shift 3
     built_by test --no-run "$@" >"$scratch/tests" || return
     while IFS= read -r test; do
         name=${test##*/}
@@ -101,7 +101,7 @@ step_shell() {
         xargs -0 shellcheck -x .ci/run
 }
 step_programs() { "$tree/install.sh" --destdir "$scratch/built"; }
-step_unit() { beside='' run_tests "$tree" 2 --package keepalived-redis; }
+step_unit() { run_tests "$tree" 2 '' --package keepalived-redis; }
 # From a copy: they run install.sh as nobody too, who may not enter where $tree is.
 step_install() {
     mkdir "$scratch/tree" || return
@@ -112,7 +112,7 @@ step_systemd() { "$tree/tests/systemd.sh" --bin-dir "$programs"; }
 step_lab() {
     export LAB_BIN_DIR=$programs TMPDIR=$scratch/hosts
     # More than most machines have processors: hosts mostly wait.
-    beside='sentinel sentinel_itself' run_tests "$tree/tests/lab" 3 --release --package lab
+    run_tests "$tree/tests/lab" 3 'sentinel sentinel_itself' --release --package lab
 }
 
 install_packages keepalived:keepalived redis-server:redis-server redis-cli:redis-tools redis-sentinel:redis-sentinel \
