@@ -257,6 +257,7 @@ fn serve_instead(scene: &Scene, local: &Observation, master: &Node, waited: Dura
         }
         Ok(_) => Step::Wait(format!("{address}, which Sentinel names, is a replica")),
         Err(Failure::Denied(denial)) => Step::Wait(format!("{address} is alive, but it says {denial}")),
+        Err(failure @ Failure::Tls(_)) => Step::Wait(format!("{address} is alive, but {failure}")),
         // Nobody listens there: no proof is needed from anybody else.
         Err(failure @ Failure::Refused) => Step::Promote(address, failure.to_string()),
         Err(failure) if waited < SECOND_LOOK => Step::Wait(format!("{address}: {failure}; looking again")),

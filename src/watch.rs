@@ -49,7 +49,7 @@ struct Watch {
     journal: Journal,
     server: Option<Server>,
     connected: Stopwatch,
-    /// The last answer was about the password.
+    /// The last answer was about the password, or about TLS.
     denied: bool,
     /// Sentinel mode: what the sentinels say.
     subscription: Option<Subscription>,
@@ -260,7 +260,7 @@ impl Watch {
         if found.is_alive() || found == Liveness::Loading {
             self.server = Some(server);
         }
-        self.denied = matches!(&found, Liveness::AliveWithError(denial) if denial.is_about_auth());
+        self.denied = !found.alarm().is_empty();
         if self.denied {
             // Once mended the next connection knows.
             self.server = None;
@@ -316,10 +316,7 @@ impl Watch {
         said: &mut String,
     ) {
         let endpoint = self.survey.local_endpoint();
-        let alarm = match found {
-            Liveness::AliveWithError(denial) if denial.is_about_auth() => "ALARM: username or password is wrong for ",
-            _ => "",
-        };
+        let alarm = found.alarm();
         let verdict = match (found.is_alive(), well) {
             (true, true) => "ok",
             (true, false) => "not yet ok",

@@ -91,7 +91,7 @@ fn nodes_and_vip_are_enough_and_the_rest_has_defaults() {
     assert_eq!(config.nodes[0].to_string(), "192.168.158.11:6379");
     assert_eq!(config.vip.to_string(), "192.168.158.13");
     assert_eq!(config.local, None);
-    assert_eq!(config.auth, Auth { username: None, password: None });
+    assert_eq!(config.auth, Auth::default());
     assert_eq!(config.timing, Timing::default());
     assert_eq!(config.policy, Policy { max_lag: 1024 * 1024, term_key: None });
     assert_eq!(config.flap, Flap::default());
