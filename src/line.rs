@@ -199,12 +199,14 @@ impl Line {
 
     /// Waits for something to read, the end of the connection included; false at `deadline`.
     pub(crate) fn has_news(&mut self, deadline: Deadline) -> bool {
-        self.stream.has_news(deadline)
+        self.has_news_or(None, deadline).0
     }
 
     /// As [`Line::has_news`], or until there is something to read from `other`, which the second value says.
     pub(crate) fn has_news_or(&mut self, other: Option<BorrowedFd<'_>>, deadline: Deadline) -> (bool, bool) {
-        self.stream.has_news_or(other, deadline)
+        // Two that came at once.
+        let at_hand = !self.received.is_empty() && !matches!(reply::read(&self.received), Ok(None));
+        if at_hand { (true, false) } else { self.stream.has_news_or(other, deadline) }
     }
 
     /// What comes unasked, to a subscriber.

@@ -122,12 +122,8 @@ impl Stream {
         self.deadline
     }
 
-    /// Waits until there is something to read, the end of the connection included, or `deadline` is over: false then.
-    pub fn has_news(&mut self, deadline: Deadline) -> bool {
-        self.has_news_or(None, deadline).0
-    }
-
-    /// As [`Stream::has_news`], or until there is something to read from `other`, which the second value says.
+    /// Waits until there is something to read, the end of the connection included, or something to read from `other`, which
+    /// the second value says, or `deadline` is over: false then.
     pub fn has_news_or(&mut self, other: Option<BorrowedFd<'_>>, deadline: Deadline) -> (bool, bool) {
         let Some(secured) = &mut self.secured else { return wait([Some(self.socket.as_fd()), other], deadline).into() };
         loop {

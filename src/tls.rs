@@ -273,6 +273,7 @@ fn refusal(error: &rustls::Error, name: &str) -> io::Error {
         }
         rustls::Error::AlertReceived(
             alert @ (AlertDescription::UnknownCA
+            | AlertDescription::DecryptError
             | AlertDescription::BadCertificate
             | AlertDescription::UnsupportedCertificate
             | AlertDescription::CertificateExpired
@@ -303,7 +304,10 @@ fn certificate(error: &CertificateError, name: &str) -> String {
         CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
             "the certificate is not valid yet; or this machine's clock is wrong".to_owned()
         }
-        CertificateError::UnknownIssuer => "the certificate is signed by nobody in ca".to_owned(),
+        // The second where somebody in it has the issuer's name, but another key.
+        CertificateError::UnknownIssuer | CertificateError::BadSignature => {
+            "the certificate is signed by nobody in ca".to_owned()
+        }
         CertificateError::Revoked => "the certificate is revoked".to_owned(),
         error => format!("the certificate is not accepted: {error}"),
     }

@@ -30,8 +30,12 @@ struct Authority(CertifiedIssuer<'static, KeyPair>);
 
 impl Authority {
     fn new() -> Authority {
+        Authority::named("the authority")
+    }
+
+    fn named(name: &str) -> Authority {
         let mut params = CertificateParams::new(Vec::new()).expect("parameters");
-        params.distinguished_name.push(DnType::CommonName, "the authority");
+        params.distinguished_name.push(DnType::CommonName, name);
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let key = KeyPair::generate().expect("a key");
         Authority(CertifiedIssuer::self_signed(params, key).expect("a certificate"))
@@ -180,9 +184,10 @@ fn what_is_wrong_with_a_certificate_is_one_sentence() {
     assert_eq!(expired.observed(&auth), tls("the certificate has expired"));
     let early = Redis::with(&authority, authority.signs("127.0.0.1", year(3000, 3001)), &[]);
     assert_eq!(early.observed(&auth), tls("the certificate is not valid yet; or this machine's clock is wrong"));
-    let stranger = Authority::new();
-    let redis = Redis::with(&authority, stranger.signs("127.0.0.1", |_| {}), &[]);
-    assert_eq!(redis.observed(&auth), tls("the certificate is signed by nobody in ca"));
+    for stranger in [Authority::named("a stranger"), Authority::new()] {
+        let redis = Redis::with(&authority, stranger.signs("127.0.0.1", |_| {}), &[]);
+        assert_eq!(redis.observed(&auth), tls("the certificate is signed by nobody in ca"));
+    }
 }
 
 #[test]
@@ -194,12 +199,11 @@ fn a_server_that_does_not_take_our_certificate_says_so() {
         let asked = tls("it asks for a client certificate: set cert and key");
         // TLS 1.2 has no word of its own for it.
         assert!(none == asked || none == tls("it breaks off with the alert HandshakeFailure"), "{version}: {none:?}");
-        let stranger = Authority::new().client();
-        assert_eq!(
-            redis.observed(&authority.auth(stranger, None)),
-            tls("it does not accept our certificate: UnknownCA"),
-            "{version}"
-        );
+        for (stranger, why) in [("a stranger", "UnknownCA"), ("the authority", "DecryptError")] {
+            let auth = authority.auth(Authority::named(stranger).client(), None);
+            let sentence = format!("it does not accept our certificate: {why}");
+            assert_eq!(redis.observed(&auth), tls(&sentence), "{version}");
+        }
     }
 }
 
