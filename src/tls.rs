@@ -3,7 +3,7 @@
 use std::fmt;
 use std::io::{self, Read, Write};
 use std::net::IpAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rustls::client::Resumption;
@@ -39,6 +39,14 @@ pub struct Files {
     pub client: Option<(PathBuf, PathBuf)>,
     /// What every server's certificate must be valid for; `None`: its own address.
     pub server_name: Option<String>,
+}
+
+impl Files {
+    /// Each of them.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Path> {
+        let client = self.client.iter().flat_map(|(cert, key)| [cert, key]);
+        std::iter::once(&self.ca).chain(client).map(PathBuf::as_path)
+    }
 }
 
 /// The certificates themselves, as text.

@@ -44,7 +44,7 @@ pub fn install_with(lab: &Lab, more: &str) -> Result<()> {
         ))?;
         let said = String::from_utf8_lossy(&out.stdout);
         ensure!(out.status.success(), "install.sh on {}: {}\n{said}", host.name, out.status);
-        let sentinel = more.contains("--sentinel-master").then(|| tls::section("sentinel.tls")).unwrap_or_default();
+        let sentinel = if more.contains("--sentinel-master") { tls::section("sentinel.tls") } else { String::new() };
         let file = host.file(CONFIG);
         let text = std::fs::read_to_string(&file).with_context(|| format!("reading {CONFIG}"))?;
         std::fs::write(&file, format!("{text}{}{sentinel}", tls::section("tls")))?;
