@@ -82,10 +82,7 @@ pub fn health(config: &Config, local: SocketAddr, addresses: &[IpAddr], deadline
         return Verdict { dead: found.liveness != Liveness::Loading, ..Verdict::no(sentence) };
     }
     let role = found.seen.as_ref().map_or("role unknown", |seen| if seen.is_master() { "master" } else { "replica" });
-    let alarm = match &found.liveness {
-        Liveness::AliveWithError(denial) if denial.is_about_auth() => "ALARM: username or password is wrong for ",
-        _ => "",
-    };
+    let alarm = found.liveness.alarm();
     let healthy = Verdict::yes(format!("{alarm}{endpoint}: {}, {role} (took {took} ms)", found.liveness));
     if let Some(sentinel) = &config.sentinel {
         let Some(seen) = found.seen else { return healthy };

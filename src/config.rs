@@ -10,15 +10,18 @@ mod file;
 mod last_good;
 mod schema;
 mod secret;
+mod tls;
 
 use std::ffi::OsString;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 pub use self::error::ConfigError;
 pub use self::secret::Secret;
 use crate::endpoint::Endpoint;
+use crate::tls::Tls;
 
 /// Where the file stands unless a flag or the environment names another.
 pub const DEFAULT_PATH: &str = "/etc/keepalived/redis-ha.toml";
@@ -41,7 +44,7 @@ pub struct Config {
     /// How to reach the local Redis, or which of `nodes` it is, where that can't be told from
     /// this machine's addresses.
     pub local: Option<Endpoint>,
-    /// How to log in to every node.
+    /// How to reach every node, and to log in to it.
     pub auth: Auth,
     /// Time budgets.
     pub timing: Timing,
@@ -70,7 +73,7 @@ pub struct Sentinel {
     pub quorum: usize,
     /// What holds while fewer than that answer.
     pub when_silent: SilentSentinels,
-    /// How to log in to a sentinel; nothing to do with the password of Redis.
+    /// How to reach a sentinel, and to log in to it; nothing to do with the password and the TLS of Redis.
     pub auth: Auth,
 }
 
@@ -83,13 +86,15 @@ pub enum SilentSentinels {
     Release,
 }
 
-/// How to log in to Redis; the same on every node.
+/// How to reach a Redis, and to log in to it; the same on every node.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Auth {
     /// ACL user; `None` is Redis's `default` user.
     pub username: Option<String>,
     /// From `REDISCLI_AUTH`, else from the password file; `None` sends no AUTH.
     pub password: Option<Secret>,
+    /// What is spoken to it, except through a Unix socket; `None` is plain text.
+    pub tls: Option<Arc<Tls>>,
 }
 
 /// Time budgets.
@@ -235,7 +240,8 @@ impl Config {
     ///
     /// A good file refreshes the copy. With the copy, a password file that has become readable by
     /// others is used all the same, and one that can't be read at all leaves the password out
-    /// (Redis then answers NOAUTH: alive, and an alarm of its own).
+    /// (Redis then answers NOAUTH: alive, and an alarm of its own). It is the same with the files of TLS: without a
+    /// `ca` no certificate is accepted, which is alive, and an alarm.
     ///
     /// # Errors
     /// The file is wrong and there is no good copy either; the error is that of the file.
@@ -305,8 +311,10 @@ impl Config {
             (None, Some(file)) => Some(secret::read(&file)?),
             (None, None) => None,
         };
-        if let (Some(sentinel), Some(file)) = (&mut config.sentinel, files.sentinel) {
-            sentinel.auth.password = Some(secret::read(&file)?);
+        config.auth.tls = files.redis_tls.map(|files| tls::read("tls", files)).transpose()?;
+        if let Some(sentinel) = &mut config.sentinel {
+            sentinel.auth.password = files.sentinel.map(|file| secret::read(&file)).transpose()?;
+            sentinel.auth.tls = files.sentinel_tls.map(|files| tls::read("sentinel.tls", files)).transpose()?;
         }
         schema::check_login(&config)?;
         Ok((config, text))
@@ -321,8 +329,10 @@ impl Config {
             Some(password) => Some(password.clone()),
             None => lenient(files.redis),
         };
+        config.auth.tls = files.redis_tls.and_then(tls::read_leniently);
         if let Some(sentinel) = &mut config.sentinel {
             sentinel.auth.password = lenient(files.sentinel);
+            sentinel.auth.tls = files.sentinel_tls.and_then(tls::read_leniently);
         }
         Ok(config)
     }

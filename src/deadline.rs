@@ -28,6 +28,11 @@ impl Deadline {
         self.min(Deadline::after(budget))
     }
 
+    /// Half of what is left.
+    pub fn half(self) -> Self {
+        self.at_most(self.left() / 2)
+    }
+
     /// Sleeps for `tick`, or for what is left if that is less; false once the deadline is over.
     pub fn pause(self, tick: Duration) -> bool {
         let left = self.left();

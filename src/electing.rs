@@ -82,7 +82,8 @@ fn work(program: &mut Program, turn: &Turn, again: bool, held: &mut bool) -> Res
                 program.journal.line(&format!("nothing done: {why}"), &[]);
                 return Ok(Outcome::No);
             }
-            Step::Wait(_) if promoted => {
+            // A restarted master may be named for another second; Sentinel has decided.
+            Step::Wait(_) | Step::Hold(_) if promoted => {
                 program.say_waiting(&format!("promoted, until enough sentinels name it: {}", scene.poll));
                 Ok(None)
             }

@@ -283,6 +283,7 @@ fn serve_instead(scene: &Scene, local: &Observation, master: &Node, waited: Dura
         }
         Ok(_) => Step::Wait(format!("{address}, which Sentinel names, is a replica")),
         Err(Failure::Denied(denial)) => Step::Wait(format!("{address} is alive, but it says {denial}")),
+        Err(failure @ Failure::Tls(_)) => Step::Wait(format!("{address} is alive, but {failure}")),
         Err(failure) if waited < RIVAL.saturating_mul(u32::try_from(rivals(scene, address)).unwrap_or(u32::MAX)) => {
             Step::Wait(format!("{address}: {failure}; a node before this one does not answer, and may be taking over"))
         }

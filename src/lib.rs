@@ -1,6 +1,6 @@
 //! What the programs that keepalived runs for a pair of Redis servers share.
 //!
-//! Modules lean only on those named before them: [`endpoint`], [`deadline`], [`addresses`] (ground); [`config`],
+//! Modules lean only on those named before them: [`endpoint`], [`deadline`], [`addresses`], [`tls`] (ground); [`config`],
 //! [`journal`], [`memory`], [`failures`], [`ticket`], [`turn`], [`track_file`]; [`term`], [`info`], [`stream`], `reply`, `line`, [`server`] (one Redis); [`lineage`], [`plan`], [`election`], [`pulse`] (pure
 //! decisions); [`survey`], [`sentinel`], [`elected`], [`probe`], [`fence`], [`handover`], [`rollback`] (one step each); [`program`], [`following`],
 //! [`serve`], [`yielding`], [`electing`], [`deposed`], [`stop`], [`check`] (what a program does); [`notification`], [`report`], [`subscription`], [`watch`]
@@ -42,6 +42,7 @@ pub mod subscription;
 pub mod survey;
 pub mod term;
 pub mod ticket;
+pub mod tls;
 pub mod track_file;
 pub mod turn;
 pub mod watch;

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io::{self, Read, Write};
+use std::net::SocketAddr;
 use std::os::fd::BorrowedFd;
 
 use redis::{Cmd, Value, cmd};
@@ -11,7 +12,8 @@ use crate::deadline::Deadline;
 use crate::endpoint::Endpoint;
 use crate::info::short;
 use crate::reply::{self, Reply, Rubbish};
-use crate::stream::Stream;
+use crate::stream::{Stream, wants_tls};
+use crate::tls::Trouble;
 
 /// An error reply: the server is alive and says no. Only the first word is for code, texts differ between versions
 /// and between Redis and Valkey (R17).
@@ -52,6 +54,8 @@ pub enum Failure {
     Network(String),
     /// What came is not an answer that a Redis gives.
     Rubbish(String),
+    /// It is there, but the two sides do not come together over TLS.
+    Tls(String),
     /// An error reply.
     Denied(Denial),
 }
@@ -65,6 +69,7 @@ impl fmt::Display for Failure {
             Failure::Reset => f.write_str("connection closed before the answer"),
             Failure::Network(text) => f.write_str(text),
             Failure::Rubbish(text) => write!(f, "not the answer of a Redis: {text}"),
+            Failure::Tls(text) => write!(f, "TLS: {text}"),
             Failure::Denied(denial) => write!(f, "it says {denial}"),
         }
     }
@@ -74,6 +79,9 @@ impl std::error::Error for Failure {}
 
 impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Self {
+        if let Some(Trouble(text)) = error.get_ref().and_then(|inner| inner.downcast_ref()) {
+            return Failure::Tls(text.clone());
+        }
         match error.kind() {
             io::ErrorKind::ConnectionRefused => Failure::Refused,
             io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => Failure::TimedOut,
@@ -98,6 +106,8 @@ pub(crate) struct Line {
     stream: Stream,
     /// What has come and was not yet read as an answer.
     received: Vec<u8>,
+    /// Of a connection without TLS on which nothing has come yet.
+    unheard: Option<SocketAddr>,
     greeting: Option<Cmd>,
     auth_denied: Option<Denial>,
 }
@@ -108,10 +118,11 @@ impl Line {
     /// # Errors
     /// [`Failure::Refused`], [`Failure::NoConnection`] or [`Failure::Network`].
     pub(crate) fn open(endpoint: &Endpoint, auth: &Auth, deadline: Deadline) -> Result<Line, Failure> {
-        let stream = Stream::connect(endpoint, deadline).map_err(|error| match Failure::from(error) {
-            Failure::TimedOut => Failure::NoConnection,
-            failure => failure,
-        })?;
+        let stream =
+            Stream::connect(endpoint, auth.tls.as_deref(), deadline).map_err(|error| match Failure::from(error) {
+                Failure::TimedOut => Failure::NoConnection,
+                failure => failure,
+            })?;
         let greeting = auth.password.as_ref().map(|password| {
             let mut command = cmd("AUTH");
             if let Some(user) = &auth.username {
@@ -119,7 +130,11 @@ impl Line {
             }
             command.arg(password.expose()).clone()
         });
-        Ok(Line { stream, received: Vec::new(), greeting, auth_denied: None })
+        let unheard = match endpoint {
+            Endpoint::Tcp(address) if auth.tls.is_none() => Some(*address),
+            _ => None,
+        };
+        Ok(Line { stream, received: Vec::new(), unheard, greeting, auth_denied: None })
     }
 
     /// All `commands` in one write, and their answers.
@@ -151,6 +166,17 @@ impl Line {
     /// # Errors
     /// Every [`Failure`]; `Denied` only where the server refuses the connection itself.
     pub(crate) fn receive(&mut self, sent: Sent, count: usize) -> Result<Vec<Result<Value, Denial>>, Failure> {
+        let answers = self.answers(sent, count);
+        match (&answers, self.unheard) {
+            // A port for TLS closes what is not, without a word.
+            (Err(Failure::Reset), Some(address)) if wants_tls(address, self.stream.deadline().half()) => {
+                Err(Failure::Tls("it speaks TLS, and the configuration does not say so".to_owned()))
+            }
+            _ => answers,
+        }
+    }
+
+    fn answers(&mut self, sent: Sent, count: usize) -> Result<Vec<Result<Value, Denial>>, Failure> {
         if sent.greeted {
             self.auth_denied = self.answer().map_err(|failure| first_cause(failure, &sent.written))?.err();
         }
@@ -172,13 +198,15 @@ impl Line {
     }
 
     /// Waits for something to read, the end of the connection included; false at `deadline`.
-    pub(crate) fn has_news(&self, deadline: Deadline) -> bool {
-        self.stream.has_news(deadline)
+    pub(crate) fn has_news(&mut self, deadline: Deadline) -> bool {
+        self.has_news_or(None, deadline).0
     }
 
     /// As [`Line::has_news`], or until there is something to read from `other`, which the second value says.
-    pub(crate) fn has_news_or(&self, other: Option<BorrowedFd<'_>>, deadline: Deadline) -> (bool, bool) {
-        self.stream.has_news_or(other, deadline)
+    pub(crate) fn has_news_or(&mut self, other: Option<BorrowedFd<'_>>, deadline: Deadline) -> (bool, bool) {
+        // Two that came at once.
+        let at_hand = !self.received.is_empty() && !matches!(reply::read(&self.received), Ok(None));
+        if at_hand { (true, false) } else { self.stream.has_news_or(other, deadline) }
     }
 
     /// What comes unasked, to a subscriber.
@@ -201,7 +229,9 @@ impl Line {
                 self.received.resize(old + AT_ONCE, 0);
                 let read = self.stream.read(self.received.get_mut(old..).unwrap_or_default());
                 self.received.truncate(old + read.as_ref().unwrap_or(&0));
-                read?;
+                if read? > 0 {
+                    self.unheard = None;
+                }
                 continue;
             };
             self.received.drain(..length);

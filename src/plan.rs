@@ -181,6 +181,7 @@ impl View {
             Err(Failure::Denied(denial)) if waited < DENIED => {
                 Some(format!("{address} is alive, but it says {denial}"))
             }
+            Err(failure @ Failure::Tls(_)) if waited < DENIED => Some(format!("{address} is alive, but {failure}")),
             // A fork or a slow command; the link says that its host lives.
             Err(Failure::TimedOut)
                 if waited < SECOND_LOOK && local.follows(*address) && local.following().is_some_and(|f| f.link_up) =>

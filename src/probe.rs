@@ -18,6 +18,9 @@ pub enum Liveness {
     Alive,
     /// An error that only a living server gives (R17). Where it is about the password, somebody has to be told.
     AliveWithError(Denial),
+    /// Something is there, but TLS does not come about. A certificate that expires does so on all nodes at once: that
+    /// must not take the VIP from all of them, but somebody has to be told.
+    AliveWithoutTls(String),
     /// Alive, but not yet able to serve.
     Loading,
     /// Nobody listens.
@@ -37,7 +40,16 @@ pub enum Liveness {
 impl Liveness {
     /// Alive enough to serve.
     pub fn is_alive(&self) -> bool {
-        matches!(self, Liveness::Alive | Liveness::AliveWithError(_))
+        matches!(self, Liveness::Alive | Liveness::AliveWithError(_) | Liveness::AliveWithoutTls(_))
+    }
+
+    /// What somebody has to be told at once, as the beginning of a sentence that goes on with the address.
+    pub(crate) fn alarm(&self) -> &'static str {
+        match self {
+            Liveness::AliveWithError(denial) if denial.is_about_auth() => "ALARM: username or password is wrong for ",
+            Liveness::AliveWithoutTls(_) => "ALARM: no TLS with ",
+            _ => "",
+        }
     }
 }
 
@@ -46,6 +58,7 @@ impl fmt::Display for Liveness {
         match self {
             Liveness::Alive => f.write_str("alive"),
             Liveness::AliveWithError(denial) => write!(f, "alive, but it says {denial}"),
+            Liveness::AliveWithoutTls(text) => write!(f, "alive, but TLS: {text}"),
             Liveness::Loading => f.write_str("loading its data"),
             Liveness::Refused => f.write_str("connection refused"),
             Liveness::NoConnection => f.write_str("no connection in time"),
@@ -112,6 +125,7 @@ pub(crate) fn liveness_of(failure: Failure) -> Liveness {
         Failure::Reset => Liveness::Reset,
         Failure::Network(text) => Liveness::Unreachable(text),
         Failure::Rubbish(text) => Liveness::Rubbish(text),
+        Failure::Tls(text) => Liveness::AliveWithoutTls(text),
         Failure::Denied(denial) if denial.code == "LOADING" => Liveness::Loading,
         Failure::Denied(denial) => Liveness::AliveWithError(denial),
     }

@@ -98,7 +98,7 @@ impl Server {
     /// Waits until `deadline`, or until there is something to read from `other`; true where the connection ends before.
     /// Nothing is asked, so that nothing else may come.
     pub fn ends_before(&mut self, other: Option<BorrowedFd<'_>>, deadline: Deadline) -> bool {
-        let Some(line) = &self.line else {
+        let Some(line) = &mut self.line else {
             deadline.pause(deadline.left());
             return false;
         };

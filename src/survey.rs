@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::addresses;
@@ -95,10 +96,11 @@ impl Survey {
         let ports: BTreeSet<u16> = self.peers.iter().map(|line| line.address.port()).collect();
         let ports = ports.into_iter().filter(|_| ask_vip && !holds_vip);
         let asked: Vec<SocketAddr> = ports.map(|port| SocketAddr::new(self.vip, port)).collect();
+        let nodes: Vec<SocketAddr> = self.peers.iter().map(|line| line.address).collect();
         let (local, peers, on_vip) = std::thread::scope(|scope| {
             let peers: Vec<_> = self.peers.iter_mut().map(|line| scope.spawn(|| look(line))).collect();
             let on_vip: Vec<_> =
-                asked.iter().map(|vip| scope.spawn(|| run_on(*vip, auth, budgets.connect, deadline))).collect();
+                asked.iter().map(|vip| scope.spawn(|| run_on(*vip, auth, &nodes, budgets.connect, deadline))).collect();
             let local = look(&mut self.local);
             let peers: Vec<Node> = peers.into_iter().filter_map(|thread| thread.join().ok()).collect();
             let on_vip: Vec<String> = on_vip.into_iter().filter_map(|thread| thread.join().ok().flatten()).collect();
@@ -168,7 +170,7 @@ impl Survey {
 
 impl Node {
     fn is_alive(&self) -> bool {
-        matches!(self.seen, Ok(_) | Err(Failure::Denied(_)))
+        matches!(self.seen, Ok(_) | Err(Failure::Denied(_) | Failure::Tls(_)))
     }
 }
 
@@ -194,8 +196,19 @@ impl Line {
     }
 }
 
-fn run_on(vip: SocketAddr, auth: &Auth, connect: Duration, deadline: Deadline) -> Option<String> {
+/// The run of the Redis that answers on the VIP, one of `nodes`.
+fn run_on(vip: SocketAddr, auth: &Auth, nodes: &[SocketAddr], connect: Duration, deadline: Deadline) -> Option<String> {
     let deadline = deadline.at_most(connect);
-    let mut server = Server::connect(&Endpoint::Tcp(vip), auth, deadline).ok()?;
-    server.observe(deadline).ok().map(|seen| seen.run_id)
+    let ask = |auth: &Auth| {
+        let mut server = Server::connect(&Endpoint::Tcp(vip), auth, deadline)?;
+        server.observe(deadline).map(|seen| seen.run_id)
+    };
+    match (ask(auth), &auth.tls) {
+        // Its certificate may name its own address alone.
+        (Err(Failure::Tls(_)), Some(tls)) => {
+            let of = |node: &SocketAddr| Auth { tls: Some(Arc::new(tls.as_of(node.ip()))), ..auth.clone() };
+            nodes.iter().find_map(|node| ask(&of(node)).ok())
+        }
+        (run, _) => run.ok(),
+    }
 }

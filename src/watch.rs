@@ -50,19 +50,22 @@ struct Watch {
     journal: Journal,
     server: Option<Server>,
     connected: Stopwatch,
-    /// The last answer was about the password.
+    /// The last answer was about the password, or about TLS.
     denied: bool,
     /// Sentinel mode: what the sentinels say.
     subscription: Option<Subscription>,
     /// Sentinel mode: what the local Redis said last of itself.
     seen: Option<Observation>,
-    /// Of the configuration, when it was read.
-    modified: Option<SystemTime>,
+    /// Of the configuration and the files of TLS, when they were read.
+    modified: Vec<Option<SystemTime>>,
     looked: Stopwatch,
 }
 
-fn modified(path: &Path) -> Option<SystemTime> {
-    std::fs::metadata(path).and_then(|found| found.modified()).ok()
+fn modified(path: &Path, config: &Config) -> Vec<Option<SystemTime>> {
+    let auths = std::iter::once(&config.auth).chain(config.sentinel.as_ref().map(|sentinel| &sentinel.auth));
+    let files = auths.filter_map(|auth| auth.tls.as_ref()).flat_map(|tls| tls.files.all());
+    let modified = |file: &Path| std::fs::metadata(file).and_then(|found| found.modified()).ok();
+    std::iter::once(path).chain(files).map(modified).collect()
 }
 
 /// Watches until SIGTERM, with the configuration at `path`, and writes the verdict into `file`. With `verbose` what is
@@ -166,7 +169,7 @@ impl Watch {
         }
         let survey = Survey::new(&config, local);
         let now = Stopwatch::start();
-        let modified = modified(path);
+        let modified = modified(path, &config);
         let subscription = match &config.sentinel {
             Some(sentinel) => match Subscription::start(sentinel, &config.timing) {
                 Ok(subscription) => Some(subscription),
@@ -215,12 +218,12 @@ impl Watch {
             return false;
         }
         self.looked = Stopwatch::start();
-        modified(path) != self.modified
+        modified(path, &self.config) != self.modified
     }
 
     /// What is wrong with the file by now is the check's to say, once a second; here the last one stands.
     fn read_again(&mut self, path: &Path, verbose: bool) {
-        self.modified = modified(path);
+        self.modified = modified(path, &self.config);
         let changed = Config::load(path).is_ok_and(|config| config != self.config);
         if changed && let Ok(watch) = Watch::new(path, verbose) {
             *self = watch;
@@ -267,7 +270,7 @@ impl Watch {
         if found.is_alive() || found == Liveness::Loading {
             self.server = Some(server);
         }
-        self.denied = matches!(&found, Liveness::AliveWithError(denial) if denial.is_about_auth());
+        self.denied = !found.alarm().is_empty();
         if self.denied {
             // Once mended the next connection knows.
             self.server = None;
@@ -323,10 +326,7 @@ impl Watch {
         said: &mut String,
     ) {
         let endpoint = self.survey.local_endpoint();
-        let alarm = match found {
-            Liveness::AliveWithError(denial) if denial.is_about_auth() => "ALARM: username or password is wrong for ",
-            _ => "",
-        };
+        let alarm = found.alarm();
         let verdict = match (found.is_alive(), well) {
             (true, true) => "ok",
             (true, false) => "not yet ok",

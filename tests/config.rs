@@ -70,6 +70,17 @@ impl Place {
     }
 }
 
+/// Writes a certificate that signs itself as `ca.crt` and `client.crt`, and its key, closed to others, as `client.key`.
+fn certificates(place: &Place) {
+    let made = rcgen::generate_simple_self_signed(["redis-a".to_owned()]).expect("a certificate");
+    let key = made.signing_key.serialize_pem();
+    for (name, text) in [("ca.crt", made.cert.pem()), ("client.crt", made.cert.pem()), ("client.key", key)] {
+        let path = place.dir.path().join(name);
+        fs::write(&path, text).expect("written");
+        fs::set_permissions(path, Permissions::from_mode(0o600)).expect("closed");
+    }
+}
+
 fn loaded(text: &str) -> Config {
     Place::new(text).load().expect("a right file is taken")
 }
@@ -91,7 +102,7 @@ fn nodes_and_vip_are_enough_and_the_rest_has_defaults() {
     assert_eq!(config.nodes[0].to_string(), "192.168.158.11:6379");
     assert_eq!(config.vip.to_string(), "192.168.158.13");
     assert_eq!(config.local, None);
-    assert_eq!(config.auth, Auth { username: None, password: None });
+    assert_eq!(config.auth, Auth::default());
     assert_eq!(config.timing, Timing::default());
     assert_eq!(config.policy, Policy { max_lag: 1024 * 1024, term_key: None });
     assert_eq!(config.flap, Flap::default());
@@ -121,7 +132,9 @@ fn the_example_shows_every_key_and_its_default() {
     let place = Place::new("");
     place.password("sesame\n", 0o600);
     let uncommented = uncommented();
-    for section in ["", "auth", "timing", "policy", "flap", "rollback", "log", "memory", "sentinel"] {
+    for section in
+        ["", "auth", "tls", "timing", "policy", "flap", "rollback", "log", "memory", "sentinel", "sentinel.tls"]
+    {
         let start = uncommented.find(&format!("[{section}]\n")).unwrap_or(0);
         let below = &uncommented[start + 1..];
         let below = &below[..below.find("\n[").unwrap_or(below.len())];
@@ -136,13 +149,18 @@ fn the_example_shows_every_key_and_its_default() {
         assert!(uncommented.contains(file));
     }
     let uncommented = uncommented.replace("/etc/keepalived/sentinel.pass", &password_file);
-    place.write(uncommented.replace("/etc/keepalived/redis.pass", &password_file));
+    certificates(&place);
+    let dir = format!("{}/", place.dir.path().display());
+    place.write(uncommented.replace("/etc/keepalived/", &dir));
 
     let config = place.load().expect("the example without its comment signs");
     let plain = loaded(EXAMPLE);
     assert_eq!(config.local, Some(Endpoint::Tcp(config.nodes[0])));
     assert_eq!(config.auth.username.as_deref(), Some("ha"));
     assert_eq!(config.auth.password, Some(Secret::new("sesame".to_owned())));
+    let names = [&config.auth, &config.sentinel.as_ref().expect("Sentinel mode").auth]
+        .map(|auth| auth.tls.as_ref().and_then(|tls| tls.files.server_name.clone()));
+    assert_eq!(names, [Some("redis.example.org".to_owned()), Some("sentinel.example.org".to_owned())]);
     assert_eq!(config.timing, plain.timing);
     assert_eq!(config.policy, Policy { term_key: Some("keepalived-redis:term".into()), ..plain.policy });
     assert_eq!(config.flap, plain.flap);
@@ -387,23 +405,35 @@ fn an_unknown_key_is_an_error_with_its_line_and_what_is_allowed() {
         ),
         (
             "[timings]\ncheck = \"1s\"",
-            "redis-ha.toml:3: timings: unknown key; did you mean [timing]? allowed here: nodes, vip, local, [auth], [timing], [policy], [flap], [rollback], [log], [memory], [sentinel]",
+            "redis-ha.toml:3: timings: unknown key; did you mean [timing]? allowed here: nodes, vip, local, [auth], [tls], [timing], [policy], [flap], [rollback], [log], [memory], [sentinel]",
         ),
         (
             "vips = 1",
-            "redis-ha.toml:3: vips: unknown key; did you mean vip? allowed here: nodes, vip, local, [auth], [timing], [policy], [flap], [rollback], [log], [memory], [sentinel]",
+            "redis-ha.toml:3: vips: unknown key; did you mean vip? allowed here: nodes, vip, local, [auth], [tls], [timing], [policy], [flap], [rollback], [log], [memory], [sentinel]",
         ),
         (
             "max_lag = 1",
-            "redis-ha.toml:3: max_lag: unknown key; max_lag belongs into [policy]; allowed here: nodes, vip, local, [auth], [timing], [policy], [flap], [rollback], [log], [memory], [sentinel]",
+            "redis-ha.toml:3: max_lag: unknown key; max_lag belongs into [policy]; allowed here: nodes, vip, local, [auth], [tls], [timing], [policy], [flap], [rollback], [log], [memory], [sentinel]",
         ),
         (
             "[log]\nlocal = 1",
             "redis-ha.toml:4: log.local: unknown key; local stands at the top, before any [section]; allowed here: dir",
         ),
         (
-            "[tls]\nca = 1",
-            "redis-ha.toml:3: tls: unknown key; allowed here: nodes, vip, local, [auth], [timing], [policy], [flap], [rollback], [log], [memory], [sentinel]",
+            "[tls]\ncacert = \"/a\"",
+            "redis-ha.toml:4: tls.cacert: unknown key; did you mean cert? allowed here: ca, cert, key, server_name",
+        ),
+        (
+            "[sentinel]\n[sentinel.tls]\nkeys = 1",
+            "redis-ha.toml:5: sentinel.tls.keys: unknown key; did you mean key? allowed here: ca, cert, key, server_name",
+        ),
+        (
+            "[sentinel]\ntsl = 1",
+            "redis-ha.toml:4: sentinel.tsl: unknown key; allowed here: master_name, nodes, quorum, when_sentinels_silent, username, password_file, [sentinel.tls]",
+        ),
+        (
+            "[sentinel.tls.more]",
+            "redis-ha.toml:3: sentinel.tls.more: unknown key; allowed here: ca, cert, key, server_name",
         ),
         (
             "[auth]\npassword = \"sesame\"",
@@ -411,15 +441,15 @@ fn an_unknown_key_is_an_error_with_its_line_and_what_is_allowed() {
         ),
         (
             "dir = 1",
-            "redis-ha.toml:3: dir: unknown key; allowed here: nodes, vip, local, [auth], [timing], [policy], [flap], [rollback], [log], [memory], [sentinel]",
+            "redis-ha.toml:3: dir: unknown key; allowed here: nodes, vip, local, [auth], [tls], [timing], [policy], [flap], [rollback], [log], [memory], [sentinel]",
         ),
         (
             "zz = 1\naa = 1",
-            "redis-ha.toml:3: zz: unknown key; allowed here: nodes, vip, local, [auth], [timing], [policy], [flap], [rollback], [log], [memory], [sentinel]",
+            "redis-ha.toml:3: zz: unknown key; allowed here: nodes, vip, local, [auth], [tls], [timing], [policy], [flap], [rollback], [log], [memory], [sentinel]",
         ),
         (
             "\"a\\nb\" = 1",
-            "redis-ha.toml:3: a\\nb: unknown key; allowed here: nodes, vip, local, [auth], [timing], [policy], [flap], [rollback], [log], [memory], [sentinel]",
+            "redis-ha.toml:3: a\\nb: unknown key; allowed here: nodes, vip, local, [auth], [tls], [timing], [policy], [flap], [rollback], [log], [memory], [sentinel]",
         ),
     ];
     for (rest, expected) in cases {
@@ -740,6 +770,107 @@ fn with_the_copy_an_opened_password_file_is_an_alarm_and_no_outage() {
     let (config, alarm) = place.load_or_last().expect("the copy stands in");
     assert_eq!(config.auth.password, None);
     assert!(alarm.expect("the password is gone").to_string().contains("can't be read"));
+}
+
+/// `MINIMAL` and a `[tls]` section with these keys, its files in the directory of `place`.
+fn with_tls(place: &Place, keys: &[&str]) -> String {
+    let file = |key: &&str| match *key {
+        "ca" => format!("ca = \"{}/ca.crt\"\n", place.dir.path().display()),
+        key => format!("{key} = \"{}/client.{}\"\n", place.dir.path().display(), key.replace("cert", "crt")),
+    };
+    format!("{MINIMAL}[tls]\n{}", keys.iter().map(file).collect::<String>())
+}
+
+#[test]
+fn the_section_of_tls_makes_tls_and_names_what_it_needs() {
+    let place = Place::new("");
+    certificates(&place);
+    assert_eq!(loaded(MINIMAL).auth.tls, None);
+    place.write(with_tls(&place, &["ca"]));
+    let config = place.load().expect("ca is enough");
+    let files = config.auth.tls.expect("TLS").files.clone();
+    assert_eq!((files.ca, files.client, files.server_name), (place.dir.path().join("ca.crt"), None, None));
+    place.write(with_tls(&place, &["ca", "cert", "key"]));
+    let config = place.load().expect("a client's certificate");
+    let said = format!("{config:?}");
+    assert!(said.contains("client.key") && !said.contains("PRIVATE"), "{said}");
+    let again = place.load().expect("the same");
+    assert_eq!(config, again);
+    certificates(&place);
+    assert_ne!(config, place.load().expect("other certificates"));
+
+    let missing = |keys: &[&str]| {
+        place.write(with_tls(&place, keys));
+        place.error()
+    };
+    assert_eq!(
+        missing(&["cert"]),
+        "redis-ha.toml: tls.ca is missing; write ca = \"/etc/keepalived/ca.crt\" with those who sign the servers' certificates"
+    );
+    let key = "redis-ha.toml: tls.key is missing; cert needs it: the certificate's private key";
+    assert_eq!(missing(&["ca", "cert"]), key);
+    assert_eq!(missing(&["ca", "key"]), "redis-ha.toml: tls.cert is missing; key needs it: the key's certificate");
+    for (line, expected) in [
+        ("ca = \"ca.crt\"", r#"tls.ca = "ca.crt": not an absolute path; write it as "/etc/keepalived/ca.crt""#),
+        ("ca = \"/a\"\ncert = \"/a\"\nkey = \"-----BEGIN\"", "tls.key = ...: not an absolute path"),
+        ("ca = \"/a\"\nserver_name = \"no name\"", "tls.server_name = \"no name\": not a name that a certificate can"),
+        ("ca = \"/nowhere/ca.crt\"", "tls.ca /nowhere/ca.crt: can't be read: No such file or directory"),
+    ] {
+        let error = error_of(&format!("[tls]\n{line}\n"));
+        assert!(error.contains(expected), "{error}");
+    }
+    let error = Place::new(format!("tls = true\n{MINIMAL}")).load().expect_err("no section").to_string();
+    assert!(error.contains("tls = true: not a section; write [tls] on a line of its own"), "{error}");
+}
+
+#[test]
+fn files_of_tls_that_are_no_use_are_refused_and_with_the_copy_left_out() {
+    let place = Place::new("");
+    certificates(&place);
+    let text = with_tls(&place, &["ca", "cert", "key"]);
+    place.write(&text);
+    place.load_or_last().expect("a right file is taken");
+    let key = place.dir.path().join("client.key");
+
+    fs::set_permissions(&key, Permissions::from_mode(0o640)).expect("opened");
+    let expected = "refused: group or others can read or write it (mode 0640); run: chmod 600 client.key";
+    assert_eq!(place.error(), format!("tls.key client.key: {expected}"));
+    let (config, alarm) = place.load_or_last().expect("the copy stands in");
+    assert!(config.auth.tls.is_some() && alarm.is_some());
+
+    for (name, text, expected) in [
+        ("client.key", "nonsense", "tls.key client.key: holds no private key (PEM, without a passphrase)"),
+        ("client.crt", "", "tls.cert client.crt: empty"),
+        ("ca.crt", "-----BEGIN CERTIFICATE-----\n", "tls.ca ca.crt: not a file of certificates (PEM): "),
+    ] {
+        certificates(&place);
+        fs::write(place.dir.path().join(name), text).expect("spoilt");
+        assert!(place.error().starts_with(expected), "{}", place.error());
+        let (config, alarm) = place.load_or_last().expect("the copy stands in");
+        assert!(config.auth.tls.is_some(), "plain text is no way out");
+        assert!(alarm.expect("an alarm").to_string().contains(name));
+    }
+    let other = Place::new("");
+    certificates(&other);
+    certificates(&place);
+    fs::copy(other.dir.path().join("client.key"), key).expect("another key");
+    assert_eq!(place.error(), "tls.key client.key: not the key of the certificate");
+}
+
+#[test]
+fn sentinels_have_a_section_of_tls_of_their_own() {
+    let place = Place::new("");
+    certificates(&place);
+    let sentinel = "[sentinel]\nmaster_name = \"mymaster\"\nnodes = [\"10.0.0.1:26379\"]\n";
+    let tls = with_tls(&place, &["ca"]).replace(MINIMAL, "").replace("[tls]", "[sentinel.tls]");
+    place.write(format!("{MINIMAL}{sentinel}{tls}"));
+    let config = place.load().expect("a right file");
+    assert!(config.auth.tls.is_none() && config.sentinel.expect("Sentinel mode").auth.tls.is_some());
+    place.write(format!("{MINIMAL}{sentinel}[sentinel.tls]\nca = \"/nowhere\"\n"));
+    let error = "sentinel.tls.ca /nowhere: can't be read: No such file or directory (os error 2)";
+    assert_eq!(place.error(), error);
+    place.write(format!("{MINIMAL}{tls}"));
+    assert!(place.error().contains("sentinel.master_name is missing"), "{}", place.error());
 }
 
 #[test]

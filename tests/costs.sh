@@ -75,7 +75,7 @@ chmod 600 "$work/pass"
 for node in a b; do
     ip -n "$space-$node" link set eth0 up
     # The configuration that is shipped, with its comments.
-    sed -e "s|^#password_file.*|password_file = \"$work/pass\"|" \
+    sed -e "/^\[auth\]/,/^\[timing\]/s|^#password_file.*|password_file = \"$work/pass\"|" \
         -e "/^\[log\]/,\$s|^#dir.*|dir = \"$work/$node\"|" "$here/redis-ha.toml.example" >"$work/$node/redis-ha.toml"
     on $node redis-server --bind 0.0.0.0 --port 6379 --requirepass $password --masterauth $password \
         --dir "$work/$node" --appendonly yes --repl-diskless-sync-delay 0 --daemonize yes \

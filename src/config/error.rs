@@ -57,9 +57,11 @@ pub enum ConfigError {
         /// What to write.
         hint: &'static str,
     },
-    /// The password file is refused or can't be read.
-    Password {
-        /// The password file.
+    /// A file that the configuration names is refused or can't be read: a password, a certificate.
+    File {
+        /// What it is there for.
+        what: String,
+        /// The file.
         path: PathBuf,
         /// What is wrong with it and what to do.
         reason: String,
@@ -104,9 +106,7 @@ impl fmt::Display for ConfigError {
             Self::Missing { path, key, hint } => {
                 format!("{}: {key} is missing; {hint}", path.display())
             }
-            Self::Password { path, reason } => {
-                format!("password file {}: {reason}", path.display())
-            }
+            Self::File { what, path, reason } => format!("{what} {}: {reason}", path.display()),
             Self::Environment { name, reason } => format!("environment {name}: {reason}"),
             Self::NoLocalNode { path, nodes, addresses } => format!(
                 "{}: none of nodes ({}) has an address of this machine ({}); correct nodes, or set local to one of them",

@@ -16,12 +16,17 @@ pub(super) struct File<'t> {
 }
 
 impl<'t> File<'t> {
+    fn table(&self, section: &str) -> Option<&'t DeTable<'t>> {
+        let names = section.split('.').filter(|name| !name.is_empty());
+        names.into_iter().try_fold(self.top, |table, name| table.get(name)?.get_ref().as_table())
+    }
+
+    pub fn has(&self, section: &str) -> bool {
+        self.table(section).is_some()
+    }
+
     pub fn field(&self, section: &'static str, key: &'static str) -> Option<Field<'t>> {
-        let table = match section {
-            "" => self.top,
-            section => self.top.get(section)?.get_ref().as_table()?,
-        };
-        table.get(key).map(|value| Field { source: self.source, section, key, value })
+        self.table(section)?.get(key).map(|value| Field { source: self.source, section, key, value })
     }
 
     /// The value of a key that may be absent, as `read` takes it.
@@ -47,22 +52,21 @@ impl<'t> File<'t> {
 
     /// Refuses what is not in [`SECTIONS`], the first such key of the text.
     pub fn refuse_unknown_keys(&self) -> Result<(), ConfigError> {
-        let mut unknown: Vec<(&'static str, &Spanned<DeString<'t>>)> = Vec::new();
-        for (name, value) in self.top {
-            let section = SECTIONS[1..].iter().find(|(section, _)| section == name.get_ref());
-            match (section, value.get_ref()) {
-                (Some((section, keys)), DeValue::Table(table)) => {
-                    let strangers = table.keys().filter(|key| !keys.contains(&key.get_ref().as_ref()));
-                    unknown.extend(strangers.map(|key| (*section, key)));
+        let mut unknown = Vec::new();
+        let mut tables = vec![("", self.top)];
+        while let Some((section, table)) = tables.pop() {
+            for (name, value) in table {
+                match (within(section, name.get_ref()), value.get_ref()) {
+                    (Some((inner, _)), DeValue::Table(table)) => tables.push((inner, table)),
+                    (Some((inner, key)), _) => {
+                        let field = Field { source: self.source, section, key, value };
+                        return Err(field.wrong(format_args!(
+                            "not a section; write [{inner}] on a line of its own and its keys below"
+                        )));
+                    }
+                    (None, _) if keys(section).contains(&name.get_ref().as_ref()) => {}
+                    (None, _) => unknown.push((section, name)),
                 }
-                (Some((section, _)), _) => {
-                    let field = Field { source: self.source, section: "", key: section, value };
-                    return Err(field.wrong(format_args!(
-                        "not a section; write [{section}] on a line of its own and its keys below"
-                    )));
-                }
-                (None, _) if SECTIONS[0].1.contains(&name.get_ref().as_ref()) => {}
-                (None, _) => unknown.push(("", name)),
             }
         }
         let first = unknown.into_iter().min_by_key(|(_, key)| key.span().start);
@@ -83,16 +87,28 @@ impl<'t> File<'t> {
     }
 }
 
+fn keys(section: &str) -> &'static [&'static str] {
+    SECTIONS.iter().find(|(known, _)| *known == section).map_or(&[], |(_, keys)| keys)
+}
+
+/// The section called `name` within `section`: its full name, and the last part of that.
+fn within(section: &str, name: &str) -> Option<(&'static str, &'static str)> {
+    SECTIONS[1..]
+        .iter()
+        .map(|(full, _)| (*full, full.rsplit_once('.').unwrap_or(("", full))))
+        .find_map(|(full, (outer, inner))| (outer == section && inner == name).then_some((full, inner)))
+}
+
 /// What may have been meant, and what is allowed.
 fn hint(section: &str, name: &str) -> String {
     if matches!(section, "auth" | "sentinel") && name.contains("pass") {
         return format!("the password stands in a file of mode 0600, named by {section}.password_file");
     }
-    let here = SECTIONS.iter().find(|(known, _)| *known == section);
-    let mut allowed: Vec<String> = here.map_or(&[][..], |(_, keys)| keys).iter().map(|key| (*key).to_owned()).collect();
-    if section.is_empty() {
-        allowed.extend(SECTIONS[1..].iter().map(|(section, _)| format!("[{section}]")));
-    }
+    let mut allowed: Vec<String> = keys(section).iter().map(|key| (*key).to_owned()).collect();
+    let inner = SECTIONS[1..].iter().filter(|(full, _)| {
+        within(section, full.rsplit('.').next().unwrap_or(full)).is_some_and(|(found, _)| found == *full)
+    });
+    allowed.extend(inner.map(|(full, _)| format!("[{full}]")));
     let meant = elsewhere(section, name).or_else(|| {
         let far = |key: &String| distance(key.trim_matches(['[', ']']), name);
         let (nearest, letters) = allowed.iter().map(|key| (key, far(key))).min_by_key(|(_, far)| *far)?;

@@ -11,11 +11,13 @@ use super::{
     Timing,
 };
 use crate::endpoint::Endpoint;
+use crate::tls;
 
-/// Every section and its keys; the first is what stands before any section.
+/// Every section and its keys; the first is what stands before any section. A dot is a section within another.
 pub(super) const SECTIONS: &[(&str, &[&str])] = &[
     ("", &["nodes", "vip", "local"]),
     ("auth", &["username", "password_file"]),
+    ("tls", &["ca", "cert", "key", "server_name"]),
     ("timing", &["check", "connect", "command", "delay", "sync", "alone_after", "hang"]),
     ("policy", &["max_lag", "term_key"]),
     ("flap", &["count", "window", "hold"]),
@@ -23,6 +25,7 @@ pub(super) const SECTIONS: &[(&str, &[&str])] = &[
     ("log", &["dir"]),
     ("memory", &["dir"]),
     ("sentinel", &["master_name", "nodes", "quorum", "when_sentinels_silent", "username", "password_file"]),
+    ("sentinel.tls", &["ca", "cert", "key", "server_name"]),
 ];
 
 /// The instance's name: the stem of the file's name.
@@ -37,16 +40,20 @@ pub(super) fn instance(path: &Path) -> Result<String, ConfigError> {
     }
 }
 
-/// The files that hold the passwords.
-pub(super) struct PasswordFiles {
-    /// Of Redis.
+/// The files that hold passwords and certificates.
+pub(super) struct Files {
+    /// The password of Redis.
     pub redis: Option<PathBuf>,
-    /// Of the sentinels.
+    /// That of the sentinels.
     pub sentinel: Option<PathBuf>,
+    /// For TLS to Redis.
+    pub redis_tls: Option<tls::Files>,
+    /// For TLS to the sentinels.
+    pub sentinel_tls: Option<tls::Files>,
 }
 
-/// The configuration that `text` holds, all but the passwords, and the files that hold those.
-pub(super) fn config(path: &Path, instance: String, text: &str) -> Result<(Config, PasswordFiles), ConfigError> {
+/// The configuration that `text` holds, all but what stands in other files, and those.
+pub(super) fn config(path: &Path, instance: String, text: &str) -> Result<(Config, Files), ConfigError> {
     let source = Source { path, text };
     let document = source.parse()?;
     let file = File { source, top: document.get_ref() };
@@ -55,10 +62,12 @@ pub(super) fn config(path: &Path, instance: String, text: &str) -> Result<(Confi
     let nodes = nodes(&file)?;
     let vip = vip(&file, &nodes)?;
     let local = local(&file, &nodes)?;
-    let password_files = PasswordFiles {
+    let files = Files {
         redis: file.optional("auth", "password_file", |field| field.absolute_path("\"/etc/keepalived/redis.pass\""))?,
         sentinel: file
             .optional("sentinel", "password_file", |field| field.absolute_path("\"/etc/keepalived/sentinel.pass\""))?,
+        redis_tls: tls_files(&file, "tls", ["tls.ca", "tls.cert", "tls.key"])?,
+        sentinel_tls: tls_files(&file, "sentinel.tls", ["sentinel.tls.ca", "sentinel.tls.cert", "sentinel.tls.key"])?,
     };
     let memory = file.dir("memory", STATE_DIR)?;
     let config = Config {
@@ -66,7 +75,7 @@ pub(super) fn config(path: &Path, instance: String, text: &str) -> Result<(Confi
         nodes,
         vip,
         local,
-        auth: Auth { username: username(&file, "auth")?, password: None },
+        auth: Auth { username: username(&file, "auth")?, ..Auth::default() },
         timing: timing(&file)?,
         policy: policy(&file)?,
         flap: flap(&file)?,
@@ -76,7 +85,7 @@ pub(super) fn config(path: &Path, instance: String, text: &str) -> Result<(Confi
         instance,
         sentinel: sentinel(&file)?,
     };
-    Ok((config, password_files))
+    Ok((config, files))
 }
 
 /// A user without a password would be silently left out of AUTH.
@@ -101,6 +110,36 @@ fn username(file: &File<'_>, section: &'static str) -> Result<Option<String>, Co
         }
         Ok(name.to_owned())
     })
+}
+
+fn tls_files(
+    file: &File<'_>,
+    section: &'static str,
+    [ca_key, cert_key, key_key]: [&'static str; 3],
+) -> Result<Option<tls::Files>, ConfigError> {
+    if !file.has(section) {
+        return Ok(None);
+    }
+    let path = |key, example| file.optional(section, key, |field: &Field<'_>| field.absolute_path(example));
+    let ca = path("ca", "\"/etc/keepalived/ca.crt\"")?;
+    let ca = ca.ok_or_else(|| {
+        file.missing(ca_key, "write ca = \"/etc/keepalived/ca.crt\" with those who sign the servers' certificates")
+    })?;
+    let cert = path("cert", "\"/etc/keepalived/client.crt\"")?;
+    let client = match (cert, path("key", "\"/etc/keepalived/client.key\"")?) {
+        (Some(cert), Some(key)) => Some((cert, key)),
+        (None, None) => None,
+        (Some(_), None) => return Err(file.missing(key_key, "cert needs it: the certificate's private key")),
+        (None, Some(_)) => return Err(file.missing(cert_key, "key needs it: the key's certificate")),
+    };
+    let server_name = file.optional(section, "server_name", |field| {
+        let name = field.string("\"redis.example.org\"")?;
+        if !tls::is_name(name) {
+            return Err(field.wrong("not a name that a certificate can hold, such as \"redis.example.org\""));
+        }
+        Ok(name.to_owned())
+    })?;
+    Ok(Some(tls::Files { ca, client, server_name }))
 }
 
 fn sentinel(file: &File<'_>) -> Result<Option<Sentinel>, ConfigError> {
@@ -138,7 +177,7 @@ fn sentinel(file: &File<'_>) -> Result<Option<Sentinel>, ConfigError> {
         quorum: quorum.unwrap_or(nodes.len() / 2 + 1),
         nodes,
         when_silent: when_silent.unwrap_or(SilentSentinels::Hold),
-        auth: Auth { username: username(file, "sentinel")?, password: None },
+        auth: Auth { username: username(file, "sentinel")?, ..Auth::default() },
     }))
 }
 

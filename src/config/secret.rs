@@ -43,55 +43,59 @@ impl fmt::Display for Secret {
 /// Reads a password file that nobody but its owner may read or write, and whose owner is root or
 /// the caller.
 pub(super) fn read(path: &Path) -> Result<Secret, ConfigError> {
-    let file = open(path)?;
-    let metadata = file.metadata().map_err(|error| unreadable(path, &error))?;
-    let mode = metadata.mode() & 0o7777;
-    if mode & 0o066 != 0 {
-        return Err(wrong(
-            path,
-            format!(
-                "refused: group or others can read or write it (mode {mode:04o}); run: chmod 600 {}",
-                path.display()
-            ),
-        ));
-    }
-    if metadata.uid() != 0 && Some(metadata.uid()) != own_uid() {
-        return Err(wrong(
-            path,
-            format!(
-                "refused: its owner (uid {}) is neither root nor the user of this program; run: chown root {}",
-                metadata.uid(),
-                path.display()
-            ),
-        ));
-    }
-    password(path, file)
+    password(path, Access::Private)
 }
 
 /// Reads a password file that was accepted before: to refuse it now, because somebody widened its
 /// mode, would turn an alarm into an outage.
 pub(super) fn read_leniently(path: &Path) -> Result<Secret, ConfigError> {
-    password(path, open(path)?)
+    password(path, Access::Open)
 }
 
-fn open(path: &Path) -> Result<File, ConfigError> {
+/// Who may read a file.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Access {
+    /// Whoever.
+    Open,
+    /// Nobody but its owner, who is root or the caller.
+    Private,
+}
+
+/// Opens a regular file; the error is what is wrong with it.
+pub(super) fn open(path: &Path, access: Access) -> Result<File, String> {
+    let unreadable = |error: std::io::Error| format!("can't be read: {error}");
     // Without O_NONBLOCK a named pipe would hang here for ever.
-    let file = OpenOptions::new()
-        .read(true)
-        .custom_flags(OFlag::O_NONBLOCK.bits())
-        .open(path)
-        .map_err(|error| unreadable(path, &error))?;
+    let file = OpenOptions::new().read(true).custom_flags(OFlag::O_NONBLOCK.bits()).open(path).map_err(unreadable)?;
     // The checks look at the open file, not at the name: it can't be exchanged in between.
-    match file.metadata() {
-        Ok(metadata) if metadata.is_file() => Ok(file),
-        Ok(_) => Err(wrong(path, "refused: not a regular file".to_owned())),
-        Err(error) => Err(unreadable(path, &error)),
+    let metadata = file.metadata().map_err(unreadable)?;
+    if !metadata.is_file() {
+        return Err("refused: not a regular file".to_owned());
     }
+    if access == Access::Open {
+        return Ok(file);
+    }
+    let mode = metadata.mode() & 0o7777;
+    if mode & 0o066 != 0 {
+        return Err(format!(
+            "refused: group or others can read or write it (mode {mode:04o}); run: chmod 600 {}",
+            path.display()
+        ));
+    }
+    if metadata.uid() != 0 && Some(metadata.uid()) != own_uid() {
+        return Err(format!(
+            "refused: its owner (uid {}) is neither root nor the user of this program; run: chown root {}",
+            metadata.uid(),
+            path.display()
+        ));
+    }
+    Ok(file)
 }
 
-fn password(path: &Path, file: File) -> Result<Secret, ConfigError> {
+fn password(path: &Path, access: Access) -> Result<Secret, ConfigError> {
+    let file = open(path, access).map_err(|reason| wrong(path, reason))?;
     let mut bytes = Vec::with_capacity(256);
-    file.take(LONGEST_PASSWORD + 1).read_to_end(&mut bytes).map_err(|error| unreadable(path, &error))?;
+    let read = file.take(LONGEST_PASSWORD + 1).read_to_end(&mut bytes);
+    read.map_err(|error| wrong(path, format!("can't be read: {error}")))?;
     if bytes.len() as u64 > LONGEST_PASSWORD {
         return Err(wrong(path, "longer than 4096 bytes".to_owned()));
     }
@@ -112,10 +116,6 @@ fn own_uid() -> Option<u32> {
     std::fs::metadata("/proc/self").ok().map(|own| own.uid())
 }
 
-fn unreadable(path: &Path, error: &std::io::Error) -> ConfigError {
-    wrong(path, format!("can't be read: {error}"))
-}
-
 fn wrong(path: &Path, reason: String) -> ConfigError {
-    ConfigError::Password { path: path.to_owned(), reason }
+    ConfigError::File { what: "password file".to_owned(), path: path.to_owned(), reason }
 }

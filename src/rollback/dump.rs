@@ -1,7 +1,9 @@
 //! Taking an RDB of a Redis with `redis-cli --rdb`, and making sure that it is one that can be read.
 
+use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::Read;
+use std::net::IpAddr;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -12,6 +14,7 @@ use anyhow::{Context, anyhow, ensure};
 use crate::config::Auth;
 use crate::deadline::Deadline;
 use crate::endpoint::Endpoint;
+use crate::tls::Files;
 use crate::turn::Ended;
 
 /// Asked while it takes its time: go on?
@@ -36,10 +39,11 @@ pub(super) fn dump(
     let mut command = Command::new("redis-cli");
     match endpoint {
         Endpoint::Tcp(address) => {
-            command.arg("-h").arg(address.ip().to_string()).arg("-p").arg(address.port().to_string())
+            command.arg("-h").arg(address.ip().to_string()).arg("-p").arg(address.port().to_string());
+            command.args(auth.tls.iter().flat_map(|tls| tls_options(&tls.files)));
         }
-        Endpoint::Unix(path) => command.arg("-s").arg(path),
-    };
+        Endpoint::Unix(path) => drop(command.arg("-s").arg(path)),
+    }
     if let Some(user) = &auth.username {
         command.arg("--user").arg(user);
     }
@@ -54,6 +58,18 @@ pub(super) fn dump(
     let bytes = file.metadata()?.len();
     ensure!(bytes > 0, "redis-cli --rdb wrote nothing: {}", said.trim());
     Ok(Dumped { bytes, keys: verify(part, deadline, go_on)? })
+}
+
+/// As redis-cli has them. It checks who has signed the server's certificate, but not for whom: we have done both.
+fn tls_options(files: &Files) -> Vec<OsString> {
+    let mut options: Vec<OsString> = vec!["--tls".into(), "--cacert".into(), files.ca.clone().into()];
+    if let Some((cert, key)) = &files.client {
+        options.extend(["--cert".into(), cert.clone().into(), "--key".into(), key.clone().into()]);
+    }
+    if let Some(name) = files.server_name.as_ref().filter(|name| name.parse::<IpAddr>().is_err()) {
+        options.extend(["--sni".into(), name.into()]);
+    }
+    options
 }
 
 /// Reads the file as Redis would, checksum and all. Answers with the number of keys, where it was said.

@@ -29,6 +29,7 @@ pub mod soak;
 pub mod story;
 pub mod suite;
 pub mod switch;
+pub mod tls;
 pub mod trial;
 pub mod wait;
 pub mod watcher;

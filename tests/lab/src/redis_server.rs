@@ -9,6 +9,7 @@ use nix::sys::signal::Signal;
 
 use crate::host::Host;
 use crate::resp::{Connection, Reply};
+use crate::tls;
 use crate::wait;
 
 /// The port that every Redis of the lab listens on.
@@ -76,10 +77,12 @@ pub fn configure(host: &Host, settings: Settings) -> Result<()> {
         Persistence::None => "appendonly no\nsave \"\"",
     };
     let text = format!(
-        "bind * -::*\nport {PORT}\nrequirepass \"{PASSWORD}\"\nmasterauth \"{PASSWORD}\"\n\
+        "bind * -::*\n{}requirepass \"{PASSWORD}\"\nmasterauth \"{PASSWORD}\"\n\
          {persistence}\ndir {DATA}\nlogfile /var/log/redis.log\n\
-         enable-debug-command yes\n"
+         enable-debug-command yes\n",
+        tls::port_lines(PORT)
     );
+    tls::certify(host)?;
     host.write(CONFIG, &text, 0o640)?;
     let more = match settings.boot {
         Boot::AsConfigured => String::new(),

@@ -24,7 +24,7 @@ pub fn per_slice(times: &[Duration], from: Duration, to: Duration, slice: Durati
     let nanos = slice.as_nanos().max(1);
     let slices = to.saturating_sub(from).as_nanos().div_ceil(nanos);
     let mut counts = vec![0; usize::try_from(slices).unwrap_or_default()];
-    for time in times.iter().filter(|time| (from..to).contains(time)) {
+    for time in times.iter().filter(|time| (from..to).contains(*time)) {
         let slice = usize::try_from((*time - from).as_nanos() / nanos);
         if let Some(count) = slice.ok().and_then(|slice| counts.get_mut(slice)) {
             *count += 1;

@@ -12,6 +12,7 @@ use crate::netns::NetNs;
 use crate::redis_server;
 use crate::resp::{Connection, Reply};
 use crate::story::{Event, Story};
+use crate::tls;
 
 /// The port that every sentinel of the lab listens on.
 pub const PORT: u16 = 26379;
@@ -60,17 +61,19 @@ pub fn configure(host: &Host, master: IpAddr, terms: Terms) -> Result<()> {
         format!("requirepass \"{password}\"\nsentinel sentinel-pass \"{password}\"\n")
     });
     let text = format!(
-        "port {PORT}\nbind * -::*\nprotected-mode no\ndir /tmp\nlogfile {LOG}\n{login}\
+        "{}bind * -::*\nprotected-mode no\ndir /tmp\nlogfile {LOG}\n{login}\
          sentinel monitor {NAME} {master} {} {}\n\
          sentinel auth-user {NAME} {user}\nsentinel auth-pass {NAME} {secret}\n\
          sentinel down-after-milliseconds {NAME} {}\n\
          sentinel failover-timeout {NAME} {}\n\
          sentinel parallel-syncs {NAME} 1\n",
+        tls::port_lines(PORT),
         redis_server::PORT,
         terms.quorum,
         terms.down_after.as_millis(),
         terms.failover_timeout.as_millis()
     );
+    tls::certify(host)?;
     host.write(CONFIG, &text, 0o640)
 }
 

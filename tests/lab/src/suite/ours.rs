@@ -9,6 +9,10 @@ use anyhow::{Context, Result, ensure};
 use crate::boot::TREE;
 use crate::lab::{self, Lab, VIP};
 use crate::redis_server::{PASSWORD, PORT};
+use crate::tls;
+
+/// What install.sh writes, and does not touch again once it was edited.
+const CONFIG: &str = "/etc/keepalived/redis-ha.toml";
 
 const PROGRAMS: [&str; 5] = ["check_redis", "redis_master", "redis_backup", "redis_fault", "redis_stop"];
 
@@ -40,6 +44,10 @@ pub fn install_with(lab: &Lab, more: &str) -> Result<()> {
         ))?;
         let said = String::from_utf8_lossy(&out.stdout);
         ensure!(out.status.success(), "install.sh on {}: {}\n{said}", host.name, out.status);
+        let sentinel = if more.contains("--sentinel-master") { tls::section("sentinel.tls") } else { String::new() };
+        let file = host.file(CONFIG);
+        let text = std::fs::read_to_string(&file).with_context(|| format!("reading {CONFIG}"))?;
+        std::fs::write(&file, format!("{text}{}{sentinel}", tls::section("tls")))?;
         host.tell("install.sh done");
     }
     Ok(())
