@@ -101,7 +101,6 @@ mod tests {
                 master: node(*last),
                 failing_over: false,
                 heard: None,
-                connected: true,
                 down: false,
                 down_after: std::time::Duration::from_secs(5),
             }),

@@ -37,8 +37,6 @@ pub struct Word {
     pub failing_over: bool,
     /// How long ago the master answered it; `None` where it does not say.
     pub heard: Option<Duration>,
-    /// It is connected to the master.
-    pub connected: bool,
     /// It holds the master for down.
     pub down: bool,
     /// Its `down-after-milliseconds`: it will, when the master has been silent for so long.
@@ -132,7 +130,8 @@ impl Poll {
     /// None of those who name it has heard `node` of late.
     pub fn is_unheard(&self, node: SocketAddr) -> bool {
         let mut naming = self.said().filter(|(_, word)| word.master == node);
-        naming.all(|(_, word)| word.down || !word.connected || word.heard.is_none_or(|heard| heard > UNHEARD))
+        // Nothing is known of one that was named a moment ago, and a new connection to it may not stand yet.
+        naming.all(|(_, word)| word.down || word.heard.is_some_and(|heard| heard > UNHEARD))
     }
 
     /// They are about to replace `node`, which is dead, by themselves. A failover that is asked for beside theirs has the

@@ -167,7 +167,6 @@ fn word(answers: Vec<Result<Value, Denial>>) -> Result<Word, Failure> {
         master,
         failing_over: flag("failover_in_progress"),
         heard: get("last-ok-ping-reply").parse().ok().filter(|_| same).map(Duration::from_millis),
-        connected: same && !flag("disconnected"),
         down: same && (flag("s_down") || flag("o_down")),
         down_after: get("down-after-milliseconds").parse().map_or(Duration::MAX, Duration::from_millis),
     })
@@ -223,7 +222,7 @@ mod tests {
         let said = word(vec![Ok(list(&["10.0.0.1", "6379"])), Ok(list(&state))]).expect("a word");
         assert_eq!(said.master, "10.0.0.1:6379".parse().expect("an address"));
         assert_eq!((said.heard, said.down, said.failing_over), (Some(Duration::from_millis(2100)), true, false));
-        assert_eq!((said.connected, said.down_after), (true, Duration::from_secs(5)));
+        assert_eq!(said.down_after, Duration::from_secs(5));
         let said = word(vec![Ok(list(&["10.0.0.2", "6379"])), Ok(list(&state))]).expect("a word");
         assert_eq!((said.heard, said.down), (None, false));
     }
