@@ -67,7 +67,7 @@ mod tests {
     #[test]
     fn what_a_trial_says_is_what_the_list_says_and_where_it_says_nothing_the_list_counts() {
         let [own, others, both]: [IpAddr; 3] =
-            ["127.0.0.1", "192.0.2.1", "192.0.2.2"].map(|text| text.parse().expect("an address"));
+            ["127.0.0.1", "203.0.113.7", "203.0.113.9"].map(|text| text.parse().expect("an address"));
         assert_eq!(among(&[others, own, both]).expect("a trial"), [own]);
         for unclear in [&[others, both][..], &[own], &["fe80::1".parse().expect("an address"), own]] {
             let found = among(unclear).expect("the list");

@@ -105,12 +105,18 @@ pub struct Observation {
     pub term: Option<Term>,
 }
 
+/// These sections have some 2 kB, and a line of 40 bytes for each database.
+const LONGEST: usize = 512 << 10;
+
 impl Observation {
     /// Reads the sections server, replication, persistence and keyspace.
     ///
     /// # Errors
     /// A sentence that names the field which is missing or absurd.
     pub fn read(text: &str) -> Result<Observation, String> {
+        if text.len() > LONGEST {
+            return Err(format!("INFO of {} bytes is longer than any", text.len()));
+        }
         let fields = fields(text);
         let run_id = hex_id(&fields, "run_id")?.ok_or("run_id is missing from INFO")?;
         let keys = fields

@@ -65,8 +65,10 @@ mod ours {
 
     #[test]
     fn a_planned_move_loses_nothing_and_takes_less_than_a_second_and_a_half() {
-        for (shape, profile) in [(Shape::Three, Profile::Plain), (Shape::Witness, Profile::Fast)] {
-            let played = play("planned-move", on(shape, profile));
+        let login = server::Terms { password: Some("of-the-sentinels"), ..server::Terms::default() };
+        let with_a_password = Setup { terms: login, ..on(Shape::Witness, Profile::Fast) };
+        for setup in [on(Shape::Three, Profile::Plain), with_a_password] {
+            let played = play("planned-move", setup);
             assert!(played.gap("move") < Duration::from_millis(1500), "{played}");
             assert!(played.gap("start") < Duration::from_millis(500), "clients noticed: {played}");
             assert!(played.side("client").is_some_and(|fate| fate.in_files.is_empty()), "{played}");
