@@ -8,7 +8,7 @@
 # Installs what is missing first (Debian), needs no terminal, and leaves nothing
 # running, mounted or lying about but target/. Stops at the first step that
 # fails, with all that it said. In the environment: LIMIT, the seconds for
-# everything (2700); KEEP=1 leaves the disks and logs of hosts after a failure.
+# everything (4800); KEEP=1 leaves the disks and logs of hosts after a failure.
 set -uo pipefail
 # shellcheck source=tests/needs.sh
 . "$(dirname -- "$0")/needs.sh"
@@ -21,7 +21,7 @@ for step in "$@"; do
     esac
 done
 if [ "$(id -u)" != 0 ]; then die "not root: run it with sudo"; fi
-if [ -z "${APART:-}" ]; then apart "${LIMIT:-2700}" "$tree/tests/run.sh" "$@"; fi
+if [ -z "${APART:-}" ]; then apart "${LIMIT:-4800}" "$tree/tests/run.sh" "$@"; fi
 
 wanted=" ${*:-$STEPS} "
 export CARGO_TERM_COLOR=never
