@@ -8,7 +8,7 @@ use crate::deadline::{Deadline, Stopwatch, ms};
 use crate::election::{self, Named, Poll, Scene, Step};
 use crate::fence::Fence;
 use crate::handover::{self, Side, Trouble, failed};
-use crate::info::{Role, Version};
+use crate::info::{Replication, Role, Version};
 use crate::plan::View;
 use crate::program::{Outcome, Program, observed};
 use crate::sentinel::Sentinels;
@@ -164,11 +164,8 @@ fn promote(
         }
     }
     let Some(sentinel) = best else { return Err(trouble(reason)) };
-    match sentinels.fail_over(sentinel) {
-        Ok(()) => {}
-        // Not at another one, which does not know of what this one may yet do (R32).
-        Err(failure) => return Err(failed("asking for a failover at", sentinel, failure)),
-    }
+    // Where it refuses no other one is asked, which does not know of what this one may yet do (R32).
+    sentinels.fail_over(sentinel).map_err(|failure| failed("asking for a failover at", sentinel, failure))?;
     let promoted = until_promoted(program, master)?;
     let (took, keys) = (ms(program.clock.elapsed()), view.local.seen.as_ref().map_or(0, |seen| seen.keys));
     program.journal.line(
@@ -198,16 +195,20 @@ fn hand_over(
         .map_err(|failure| failed("stopping the writes on", master, failure))?;
     let asked = ask_fenced(program, turn, sentinels, (scene, &held), master, waited, &mut fence);
     let moved = asked.and_then(|()| finish(program, sentinels, master, &clock, &mut fence));
-    let giver = program.survey.node(master);
-    let lowered = giver.map_err(|failure| failed("connecting to", master, failure)).and_then(|giver| {
-        let lowered = fence.lower(giver, command);
-        lowered.map_err(|failure| failed("letting the writers of", master, format!("{failure} go on")))
-    });
+    // What waited there gets its READONLY: the writes go on only where they are no longer taken.
+    let followed = moved.as_ref().ok().map(|promoted| demote(program, master, *promoted, version));
+    let lowered = match program.survey.node(master) {
+        Ok(giver) => fence.lower(giver, command),
+        Err(failure) => Err(failure),
+    };
     let promoted = moved?;
-    if let Err(trouble) = lowered {
-        program.journal.line(&format!("warning: {trouble}"), &[]);
+    if let Err(failure) = lowered {
+        program.journal.line(&format!("warning: letting the writers of {master} go on: {failure}"), &[]);
     }
-    demoted(program, master, promoted, version);
+    match followed {
+        Some(Err(trouble)) => program.journal.line(&format!("warning: {trouble}; leaving it to Sentinel"), &[]),
+        _ => tidy(program, master),
+    }
     let took = ms(program.clock.elapsed());
     let offset = held.lineage.offset;
     program.journal.line(
@@ -222,7 +223,7 @@ fn ask_fenced(
     program: &mut Program,
     turn: &Turn,
     sentinels: &mut Sentinels,
-    (scene, held): (&Scene, &crate::info::Replication),
+    (scene, held): (&Scene, &Replication),
     master: SocketAddr,
     waited: Duration,
     fence: &mut Fence,
@@ -256,8 +257,8 @@ fn ask_fenced(
     asked.map_err(|failure| failed("asking for a failover at", sentinel, failure))
 }
 
-/// Waits until there is a new master that enough sentinels name, and makes the old one its replica, as Sentinel would some
-/// seconds later (R22). No newer notification ends it: the writes must not go on before.
+/// Waits until there is a new master that enough sentinels name: then the old one may be made its replica, as Sentinel would
+/// do some seconds later (R22). No newer notification ends it: the writes must not go on before.
 fn finish(
     program: &mut Program,
     sentinels: &mut Sentinels,
@@ -285,26 +286,23 @@ fn finish(
 }
 
 /// What Sentinel has decided is carried out; it does so by itself, should this fail.
-fn demoted(program: &mut Program, master: SocketAddr, promoted: SocketAddr, version: Version) {
+fn demote(program: &mut Program, master: SocketAddr, promoted: SocketAddr, version: Version) -> Result<(), Trouble> {
     let command = program.config.timing.command;
-    let followed = match program.survey.node(master) {
-        Ok(server) => {
-            let mut side = Side { server, address: master, version };
-            handover::follow(&mut side, promoted, command).map(|_| ())
-        }
-        Err(failure) => Err(failed("connecting to", master, failure)),
-    };
-    match followed {
-        Ok(()) => {
-            let Ok(server) = program.survey.node(master) else { return };
-            let disconnected = handover::disconnect_clients(server, command);
-            let rewritten = handover::rewrite_config(server, command);
-            program.warn_rewrite(master, rewritten);
-            if let Err(failure) = disconnected {
-                program.journal.line(&format!("warning: disconnecting the clients of {master}: {failure}"), &[]);
-            }
-        }
-        Err(trouble) => program.journal.line(&format!("warning: {trouble}; leaving it to Sentinel"), &[]),
+    let server = program.survey.node(master).map_err(|failure| failed("connecting to", master, failure))?;
+    let mut side = Side { server, address: master, version };
+    handover::follow(&mut side, promoted, command).map(|_| ())
+}
+
+/// The clients of the old master lead to a replica now, and its role has to outlive a restart. Not before the fence is
+/// lowered, which must not be written down.
+fn tidy(program: &mut Program, old: SocketAddr) {
+    let command = program.config.timing.command;
+    let Ok(server) = program.survey.node(old) else { return };
+    let disconnected = handover::disconnect_clients(server, command);
+    let rewritten = handover::rewrite_config(server, command);
+    program.warn_rewrite(old, rewritten);
+    if let Err(failure) = disconnected {
+        program.journal.line(&format!("warning: disconnecting the clients of {old}: {failure}"), &[]);
     }
 }
 
