@@ -76,6 +76,13 @@ mod ours {
     }
 
     #[test]
+    fn what_an_application_writes_to_the_old_masters_own_address_is_not_lost_in_a_planned_move() {
+        let played = play("planned-move-seen", on(Shape::Three, Profile::Fast));
+        let direct = played.side("direct").expect("it wrote");
+        assert!(direct.acknowledged > 500 && direct.lost.is_empty() && direct.in_files.is_empty(), "{played}");
+    }
+
+    #[test]
     fn valkey_and_its_sentinel_are_moved_like_redis() {
         let setup = Setup { valkey: true, ..on(Shape::Three, Profile::Plain) };
         let played = play("planned-move", setup);

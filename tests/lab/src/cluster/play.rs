@@ -156,6 +156,14 @@ impl<'a> Play<'a> {
         Ok(())
     }
 
+    /// A second application, which writes to that host's own address whatever has the VIP, until [`Play::end_beside`].
+    pub fn begin_direct(&mut self, host: &Host) {
+        let lab = &self.cluster.lab;
+        let mut own = Direct::new(SocketAddr::new(host.address, redis_server::PORT), TIMEOUT, TIMEOUT);
+        let write = move |number| own.write(number);
+        self.beside = Some(Writer::with(BESIDE, &lab.client, self.rate, &lab.story, write));
+    }
+
     /// Ends it.
     pub fn end_beside(&mut self, name: &str) -> Result<()> {
         if let Some(writer) = self.beside.take() {

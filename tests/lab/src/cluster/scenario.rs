@@ -34,8 +34,15 @@ const BOTH: &[Shape] = &[Shape::Three, Shape::Witness];
 const THREE: &[Shape] = &[Shape::Three];
 
 /// All of them.
-pub const ALL: [Scenario; 15] = [
+pub const ALL: [Scenario; 16] = [
     row("planned-move", "planned move of the role and back to a whole cluster", BOTH, true, planned_move),
+    row(
+        "planned-move-seen",
+        "the same, another application writes to the master's own address",
+        THREE,
+        false,
+        planned_move_seen,
+    ),
     row("redis-dies", "`kill -9` of the serving Redis, and back again", BOTH, true, redis_dies),
     row("keepalived-dies", "`kill -9` of keepalived, started again by systemd", THREE, false, keepalived_dies),
     row("keepalived-stays-dead", "the same, started again by a person", THREE, false, keepalived_stays_dead),
@@ -112,6 +119,15 @@ fn planned_move(play: &mut Play<'_>) -> Result<()> {
     }
     play.phase("move", Goal::Moved(&a), |_| keepalived::stop(&a))?;
     play.phase("start", Goal::Whole, |cluster| cluster.start_keepalived(&a))
+}
+
+/// An application that knows the master's own address is still there when the VIP has gone.
+fn planned_move_seen(play: &mut Play<'_>) -> Result<()> {
+    let a = play.serving()?;
+    play.begin_direct(&a);
+    play.until_written(500)?;
+    planned_move(play)?;
+    play.end_beside("direct")
 }
 
 fn redis_dies(play: &mut Play<'_>) -> Result<()> {
