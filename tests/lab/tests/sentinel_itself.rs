@@ -217,26 +217,6 @@ fn a_failover_back_that_comes_too_soon_promotes_the_old_master_without_what_was_
     assert_eq!((cluster.lab.masters(), since.as_str()), (vec![a.name.clone()], ""));
 }
 
-/// Judges nothing: it is for reading.
-#[test]
-#[ignore = "tells a timeline, with --nocapture"]
-fn what_sentinels_see_of_a_dead_a_hung_and_a_lost_master() {
-    let cluster = cluster(Shape::Three, Duration::from_secs(5));
-    let [a, ..] = hosts(&cluster);
-    let eye = watched(&cluster);
-    redis_server::hang(&a);
-    until_promoted(&cluster, &a);
-    redis_server::wake(&a);
-    cluster.until_whole(Duration::from_secs(1), LIMIT).expect("whole");
-    let serving = cluster.serving().expect("one serves");
-    serving.power_off().expect("off");
-    until_promoted(&cluster, &serving);
-    cluster.power_on(&serving).expect("on");
-    cluster.until_whole(Duration::from_secs(1), LIMIT).expect("whole");
-    drop(eye);
-    tell(&cluster, "hung, then lost");
-}
-
 #[test]
 fn a_failover_of_a_hung_or_lost_master_is_accepted_at_once() {
     let cluster = cluster(Shape::Three, Duration::from_secs(5));
