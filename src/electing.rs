@@ -8,7 +8,7 @@ use crate::deadline::{Deadline, Stopwatch, ms};
 use crate::election::{self, Named, Poll, Scene, Step};
 use crate::fence::Fence;
 use crate::handover::{self, Side, Trouble, failed};
-use crate::info::{Replication, Role, Version};
+use crate::info::{Observation, Replication, Role, Version};
 use crate::plan::View;
 use crate::program::{Outcome, Program, observed};
 use crate::sentinel::Sentinels;
@@ -166,7 +166,7 @@ fn promote(
     let Some(sentinel) = best else { return Err(trouble(reason)) };
     // Where it refuses no other one is asked, which does not know of what this one may yet do (R32).
     sentinels.fail_over(sentinel).map_err(|failure| failed("asking for a failover at", sentinel, failure))?;
-    let promoted = until_promoted(program, master)?;
+    let promoted = until_promoted(program, view, master)?;
     let (took, keys) = (ms(program.clock.elapsed()), view.local.seen.as_ref().map_or(0, |seen| seen.keys));
     program.journal.line(
         &format!("Sentinel, asked at once, promoted {promoted}: {master} is gone: {why}"),
@@ -194,7 +194,7 @@ fn hand_over(
     let (mut fence, held) = Fence::raise(giver, version, pause, command)
         .map_err(|failure| failed("stopping the writes on", master, failure))?;
     let asked = ask_fenced(program, turn, sentinels, (scene, &held), master, waited, &mut fence);
-    let moved = asked.and_then(|()| finish(program, sentinels, master, &clock, &mut fence));
+    let moved = asked.and_then(|()| finish(program, sentinels, view, master, &clock, &mut fence));
     // What waited there gets its READONLY: the writes go on only where they are no longer taken.
     let followed = moved.as_ref().ok().map(|promoted| demote(program, master, *promoted, version));
     let lowered = match program.survey.node(master) {
@@ -262,19 +262,21 @@ fn ask_fenced(
 fn finish(
     program: &mut Program,
     sentinels: &mut Sentinels,
+    view: &View,
     master: SocketAddr,
     clock: &Stopwatch,
     fence: &mut Fence,
 ) -> Result<SocketAddr, Trouble> {
     let command = program.config.timing.command;
-    let promoted = until_promoted(program, master)?;
+    let promoted = until_promoted(program, view, master)?;
     let (took, total) = (ms(clock.elapsed()), ms(program.clock.elapsed()));
     let sentence = format!("{promoted} is master; {master} takes no writes until it is its replica");
     program.journal.line(&sentence, &[("took_ms", &took), ("since_start_ms", &total)]);
     let limit = Deadline::after(MADE_KNOWN);
     while sentinels.ask(Deadline::after(command)).named() != Named::Node(promoted) {
         if !limit.pause(TICK) {
-            break;
+            // Nobody is made a replica of what Sentinel does not call master.
+            return Err(failed("moving the role away from", master, format!("{promoted} is master, and not named")));
         }
         if fence.left() < 4 * command
             && let Ok(giver) = program.survey.node(master)
@@ -348,10 +350,13 @@ fn gather(program: &mut Program, scene: &Scene, master: SocketAddr, offset: i64)
     }
 }
 
-/// Waits for a master among the other nodes.
-fn until_promoted(program: &mut Program, old: SocketAddr) -> Result<SocketAddr, Trouble> {
+/// Waits for a new master: one that was none in `view`, for an ex-master that Sentinel has not demoted yet is one as well
+/// (R22).
+fn until_promoted(program: &mut Program, view: &View, old: SocketAddr) -> Result<SocketAddr, Trouble> {
     let command = program.config.timing.command;
-    let nodes: Vec<SocketAddr> = program.config.nodes.iter().copied().filter(|node| *node != old).collect();
+    let was_master = |node: &SocketAddr| view.seen(*node).is_some_and(|seen| seen.is_ok_and(Observation::is_master));
+    let nodes: Vec<SocketAddr> =
+        program.config.nodes.iter().copied().filter(|node| *node != old && !was_master(node)).collect();
     let limit = Deadline::after(PROMOTED);
     let mut silent: Vec<SocketAddr> = Vec::new();
     loop {

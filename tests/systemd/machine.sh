@@ -19,8 +19,8 @@ for dir in usr etc bin sbin lib lib32 lib64 libx32; do
     if [ -L "/$dir" ]; then
         cp -P "/$dir" "$root/$dir"
     elif [ -d "/$dir" ]; then
-        mkdir -p "$root/$dir" "$disk/upper/$dir" "$disk/work/$dir"
-        mount -t overlay -o "lowerdir=/$dir,upperdir=$disk/upper/$dir,workdir=$disk/work/$dir" overlay "$root/$dir"
+        mkdir -p "$root/$dir" "$disk/upper/$dir" "$disk/scratch/$dir"
+        mount -t overlay -o "lowerdir=/$dir,upperdir=$disk/upper/$dir,workdir=$disk/scratch/$dir" overlay "$root/$dir"
     fi
 done
 mount --bind "$disk/var" "$root/var"
