@@ -84,12 +84,11 @@ pub fn health(config: &Config, local: SocketAddr, addresses: &[IpAddr], deadline
     let role = found.seen.as_ref().map_or("role unknown", |seen| if seen.is_master() { "master" } else { "replica" });
     let alarm = found.liveness.alarm();
     let healthy = Verdict::yes(format!("{alarm}{endpoint}: {}, {role} (took {took} ms)", found.liveness));
+    let Some(seen) = found.seen else { return healthy };
     if let Some(sentinel) = &config.sentinel {
-        let Some(seen) = found.seen else { return healthy };
         let holds = addresses.contains(&config.vip);
         return wrong_for_sentinel(config, sentinel, (local, &seen), holds, deadline).map_or(healthy, Verdict::no);
     }
-    let Some(seen) = found.seen else { return healthy };
     let news = failures::seen_alive(&Store::new(&config.memory_dir), &seen.run_id, &config.flap);
     let verdict = role_verdict(config, survey, &seen, addresses.contains(&config.vip), deadline)
         .map_or(healthy, |wrong| Verdict::no(format!("{endpoint}: alive, in the wrong role: {wrong}")));
@@ -232,13 +231,13 @@ fn eligible_by_sentinel(
     let (seen, poll) = std::thread::scope(|scope| {
         let poll = scope.spawn(|| sentinels.ask(deadline));
         let seen = survey.look_local(deadline);
-        (seen, poll.join().ok())
+        (seen, poll.join())
     });
+    let poll = poll.unwrap_or_else(|_| sentinels.silence());
     let store = Store::new(&config.memory_dir);
     if let Some(verdict) = silent(config, &store, &seen, was && survey.holds_vip()) {
         return verdict;
     }
-    let Some(poll) = poll else { return Verdict::no("asking the sentinels failed".to_string()) };
     match seen {
         Ok(seen) => {
             let elected::Answer { eligible, why, .. } = elected::answer(sentinel, &store, local, &seen, &poll);

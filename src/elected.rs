@@ -31,13 +31,6 @@ pub struct Answer {
     pub why: String,
 }
 
-impl Sentinel {
-    /// The poll in which nobody answers.
-    pub fn silence(&self) -> Poll {
-        Poll { words: Vec::new(), asked: self.nodes.len(), quorum: self.quorum }
-    }
-}
-
 /// May the node at `address`, whose Redis is `local`, hold the VIP? What Sentinel says is remembered in `store`, for the
 /// time when it says nothing.
 pub fn answer(sentinel: &Sentinel, store: &Store, address: SocketAddr, local: &Observation, poll: &Poll) -> Answer {

@@ -130,7 +130,7 @@ pub fn look(program: &mut Program, sentinels: &mut Sentinels) -> (View, Scene) {
         let view = program.look(true);
         (poll.join(), view)
     });
-    let poll = poll.unwrap_or_else(|_| Poll { words: Vec::new(), asked: 0, quorum: 1 });
+    let poll = poll.unwrap_or_else(|_| sentinels.silence());
     let order = program.config.nodes.clone();
     let scene = Scene { local: view.local.clone(), peers: view.peers.clone(), order, vip: view.vip, poll };
     (view, scene)

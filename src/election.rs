@@ -89,6 +89,11 @@ pub enum Named {
 }
 
 impl Poll {
+    /// Nobody answers.
+    pub fn silence(asked: usize, quorum: usize) -> Poll {
+        Poll { words: Vec::new(), asked, quorum }
+    }
+
     /// Who is master by their word.
     pub fn named(&self) -> Named {
         let named = self.said().find(|(_, word)| self.count(word.master) >= self.quorum);

@@ -63,6 +63,7 @@ pub fn run(name: &'static str, state: State, path: &Path, clock: Stopwatch) -> u
 fn work(program: &mut Program, turn: Turn, state: State) -> u8 {
     let again = turn.previous() == Some(state);
     let by_sentinel = program.config.sentinel.is_some();
+    let give_way = if by_sentinel { deposed::run } else { yielding::run };
     let outcome = match state {
         State::Master if by_sentinel => electing::run(program, &turn, again),
         State::Master => serve::run(program, &turn, again),
@@ -70,17 +71,11 @@ fn work(program: &mut Program, turn: Turn, state: State) -> u8 {
             if !again {
                 program.journal.line("this node does not hold the VIP", &[]);
             }
-            match by_sentinel {
-                true => deposed::run(program, &turn),
-                false => yielding::run(program, &turn),
-            }
+            give_way(program, &turn)
         }
         State::Fault => {
             diagnose(program);
-            match by_sentinel {
-                true => deposed::run(program, &turn),
-                false => yielding::run(program, &turn),
-            }
+            give_way(program, &turn)
         }
         State::Stop => {
             program.journal.line("keepalived stops here", &[]);

@@ -54,7 +54,12 @@ impl Sentinels {
             words.extend(others.into_iter().filter_map(|thread| thread.join().ok()));
             words
         });
-        Poll { words, asked: self.lines.len(), quorum: self.quorum }
+        Poll { words, ..self.silence() }
+    }
+
+    /// The poll in which nobody answers.
+    pub fn silence(&self) -> Poll {
+        Poll::silence(self.lines.len(), self.quorum)
     }
 
     /// What the sentinel at `address` knows of the replicas of `master`: it would promote one of these. None while it
@@ -71,11 +76,9 @@ impl Sentinels {
         // Every version knows this word; REPLICAS came with 5.0.
         let replicas = cmd("SENTINEL").arg("SLAVES").arg(&self.name).clone();
         let [first, second] = questions(&self.name);
-        let (auth, connect) = (&self.auth, Deadline::after(self.connect));
-        let line = self.lines.iter_mut().find(|line| line.address == address);
-        let line = line.ok_or_else(|| Failure::Network(format!("{address} is not one of the sentinels")))?;
-        let server = line.open(auth, connect)?;
-        let mut answers = server.batch(&[first, second, replicas], Deadline::after(self.command))?;
+        let deadline = Deadline::after(self.command);
+        let server = self.server(address)?;
+        let mut answers = server.batch(&[first, second, replicas], deadline)?;
         let replicas = answers.pop().unwrap_or(Ok(Value::Nil)).map_err(Failure::Denied)?;
         if word(answers)?.master != master {
             return Ok(Vec::new());
@@ -98,10 +101,15 @@ impl Sentinels {
     }
 
     fn call(&mut self, address: SocketAddr, command: &Cmd) -> Result<Value, Failure> {
-        let (auth, connect) = (&self.auth, Deadline::after(self.connect));
-        let line = self.lines.iter_mut().find(|line| line.address == address);
-        let line = line.ok_or_else(|| Failure::Network(format!("{address} is not one of the sentinels")))?;
-        line.open(auth, connect)?.call(command, Deadline::after(self.command))
+        let budget = self.command;
+        self.server(address)?.call(command, Deadline::after(budget))
+    }
+
+    fn server(&mut self, address: SocketAddr) -> Result<&mut Server, Failure> {
+        match self.lines.iter_mut().find(|line| line.address == address) {
+            Some(line) => line.open(&self.auth, Deadline::after(self.connect)),
+            None => Err(Failure::Network(format!("{address} is not one of the sentinels"))),
+        }
     }
 }
 

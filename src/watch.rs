@@ -15,7 +15,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use crate::config::{Config, LOG_DIR};
 use crate::deadline::{Deadline, Stopwatch, ms};
 use crate::elected;
-use crate::election::Named;
+use crate::election::{Named, Poll};
 use crate::info::Observation;
 use crate::journal::{CHECKS, Journal, Label};
 use crate::memory::Store;
@@ -82,8 +82,9 @@ pub fn run(path: &Path, file: &Path, verbose: bool) -> u8 {
     let Some(mut watch) = begin(path, verbose, &mut track, &mut go_on) else { return code::CANNOT_TELL };
     watch.await_first_words(&mut go_on);
     while go_on() {
-        if reload.swap(false, Ordering::Relaxed) || watch.is_worth_reading_again(path, &pulse) {
-            watch.read_again(path, verbose);
+        let worth_it = reload.swap(false, Ordering::Relaxed) || watch.is_worth_reading_again(path, &pulse);
+        if worth_it && watch.read_again(path, verbose) {
+            watch.await_first_words(&mut go_on);
         }
         let asked = Stopwatch::start();
         let found = watch.listen(&mut go_on);
@@ -198,7 +199,7 @@ impl Watch {
             return (if well { NOT_NAMED } else { DEAD_BY_WEIGHT }, None);
         };
         let store = Store::new(&self.config.memory_dir);
-        let poll = subscription.latest().unwrap_or_else(|| sentinel.silence());
+        let poll = subscription.latest().unwrap_or_else(|| Poll::silence(sentinel.nodes.len(), sentinel.quorum));
         let elected::Answer { eligible, held, why } =
             elected::answer(sentinel, &store, self.survey.address(), seen, &poll);
         let value = match (eligible, held && poll.named() == Named::Silent) {
@@ -221,14 +222,15 @@ impl Watch {
         modified(path, &self.config) != self.modified
     }
 
-    /// What is wrong with the file by now is the check's to say, once a second; here the last one stands.
-    fn read_again(&mut self, path: &Path, verbose: bool) {
+    /// What is wrong with the file by now is the check's to say, once a second; here the last one stands. True where it has
+    /// changed.
+    fn read_again(&mut self, path: &Path, verbose: bool) -> bool {
         self.modified = modified(path, &self.config);
         let changed = Config::load(path).is_ok_and(|config| config != self.config);
-        if changed && let Ok(watch) = Watch::new(path, verbose) {
-            *self = watch;
-            self.journal.line("read the configuration again, which has changed", &[]);
-        }
+        let Some(watch) = changed.then(|| Watch::new(path, verbose).ok()).flatten() else { return false };
+        *self = watch;
+        self.journal.line("read the configuration again, which has changed", &[]);
+        true
     }
 
     /// One question and its answer. `go_on` is asked while it is waited for.
