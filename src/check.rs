@@ -1,20 +1,19 @@
 //! What `check_redis` does: is the local Redis alive and in the role that this node's VRRP state demands, and, with
 //! `--eligible`, may this node take the VIP? Read-only towards Redis.
 
+mod by_sentinel;
+
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use crate::config::{Config, Sentinel, SilentSentinels};
+use crate::config::Config;
 use crate::deadline::{Deadline, ms};
-use crate::elected;
-use crate::election::Named;
 use crate::endpoint::Endpoint;
 use crate::failures;
 use crate::info::{Observation, Role};
 use crate::memory::{Store, Synced};
 use crate::plan::{self, View, Vip};
 use crate::probe::{Liveness, Probe, probe};
-use crate::sentinel::Sentinels;
 use crate::server::Failure;
 use crate::survey::Survey;
 use crate::ticket::{self, State};
@@ -31,15 +30,6 @@ const UNREPAIRED: u64 = 5;
 
 /// What was known of the data of a Redis that answers nobody counts for so long.
 const SILENT: Duration = Duration::from_secs(5);
-
-/// A node that was just promoted is master for a second or two before enough sentinels name it (R35).
-const DEPOSED: Duration = Duration::from_secs(4);
-
-/// For how long this node has not seen the master that others do.
-const CUT_OFF: &str = "cut-off.toml";
-
-/// The VIP is not given up for one question that the sentinels did not answer.
-const SENTINELS_SILENT: Duration = Duration::from_secs(3);
 
 /// What a check found.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -87,58 +77,12 @@ pub fn health(config: &Config, local: SocketAddr, addresses: &[IpAddr], deadline
     let Some(seen) = found.seen else { return healthy };
     if let Some(sentinel) = &config.sentinel {
         let holds = addresses.contains(&config.vip);
-        return wrong_for_sentinel(config, sentinel, (local, &seen), holds, deadline).map_or(healthy, Verdict::no);
+        return by_sentinel::wrong(config, sentinel, (local, &seen), holds, deadline).map_or(healthy, Verdict::no);
     }
     let news = failures::seen_alive(&Store::new(&config.memory_dir), &seen.run_id, &config.flap);
     let verdict = role_verdict(config, survey, &seen, addresses.contains(&config.vip), deadline)
         .map_or(healthy, |wrong| Verdict::no(format!("{endpoint}: alive, in the wrong role: {wrong}")));
     Verdict { news, ..verdict }
-}
-
-/// Roles are for Sentinel to mend. But where a node hears no other keepalived, a lower priority moves nothing, and only
-/// FAULT gives the VIP up. So it fails
-///
-/// 1. at a holder of the VIP whose Redis is a master beside the one that Sentinel names: what it takes is dropped soon,
-///    and `redis_fault` keeps it;
-/// 2. at a holder of the VIP that does not see the master, which sentinels do: it can neither serve nor take the role, and
-///    draws clients away from the master. It fails for as long as that is so, the VIP here or not, for it would come back;
-/// 3. with `when_sentinels_silent = "release"` while they are silent.
-fn wrong_for_sentinel(
-    config: &Config,
-    sentinel: &Sentinel,
-    (local, seen): (SocketAddr, &Observation),
-    holds_vip: bool,
-    deadline: Deadline,
-) -> Option<String> {
-    let store = Store::new(&config.memory_dir);
-    let release = sentinel.when_silent == SilentSentinels::Release;
-    if !holds_vip && !release && store.note(CUT_OFF).is_none() {
-        return None;
-    }
-    let poll = Sentinels::new(sentinel, &config.timing).ask(deadline.at_most(deadline.left() / 2));
-    let another = match poll.named() {
-        Named::Node(named) if named != local => Some(named),
-        _ => None,
-    };
-    if store.spell("deposed.toml", holds_vip && seen.is_master() && another.is_some()) >= DEPOSED {
-        return Some(format!("{local}: alive, and a master that Sentinel has deposed: {poll}"));
-    }
-    let unseen =
-        another.filter(|named| !seen.is_master() && !poll.is_unheard(*named) && is_unseen(config, *named, deadline));
-    if store.spell(CUT_OFF, unseen.is_some()) >= DEPOSED
-        && let Some(named) = unseen
-    {
-        return Some(format!("{local}: alive, and cut off from {named}, the master: {poll}"));
-    }
-    let silent = store.spell("sentinels-silent.toml", poll.answered() < sentinel.quorum);
-    (release && silent >= SENTINELS_SILENT)
-        .then(|| format!("ALARM: too few sentinels answer: {poll}; when_sentinels_silent is \"release\""))
-}
-
-/// Its host does not answer, or its Redis does not.
-fn is_unseen(config: &Config, node: SocketAddr, deadline: Deadline) -> bool {
-    let found = probe(&node.into(), &config.auth, deadline.at_most(config.timing.connect));
-    matches!(found.liveness, Liveness::NoConnection | Liveness::TimedOut | Liveness::Unreachable(_))
 }
 
 /// A server that closes the connection may be telling somebody else to go (CLIENT KILL after a handover): ask again,
@@ -206,7 +150,7 @@ fn judge(config: &Config, store: &Store, view: &View) -> Option<String> {
 /// May this node take the VIP? `was` is what the last run said.
 pub fn eligible(config: &Config, local: SocketAddr, was: bool, deadline: Deadline) -> Verdict {
     if let Some(sentinel) = &config.sentinel {
-        return eligible_by_sentinel(config, sentinel, local, was, deadline);
+        return by_sentinel::eligible(config, sentinel, local, was, deadline);
     }
     let view = Survey::new(config, local).look(false, deadline);
     let store = Store::new(&config.memory_dir);
@@ -217,34 +161,6 @@ pub fn eligible(config: &Config, local: SocketAddr, was: bool, deadline: Deadlin
     let found = plan::eligibility(&view);
     let sentence = format!("{}: {}", found.standing, found.why);
     if found.eligible { Verdict::yes(sentence) } else { Verdict::no(sentence) }
-}
-
-fn eligible_by_sentinel(
-    config: &Config,
-    sentinel: &Sentinel,
-    local: SocketAddr,
-    was: bool,
-    deadline: Deadline,
-) -> Verdict {
-    let mut survey = Survey::new(config, local);
-    let mut sentinels = Sentinels::new(sentinel, &config.timing);
-    let (seen, poll) = std::thread::scope(|scope| {
-        let poll = scope.spawn(|| sentinels.ask(deadline));
-        let seen = survey.look_local(deadline);
-        (seen, poll.join())
-    });
-    let poll = poll.unwrap_or_else(|_| sentinels.silence());
-    let store = Store::new(&config.memory_dir);
-    if let Some(verdict) = silent(config, &store, &seen, was && survey.holds_vip()) {
-        return verdict;
-    }
-    match seen {
-        Ok(seen) => {
-            let elected::Answer { eligible, why, .. } = elected::answer(sentinel, &store, local, &seen, &poll);
-            if eligible { Verdict::yes(why) } else { Verdict::no(why) }
-        }
-        Err(failure) => Verdict::no(format!("the local Redis: {failure}; {poll}")),
-    }
 }
 
 /// A local Redis that is busy, or silent for a moment, says nothing of its data: one slow command must not move the VIP.

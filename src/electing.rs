@@ -1,18 +1,21 @@
 //! What `redis_master` does in Sentinel mode: this node has been given the VIP, so Sentinel is asked to move the role,
 //! where it has not done so by itself. No role is changed but through Sentinel; what it has decided is carried out.
 
+mod handing_over;
+
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use self::handing_over::hand_over;
+
 use crate::deadline::{Deadline, Stopwatch, ms};
 use crate::election::{self, Named, Poll, Scene, Step};
-use crate::fence::Fence;
-use crate::handover::{self, Side, Trouble, failed};
-use crate::info::{Observation, Replication, Role, Version};
+use crate::handover::{Trouble, failed};
+use crate::info::{Observation, Role};
 use crate::plan::View;
-use crate::program::{Outcome, Program, observed};
+use crate::program::{Outcome, Program};
 use crate::sentinel::Sentinels;
-use crate::serve::{hold, release};
+use crate::serve::{hold, releasing};
 use crate::server::Failure;
 use crate::turn::{Ended, Turn};
 
@@ -24,15 +27,10 @@ const SOON: Duration = Duration::from_millis(5);
 const REFUSED: Duration = Duration::from_millis(250);
 /// For an older program to leave its step.
 const ACT_WAIT: Duration = Duration::from_secs(3);
-/// The master's writes stay stopped for so long while its replicas catch up; after it they go on, and all starts over.
-const CATCH_UP: Duration = Duration::from_millis(500);
 /// From a sentinel's OK to a new master: it sends SLAVEOF NO ONE within two of its ticks of 0.1 s, and looks every second.
 const PROMOTED: Duration = Duration::from_secs(10);
 /// From there until enough of them name it: they tell each other at once, or every 2 s.
 const MADE_KNOWN: Duration = Duration::from_secs(5);
-/// The old master's writes stay stopped for so long once a sentinel has been asked, should we die: it makes it a replica
-/// 8 to 11 s later (R22).
-const DEMOTED: Duration = Duration::from_secs(20);
 
 const NOBODY: &str = "no sentinel has a replica that it would promote now";
 
@@ -42,12 +40,7 @@ const NOBODY: &str = "no sentinel has a replica that it would promote now";
 /// # Errors
 /// [`Ended`]: a newer notification, or SIGTERM.
 pub fn run(program: &mut Program, turn: &Turn, again: bool) -> Result<Outcome, Ended> {
-    let mut held = false;
-    let outcome = work(program, turn, again, &mut held);
-    if held {
-        release(program);
-    }
-    outcome
+    releasing(program, |program, held| work(program, turn, again, held))
 }
 
 fn work(program: &mut Program, turn: &Turn, again: bool, held: &mut bool) -> Result<Outcome, Ended> {
@@ -175,139 +168,6 @@ fn promote(
     chosen(program, turn, sentinels, promoted)
 }
 
-/// The master lives: its writes stop first, so that nothing is acknowledged there which the new one has not (R21).
-fn hand_over(
-    program: &mut Program,
-    turn: &Turn,
-    sentinels: &mut Sentinels,
-    (view, scene): (&View, &Scene),
-    (master, waited): (SocketAddr, Duration),
-    why: &str,
-) -> Result<Option<Outcome>, Trouble> {
-    let command = program.config.timing.command;
-    let version = observed(view, master)?.version;
-    let _acting = turn.act(Deadline::after(ACT_WAIT))?;
-    let clock = Stopwatch::start();
-    let giver = program.survey.node(master).map_err(|failure| failed("connecting to", master, failure))?;
-    // Three sentinels are asked in between.
-    let pause = CATCH_UP + 6 * command;
-    let (mut fence, held) = Fence::raise(giver, version, pause, command)
-        .map_err(|failure| failed("stopping the writes on", master, failure))?;
-    let asked = ask_fenced(program, turn, sentinels, (scene, &held), master, waited, &mut fence);
-    let moved = asked.and_then(|()| finish(program, sentinels, view, master, &clock, &mut fence));
-    // What waited there gets its READONLY: the writes go on only where they are no longer taken.
-    let followed = moved.as_ref().ok().map(|promoted| demote(program, master, *promoted, version));
-    let lowered = match program.survey.node(master) {
-        Ok(giver) => fence.lower(giver, command),
-        Err(failure) => Err(failure),
-    };
-    let promoted = moved?;
-    if let Err(failure) = lowered {
-        program.journal.line(&format!("warning: letting the writers of {master} go on: {failure}"), &[]);
-    }
-    match followed {
-        Some(Err(trouble)) => program.journal.line(&format!("warning: {trouble}; leaving it to Sentinel"), &[]),
-        _ => tidy(program, master),
-    }
-    let took = ms(program.clock.elapsed());
-    let offset = held.lineage.offset;
-    program.journal.line(
-        &format!("Sentinel moved the role from {master} to {promoted}: {why}"),
-        &[("took_ms", &ms(clock.elapsed())), ("since_start_ms", &took), ("offset", &offset), ("peer", &master)],
-    );
-    chosen(program, turn, sentinels, promoted)
-}
-
-/// With the writes stopped: waits for the replicas, and asks a sentinel that would promote one which has everything.
-fn ask_fenced(
-    program: &mut Program,
-    turn: &Turn,
-    sentinels: &mut Sentinels,
-    (scene, held): (&Scene, &Replication),
-    master: SocketAddr,
-    waited: Duration,
-    fence: &mut Fence,
-) -> Result<(), Trouble> {
-    let command = program.config.timing.command;
-    if held.role != Role::Master {
-        return Err(failed("moving the role away from", master, "it is no master any more"));
-    }
-    let (reached, lagging) = gather(program, scene, master, held.lineage.offset);
-    let choices = choices(sentinels, &scene.poll, master);
-    let mut reason = NOBODY.to_string();
-    let mut safe: Vec<(SocketAddr, SocketAddr)> = Vec::new();
-    for (sentinel, chosen) in choices {
-        match election::is_safe(chosen, &reached, &lagging, waited) {
-            Ok(()) => safe.push((sentinel, chosen)),
-            Err(why) => reason = why,
-        }
-    }
-    // This node, if one of them would choose it: then the VIP need not move again.
-    let best = safe.iter().find(|(_, chosen)| *chosen == program.local).or(safe.first());
-    let Some((sentinel, _)) = best else { return Err(failed("moving the role away from", master, reason)) };
-    turn.check()?;
-    if fence.has_lapsed() || fence.left() < command {
-        return Err(failed("moving the role away from", master, "its writes may soon go on; starting over"));
-    }
-    // From here on a write there would be lost, whether we live or not.
-    let giver = program.survey.node(master).map_err(|failure| failed("connecting to", master, failure))?;
-    let renewed = fence.renew(giver, DEMOTED, command);
-    renewed.map_err(|failure| failed("stopping the writes on", master, failure))?;
-    let asked = sentinels.fail_over(*sentinel);
-    asked.map_err(|failure| failed("asking for a failover at", sentinel, failure))
-}
-
-/// Waits until there is a new master that enough sentinels name: then the old one may be made its replica, as Sentinel would
-/// do some seconds later (R22). No newer notification ends it: the writes must not go on before.
-fn finish(
-    program: &mut Program,
-    sentinels: &mut Sentinels,
-    view: &View,
-    master: SocketAddr,
-    clock: &Stopwatch,
-    fence: &mut Fence,
-) -> Result<SocketAddr, Trouble> {
-    let command = program.config.timing.command;
-    let promoted = until_promoted(program, view, master)?;
-    let (took, total) = (ms(clock.elapsed()), ms(program.clock.elapsed()));
-    let sentence = format!("{promoted} is master; {master} takes no writes until it is its replica");
-    program.journal.line(&sentence, &[("took_ms", &took), ("since_start_ms", &total)]);
-    let limit = Deadline::after(MADE_KNOWN);
-    while sentinels.ask(Deadline::after(command)).named() != Named::Node(promoted) {
-        if !limit.pause(TICK) {
-            // Nobody is made a replica of what Sentinel does not call master.
-            return Err(failed("moving the role away from", master, format!("{promoted} is master, and not named")));
-        }
-        if fence.left() < 4 * command
-            && let Ok(giver) = program.survey.node(master)
-        {
-            let _ = fence.renew(giver, DEMOTED, command);
-        }
-    }
-    Ok(promoted)
-}
-
-/// What Sentinel has decided is carried out; it does so by itself, should this fail.
-fn demote(program: &mut Program, master: SocketAddr, promoted: SocketAddr, version: Version) -> Result<(), Trouble> {
-    let command = program.config.timing.command;
-    let server = program.survey.node(master).map_err(|failure| failed("connecting to", master, failure))?;
-    let mut side = Side { server, address: master, version };
-    handover::follow(&mut side, promoted, command).map(|_| ())
-}
-
-/// The clients of the old master lead to a replica now, and its role has to outlive a restart. Not before the fence is
-/// lowered, which must not be written down.
-fn tidy(program: &mut Program, old: SocketAddr) {
-    let command = program.config.timing.command;
-    let Ok(server) = program.survey.node(old) else { return };
-    let disconnected = handover::disconnect_clients(server, command);
-    let rewritten = handover::rewrite_config(server, command);
-    program.warn_rewrite(old, rewritten);
-    if let Err(failure) = disconnected {
-        program.journal.line(&format!("warning: disconnecting the clients of {old}: {failure}"), &[]);
-    }
-}
-
 /// Which replica each sentinel that names `master` would promote.
 fn choices(sentinels: &mut Sentinels, poll: &Poll, master: SocketAddr) -> Vec<(SocketAddr, SocketAddr)> {
     let naming: Vec<SocketAddr> = poll.naming(master).collect();
@@ -317,37 +177,6 @@ fn choices(sentinels: &mut Sentinels, poll: &Poll, master: SocketAddr) -> Vec<(S
         Some((sentinel, election::choice(&candidates, down)?.address))
     };
     naming.into_iter().filter_map(choice).collect()
-}
-
-/// Which of the other nodes that answer have reached `offset` of the master, and which have not, after [`CATCH_UP`] at
-/// most.
-fn gather(program: &mut Program, scene: &Scene, master: SocketAddr, offset: i64) -> (Vec<SocketAddr>, Vec<SocketAddr>) {
-    let command = program.config.timing.command;
-    let nodes = std::iter::once(&scene.local).chain(&scene.peers);
-    let answering = nodes.filter(|node| node.address != master && node.seen.is_ok()).map(|node| node.address);
-    let (mut reached, mut lagging): (Vec<SocketAddr>, Vec<SocketAddr>) = (Vec::new(), answering.collect());
-    let limit = Deadline::after(CATCH_UP);
-    loop {
-        lagging.retain(|node| {
-            let seen = program.survey.node(*node).and_then(|server| server.replication(Deadline::after(command)));
-            match seen {
-                Ok(seen) => match &seen.role {
-                    Role::Replica(of)
-                        if of.address() == Some(master) && of.link_up && seen.lineage.offset >= offset =>
-                    {
-                        reached.push(*node);
-                        false
-                    }
-                    _ => true,
-                },
-                // Who answers no more is not promoted either.
-                Err(_) => false,
-            }
-        });
-        if lagging.is_empty() || !limit.pause(Duration::from_millis(1)) {
-            return (reached, lagging);
-        }
-    }
 }
 
 /// Waits for a new master: one that was none in `view`, for an ex-master that Sentinel has not demoted yet is one as well

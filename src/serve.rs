@@ -26,12 +26,17 @@ const ACT_WAIT: Duration = Duration::from_secs(3);
 /// # Errors
 /// [`Ended`]: a newer notification, or SIGTERM.
 pub fn run(program: &mut Program, turn: &Turn, again: bool) -> Result<Outcome, Ended> {
+    releasing(program, |program, held| work(program, turn, again, held))
+}
+
+/// Does `work`, which may hold the local writes and then says so, and lets them go on at its end.
+pub(crate) fn releasing<T>(program: &mut Program, work: impl FnOnce(&mut Program, &mut bool) -> T) -> T {
     let mut held = false;
-    let outcome = work(program, turn, again, &mut held);
+    let done = work(program, &mut held);
     if held {
         release(program);
     }
-    outcome
+    done
 }
 
 fn work(program: &mut Program, turn: &Turn, again: bool, held: &mut bool) -> Result<Outcome, Ended> {
@@ -243,8 +248,7 @@ pub(crate) fn hold(program: &mut Program, view: &View, held: &mut bool) {
     }
 }
 
-/// Lets them go on.
-pub(crate) fn release(program: &mut Program) {
+fn release(program: &mut Program) {
     let command = program.config.timing.command;
     if let Ok(server) = program.survey.local() {
         // It ends by itself in a moment, should this fail.

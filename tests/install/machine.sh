@@ -56,6 +56,14 @@ nothing_changed() {
     changes >"$TMP/after"
     diff "$TMP/before" "$TMP/after" >"$TMP/diff" || fail "something changed: $(cat "$TMP/diff")"
 }
+refuses() { # refuses CODE SENTENCE COMMAND...
+    wanted=$1 sentence=$2
+    shift 2
+    remember
+    run "$wanted" "$@"
+    says_only "install.sh: $sentence"
+    nothing_changed
+}
 test_config() { # test_config NAME [FILE]: keepalived takes it without a word
     run 0 keepalived -t -i "$1" -f "${2:-/etc/keepalived/keepalived.conf}"
     says_only ""

@@ -1,14 +1,6 @@
 # shellcheck shell=sh
 # Wrong flags and wrong machines: one line, its exit code, and nothing changed.
 
-refuses() { # refuses CODE SENTENCE COMMAND...
-    wanted=$1 sentence=$2
-    shift 2
-    remember
-    run "$wanted" "$@"
-    says_only "install.sh: $sentence"
-    nothing_changed
-}
 # pair FLAGS...: the example's flags, of which those given replace the same.
 pair() { install_pair "$@"; }
 install_these() { "$SOURCE/install.sh" --bin-dir "$TMP/bin"; }

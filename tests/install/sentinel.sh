@@ -34,14 +34,6 @@ differ() { # differ FILE FILE: the active lines in one of them alone
     diff "$TMP/active-1" "$TMP/active-2" | grep '^[<>]'
 }
 sentinel_section() { sed '1,/^$/d; /^\[sentinel\]/,$!d' $TOML | sed 's/  *#.*//; /^$/d'; }
-refuses() { # refuses CODE SENTENCE COMMAND...
-    wanted=$1 sentence=$2
-    shift 2
-    remember
-    run "$wanted" "$@"
-    says_only "install.sh: $sentence"
-    nothing_changed
-}
 
 test_two_three_and_five_nodes_pass_for_each_name_in_both_profiles() {
     for count in 2 3 5; do

@@ -51,8 +51,8 @@ fn what_a_partition_makes_diverge_is_in_a_rollback_file() {
     });
 }
 
-#[test]
-fn install_sh_run_again_finds_redis_well_over_tls() {
+/// Two hosts with Redis up and the programs installed; keepalived does not run yet.
+fn installed() -> Lab {
     tls::everywhere();
     let lab = Lab::new(Settings::default()).expect("a lab can be set up (root?)");
     for host in &lab.hosts {
@@ -60,6 +60,12 @@ fn install_sh_run_again_finds_redis_well_over_tls() {
         redis_server::until_up(host).expect("Redis is up");
     }
     Suite::OURS.install(&lab).expect("installed");
+    lab
+}
+
+#[test]
+fn install_sh_run_again_finds_redis_well_over_tls() {
+    let lab = installed();
     let again = lab.a().sh("sh /mnt/install.sh --bin-dir /tmp/bin 2>&1").expect("a shell");
     let said = String::from_utf8_lossy(&again.stdout).into_owned();
     assert!(again.status.success(), "{said}");
@@ -69,13 +75,7 @@ fn install_sh_run_again_finds_redis_well_over_tls() {
 
 #[test]
 fn certificates_that_do_not_fit_take_the_vip_from_nobody_and_are_told() {
-    tls::everywhere();
-    let lab = Lab::new(Settings::default()).expect("a lab can be set up (root?)");
-    for host in &lab.hosts {
-        redis_server::start(host).expect("Redis starts");
-        redis_server::until_up(host).expect("Redis is up");
-    }
-    Suite::OURS.install(&lab).expect("installed");
+    let lab = installed();
     for host in &lab.hosts {
         Suite::OURS.start_keepalived(host).expect("keepalived starts");
     }
