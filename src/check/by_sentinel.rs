@@ -17,6 +17,9 @@ use crate::survey::Survey;
 /// A node that was just promoted is master for a second or two before enough sentinels name it (R35).
 const DEPOSED: Duration = Duration::from_secs(4);
 
+/// The run of the local Redis in which it was a replica: if it is a master later, somebody promoted it.
+const FOLLOWED: &str = "followed.run";
+
 /// For how long this node has not seen the master that others do.
 const CUT_OFF: &str = "cut-off.toml";
 
@@ -26,8 +29,9 @@ const SENTINELS_SILENT: Duration = Duration::from_secs(3);
 /// Roles are for Sentinel to mend. But where a node hears no other keepalived, a lower priority moves nothing, and only
 /// FAULT gives the VIP up. So it fails
 ///
-/// 1. at a holder of the VIP whose Redis is a master beside the one that Sentinel names: what it takes is dropped soon,
-///    and `redis_fault` keeps it;
+/// 1. where the local Redis is a master beside the one that Sentinel names, the VIP here or not: what it takes is dropped
+///    soon, and `redis_fault` keeps it. At once where it came up as a master (R22); one that was a replica before has been
+///    promoted, and is named in a moment;
 /// 2. at a holder of the VIP that does not see the master, which sentinels do: it can neither serve nor take the role, and
 ///    draws clients away from the master. It fails for as long as that is so, the VIP here or not, for it would come back;
 /// 3. with `when_sentinels_silent = "release"` while they are silent.
@@ -40,7 +44,12 @@ pub(super) fn wrong(
 ) -> Option<String> {
     let store = Store::new(&config.memory_dir);
     let release = sentinel.when_silent == SilentSentinels::Release;
-    if !holds_vip && !release && store.note(CUT_OFF).is_none() {
+    let followed = store.note(FOLLOWED).is_some_and(|run| run == seen.run_id);
+    if !seen.is_master() && !followed {
+        // Where it can't be written down, a promoted node may be in FAULT for a second or two.
+        let _ = store.set_note(FOLLOWED, &seen.run_id);
+    }
+    if !seen.is_master() && !holds_vip && !release && store.note(CUT_OFF).is_none() {
         return None;
     }
     let poll = Sentinels::new(sentinel, &config.timing).ask(deadline.at_most(deadline.left() / 2));
@@ -48,7 +57,9 @@ pub(super) fn wrong(
         Named::Node(named) if named != local => Some(named),
         _ => None,
     };
-    if store.spell("deposed.toml", holds_vip && seen.is_master() && another.is_some()) >= DEPOSED {
+    let deposed = seen.is_master() && another.is_some();
+    let patience = if followed { DEPOSED } else { Duration::ZERO };
+    if store.spell("deposed.toml", deposed) >= patience && deposed {
         return Some(format!("{local}: alive, and a master that Sentinel has deposed: {poll}"));
     }
     let unseen =

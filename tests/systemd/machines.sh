@@ -12,7 +12,7 @@ make_disks() {
     mount -t tmpfs -o mode=755 tmpfs "$scratch/disks" || die "mounting a tmpfs: failed"
     # No service of this machine may be found by mistake.
     mount -t tmpfs -o mode=755 tmpfs /run || die "mounting a tmpfs over /run: failed"
-    mkdir "$scratch/disks/try" "$scratch/disks/try"/{upper,work,merged}
+    mkdir "$scratch/disks/try" "$scratch/disks/try"/{upper,scratch,merged}
     if ! said=$(mount -t overlay -o "lowerdir=/usr,upperdir=$scratch/disks/try/upper,workdir=$scratch/disks/try/scratch" \
         overlay "$scratch/disks/try/merged" 2>&1); then
         die "mounting an overlay over /usr: $said: a kernel with overlayfs is needed"

@@ -83,6 +83,11 @@ mod ours {
     }
 
     #[test]
+    fn a_planned_move_beside_an_ex_master_that_is_not_yet_demoted_loses_nothing() {
+        whole("move-beside-ex-master", Profile::Plain);
+    }
+
+    #[test]
     fn valkey_and_its_sentinel_are_moved_like_redis() {
         let setup = Setup { valkey: true, ..on(Shape::Three, Profile::Plain) };
         let played = play("planned-move", setup);

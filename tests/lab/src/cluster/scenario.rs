@@ -34,7 +34,7 @@ const BOTH: &[Shape] = &[Shape::Three, Shape::Witness];
 const THREE: &[Shape] = &[Shape::Three];
 
 /// All of them.
-pub const ALL: [Scenario; 16] = [
+pub const ALL: [Scenario; 17] = [
     row("planned-move", "planned move of the role and back to a whole cluster", BOTH, true, planned_move),
     row(
         "planned-move-seen",
@@ -42,6 +42,13 @@ pub const ALL: [Scenario; 16] = [
         THREE,
         false,
         planned_move_seen,
+    ),
+    row(
+        "move-beside-ex-master",
+        "planned move while the ex-master is back and not yet demoted",
+        THREE,
+        false,
+        move_beside_ex_master,
     ),
     row("redis-dies", "`kill -9` of the serving Redis, and back again", BOTH, true, redis_dies),
     row("keepalived-dies", "`kill -9` of keepalived, started again by systemd", THREE, false, keepalived_dies),
@@ -128,6 +135,20 @@ fn planned_move_seen(play: &mut Play<'_>) -> Result<()> {
     play.until_written(500)?;
     planned_move(play)?;
     play.end_beside("direct")
+}
+
+/// There are two masters then, and the third node moves the role away from the one that Sentinel names.
+fn move_beside_ex_master(play: &mut Play<'_>) -> Result<()> {
+    let a = play.serving()?;
+    play.phase("failover", Goal::Beside(&a), |_| redis_server::kill(&a))?;
+    play.until_written(500)?;
+    let b = play.serving()?;
+    play.phase("move", Goal::Moved(&b), |_| {
+        redis_server::start(&a)?;
+        redis_server::until_up(&a)?;
+        keepalived::stop(&b)
+    })?;
+    play.phase("start", Goal::Whole, |cluster| cluster.start_keepalived(&b))
 }
 
 fn redis_dies(play: &mut Play<'_>) -> Result<()> {
