@@ -4,6 +4,7 @@ use std::fmt;
 use std::io::{self, Read, Write};
 use std::net::SocketAddr;
 use std::os::fd::BorrowedFd;
+use std::time::Duration;
 
 use redis::{Cmd, Value, cmd};
 
@@ -14,6 +15,9 @@ use crate::info::short;
 use crate::reply::{self, Reply, Rubbish};
 use crate::stream::{Stream, wants_tls};
 use crate::tls::Trouble;
+
+/// For what must have come already.
+pub(crate) const AT_HAND: Duration = Duration::from_millis(10);
 
 /// An error reply: the server is alive and says no. Only the first word is for code, texts differ between versions
 /// and between Redis and Valkey (R17).
@@ -216,6 +220,23 @@ impl Line {
     pub(crate) fn message(&mut self, deadline: Deadline) -> Result<Value, Failure> {
         self.stream.until(deadline);
         self.answer()?.map_err(Failure::Denied)
+    }
+
+    /// What has come, as it is: for what is not an answer. `None` where nothing has come before `deadline`.
+    ///
+    /// # Errors
+    /// As [`Line::receive`].
+    pub(crate) fn read_raw(&mut self, buffer: &mut [u8], deadline: Deadline) -> Result<Option<usize>, Failure> {
+        if self.received.is_empty() {
+            if !self.stream.has_news_or(None, deadline).0 {
+                return Ok(None);
+            }
+            self.stream.until(deadline.max(Deadline::after(AT_HAND)));
+            return Ok(Some(self.stream.read(buffer)?));
+        }
+        let count = buffer.len().min(self.received.len());
+        buffer.iter_mut().zip(self.received.drain(..count)).for_each(|(to, from)| *to = from);
+        Ok(Some(count))
     }
 
     fn answer(&mut self) -> Result<Result<Value, Denial>, Failure> {

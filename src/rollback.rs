@@ -1,11 +1,12 @@
 //! Rollback files: the data of the local Redis, kept before it is dropped.
 //!
-//! Taken with `redis-cli --rdb`, which needs no right to Redis's own directory, and read again with `redis-check-rdb`.
+//! Taken as a replica takes a copy, which needs no right to Redis's own directory, and read again with `redis-check-rdb`.
 //! A file appears under its name only when it is whole, on the disk and good, with a JSON text beside it that says what
 //! it is.
 
 mod about;
 mod dump;
+mod sync;
 
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -20,6 +21,9 @@ use crate::config::{Auth, Rollback};
 use crate::deadline::Deadline;
 use crate::endpoint::Endpoint;
 use crate::turn::Ended;
+
+/// Asked while it takes its time: go on?
+type GoOn<'a> = &'a mut dyn FnMut() -> Result<(), Ended>;
 
 /// What was kept.
 #[derive(Clone, Debug)]
@@ -43,7 +47,7 @@ pub fn take(
     auth: &Auth,
     about: About,
     deadline: Deadline,
-    go_on: &mut dyn FnMut() -> Result<(), Ended>,
+    go_on: GoOn<'_>,
 ) -> anyhow::Result<Kept> {
     let trouble =
         |error: &dyn std::fmt::Display| anyhow!("keeping a rollback file in {}: {error}", settings.dir.display());

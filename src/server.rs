@@ -9,12 +9,9 @@ use crate::config::Auth;
 use crate::deadline::Deadline;
 use crate::endpoint::Endpoint;
 use crate::info::{Observation, Replication, Version, short};
-use crate::line::Line;
+use crate::line::{AT_HAND, Line};
 pub use crate::line::{Denial, Failure};
 use crate::term::Term;
-
-/// For the rest of an answer that has begun to come.
-const AT_HAND: Duration = Duration::from_millis(10);
 
 /// A connection to one Redis. After a broken conversation it is opened again by the next command: what was left in
 /// the old one would answer the wrong question.

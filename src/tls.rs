@@ -15,7 +15,7 @@ use rustls::{ClientConfig, RootCertStore};
 
 pub(crate) use self::session::{GREETING, Session, Trouble, is_tls};
 
-/// Where the certificates lie, as the configuration names them; for redis-cli, too.
+/// Where the certificates lie, as the configuration names them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Files {
     /// The certificates of those who sign the servers' certificates.

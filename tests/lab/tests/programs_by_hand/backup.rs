@@ -8,7 +8,7 @@ use lab::writer::Rate;
 use nix::sys::signal::Signal;
 
 use crate::pair::{CONFIG, JOURNAL, MEMORY, Pair, ROLLBACK, SOON, Version, ask, fetch_five, info, journal};
-use crate::runs::{run, start, start_and_kill};
+use crate::runs::{run, run_within, start, start_and_kill};
 
 /// 0.8 s, and the start of nsenter(1).
 const STOP: Duration = Duration::from_millis(850);
@@ -63,17 +63,6 @@ fn nothing_is_dropped_where_it_can_not_be_kept() {
         assert_eq!(ask(pair.a(), &["GET", "only-on-a"]).text(), "1");
         assert_eq!(info(pair.a(), "role").as_deref(), Some("master"));
     }
-}
-
-#[test]
-fn nothing_is_dropped_where_redis_cli_is_missing() {
-    let pair = Pair::diverged("");
-    pair.a().sh("mount --bind /etc/keepalived/redis.pass $(readlink -f /usr/bin/redis-cli)").expect("hidden");
-    let _backup = start(pair.a(), "redis_backup");
-    let said = || journal(pair.a()).contains("redis-cli");
-    wait::until("it says why", SOON, said).unwrap_or_else(|error| panic!("{error}\n{}", pair.story()));
-    assert_eq!(ask(pair.a(), &["GET", "only-on-a"]).text(), "1");
-    assert!(files(&pair).is_empty(), "{:?}", files(&pair));
 }
 
 #[test]
@@ -183,8 +172,7 @@ fn redis_fault_says_what_failed_and_follows_once_redis_lives() {
 fn redis_stop_is_done_in_time_whatever_happens() {
     let pair = Pair::new(Version::Own);
     let stop = |what: &str| {
-        let ran = run(pair.a(), "redis_stop", &[]);
-        assert!(ran.took < STOP, "{what}: {:?}: {}", ran.took, ran.said);
+        run_within(STOP, pair.a(), "redis_stop", &[]);
         assert!(journal(pair.a()).contains("[Stop]"), "{what}");
     };
     stop("a master that nobody relieves");
@@ -204,11 +192,10 @@ fn redis_stop_is_done_in_time_when_another_program_sits_on_the_ticket_and_the_jo
     let pair = Pair::new(Version::Own);
     run(pair.a(), "redis_stop", &[]);
     // As a program does that was frozen in the middle of taking its turn, or of writing a line.
-    let lock = format!("flock {MEMORY}/turn flock {JOURNAL} sh -c 'touch /tmp/locked; sleep 3'");
+    let lock = format!("flock {MEMORY}/turn flock {JOURNAL} sh -c 'touch /tmp/locked; sleep 60'");
     let mut holder = pair.a().command("sh").expect("on").args(["-c", &lock]).spawn().expect("a shell");
     wait::until("locked", SOON, || pair.a().file("/tmp/locked").exists()).expect("locked");
-    let ran = run(pair.a(), "redis_stop", &[]);
+    run_within(STOP, pair.a(), "redis_stop", &[]);
     let _ = holder.kill();
     let _ = holder.wait();
-    assert!(ran.took < STOP, "{:?}: {}", ran.took, ran.said);
 }

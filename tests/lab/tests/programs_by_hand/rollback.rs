@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use lab::redis_server::PASSWORD;
 use lab::wait;
 
 use crate::pair::{Pair, ROLLBACK, SOON, Version, ask, info, journal};
@@ -64,13 +65,11 @@ fn the_text_beside_a_file_says_what_it_is() {
 #[test]
 fn a_file_that_is_damaged_is_none_and_nothing_is_dropped() {
     let pair = Pair::diverged("");
-    // The real one, and then a full disk, a bad one, a kill: the end is missing.
-    let script = "#!/bin/sh\n/usr/local/bin/real-redis-cli \"$@\" || exit\n\
-        for file; do :; done\ntruncate -s -9 \"$file\"\n";
-    pair.a().sh("cp $(readlink -f /usr/bin/redis-cli) /usr/local/bin/real-redis-cli").expect("copied");
-    pair.a().write("/usr/local/bin/redis-cli", script, 0o755).expect("written");
+    // A disk that is full or bad: the end is missing when it is read again.
+    let script = "#!/bin/sh\ntruncate -s -9 \"$1\"\nexec /usr/bin/redis-check-rdb \"$1\"\n";
+    pair.a().write("/usr/local/bin/redis-check-rdb", script, 0o755).expect("written");
     until_refused(&pair, "damaged");
-    pair.a().sh("rm /usr/local/bin/redis-cli").expect("removed");
+    pair.a().sh("rm /usr/local/bin/redis-check-rdb").expect("removed");
     follow(&pair);
     assert_eq!(files(&pair, "rdb").len(), 1);
 }
@@ -144,4 +143,37 @@ fn a_replica_without_a_link_keeps_data_of_its_own_before_it_follows() {
         assert!(bytes.windows(9).any(|bytes| bytes == b"only-on-a"), "{}", pair.story());
         assert_eq!(info(pair.a(), "role").as_deref(), Some("slave"));
     }
+}
+
+/// It asks the node that it still calls the master for its replicas, and forgets none.
+#[test]
+fn no_sentinel_takes_a_copy_that_is_being_made_for_a_replica() {
+    let pair = Pair::diverged("");
+    let a = pair.a();
+    // Five seconds for the copy.
+    ask(a, &["EVAL", "for i=1,50 do redis.call('set','more:'..i,'x') end", "0"]);
+    ask(a, &["CONFIG", "SET", "rdb-key-save-delay", "100000"]);
+    let _backup = start(a, "redis_backup");
+    let copied = || info(a, "connected_slaves").as_deref() == Some("1");
+    wait::until("the copy has begun", SOON, copied).unwrap_or_else(|error| panic!("{error}\n{}", pair.story()));
+    // Only now: the writes of this Redis are held, and a sentinel that has told it something waits behind them (R31).
+    let text = format!(
+        "port 26379\nlogfile /var/log/sentinel.log\nsentinel monitor watched {} 6379 2\n\
+         sentinel auth-pass watched \"{PASSWORD}\"\n",
+        a.address
+    );
+    a.write("/etc/redis/sentinel.conf", &text, 0o640).expect("written");
+    a.spawn("redis-sentinel", &["/etc/redis/sentinel.conf"]).expect("a sentinel starts");
+    let asked = |question: &str| {
+        let said = a.sh(&format!("redis-cli -p 26379 SENTINEL {question} watched")).expect("a shell").stdout;
+        String::from_utf8_lossy(&said).into_owned()
+    };
+    let informed =
+        || asked("MASTER").lines().skip_while(|line| *line != "runid").nth(1).is_some_and(|id| !id.is_empty());
+    wait::until("the sentinel has its INFO", SOON, informed).expect("it has it");
+    assert!(copied(), "the copy was over too soon: {}", pair.story());
+    let kept = || journal(a).contains("kept the local data");
+    wait::until("it is kept", SOON, kept).unwrap_or_else(|error| panic!("{error}\n{}", pair.story()));
+    assert_eq!(asked("REPLICAS").trim(), "", "the sentinel has a replica that is none");
+    pair.until_serves(pair.b());
 }
