@@ -23,7 +23,7 @@ const LONG: Duration = Duration::from_secs(5);
 /// For what does not.
 const BUDGET: Duration = Duration::from_millis(400);
 /// What may come on top of a budget on a busy machine.
-const SLACK: Duration = Duration::from_millis(150);
+const SLACK: Duration = Duration::from_millis(500);
 
 /// Who signs.
 struct Authority(CertifiedIssuer<'static, KeyPair>);

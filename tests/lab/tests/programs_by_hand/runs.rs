@@ -30,6 +30,18 @@ pub fn run(host: &Host, program: &str, args: &[&str]) -> Ran {
     Ran { code: out.status.code(), said: text(&out), took: clock.elapsed() }
 }
 
+/// The same, and again where it took longer than `limit`, a few times: a machine that stands still for a moment delays one
+/// run, a deadline that is not kept delays each.
+pub fn run_within(limit: Duration, host: &Host, program: &str, args: &[&str]) -> Ran {
+    let mut tries = (0..5).map(|_| run(host, program, args));
+    let mut slow = Vec::new();
+    let quick = tries.find(|ran| {
+        slow.push(ran.took);
+        ran.took < limit
+    });
+    quick.unwrap_or_else(|| panic!("{program} {args:?} took {slow:?}, each time more than {limit:?}"))
+}
+
 fn text(out: &Output) -> String {
     format!("{}{}", String::from_utf8_lossy(&out.stdout), String::from_utf8_lossy(&out.stderr))
 }
