@@ -123,7 +123,7 @@ fn pause_writes(pause: Duration) -> Cmd {
 /// # Errors
 /// Every [`Failure`].
 pub fn release_writes(server: &mut Server, command: Duration) -> Result<(), Failure> {
-    server.call(cmd("CLIENT").arg("UNPAUSE"), Deadline::after(command)).map(|_: Value| ())
+    server.call_again(cmd("CLIENT").arg("UNPAUSE"), Deadline::after(command)).map(|_: Value| ())
 }
 
 /// Is a fence of a program that died still up? The value that stood there before it.
@@ -154,7 +154,7 @@ fn min_replicas(server: &mut Server, command: Duration) -> Result<u64, Failure> 
 }
 
 fn set_min_replicas(server: &mut Server, value: u64, command: Duration) -> Result<(), Failure> {
-    server.call(&min_replicas_of(value), Deadline::after(command)).map(|_: Value| ())
+    server.call_again(&min_replicas_of(value), Deadline::after(command)).map(|_: Value| ())
 }
 
 fn min_replicas_of(value: u64) -> Cmd {

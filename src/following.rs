@@ -300,11 +300,11 @@ fn put_copy_delay_back(program: &mut Program, run_id: &str) {
 }
 
 fn set(server: &mut Server, name: &str, value: &str, command: Duration) -> Result<(), crate::server::Failure> {
-    server.call(cmd("CONFIG").arg("SET").arg(name).arg(value), Deadline::after(command)).map(|_| ())
+    server.call_again(cmd("CONFIG").arg("SET").arg(name).arg(value), Deadline::after(command)).map(|_| ())
 }
 
 fn used_memory(server: &mut Server, command: Duration) -> u64 {
-    let info = server.call(cmd("INFO").arg("memory"), Deadline::after(command));
+    let info = server.call_again(cmd("INFO").arg("memory"), Deadline::after(command));
     let text = info.and_then(string).unwrap_or_default();
     text.lines().find_map(|line| line.strip_prefix("used_memory:")?.trim().parse().ok()).unwrap_or(0)
 }

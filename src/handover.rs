@@ -264,7 +264,7 @@ pub fn disconnect_clients(server: &mut Server, command: Duration) -> Result<(), 
 /// # Errors
 /// The [`Failure`]: no config file, a directory that can't be written, no right to it. A warning and no more.
 pub fn rewrite_config(server: &mut Server, command: Duration) -> Result<(), Failure> {
-    server.call(cmd("CONFIG").arg("REWRITE"), Deadline::after(command)).map(|_: Value| ())
+    server.call_again(cmd("CONFIG").arg("REWRITE"), Deadline::after(command)).map(|_: Value| ())
 }
 
 fn slaveof(master: SocketAddr) -> Cmd {

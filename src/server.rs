@@ -64,6 +64,18 @@ impl Server {
         }
     }
 
+    /// As [`Server::call`], and asked once more where the connection ended instead: whoever takes the role over ends all of
+    /// the old master's, those of the programs too (CLIENT KILL). For commands that may be carried out twice.
+    ///
+    /// # Errors
+    /// Every [`Failure`].
+    pub fn call_again(&mut self, command: &Cmd, deadline: Deadline) -> Result<Value, Failure> {
+        match self.call(command, deadline) {
+            Err(Failure::Reset) => self.call(command, deadline),
+            answer => answer,
+        }
+    }
+
     /// As [`Server::call`]; each `tick` of waiting `go_on` is asked, and where it says no that is a timeout.
     ///
     /// # Errors
@@ -202,7 +214,7 @@ impl Server {
     /// # Errors
     /// Every [`Failure`].
     pub fn setting(&mut self, name: &str, deadline: Deadline) -> Result<Option<String>, Failure> {
-        match self.call(cmd("CONFIG").arg("GET").arg(name), deadline)? {
+        match self.call_again(cmd("CONFIG").arg("GET").arg(name), deadline)? {
             Value::Array(pair) => pair.into_iter().nth(1).map(string).transpose(),
             other => Err(Failure::Rubbish(format!("CONFIG GET answered {}", short(&format!("{other:?}"))))),
         }

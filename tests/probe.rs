@@ -12,6 +12,7 @@ use keepalived_redis::deadline::Deadline;
 use keepalived_redis::endpoint::Endpoint;
 use keepalived_redis::probe::{Liveness, probe};
 use keepalived_redis::server::{Failure, Server};
+use keepalived_redis::{fence, handover};
 use redis::cmd;
 
 const BUDGET: Duration = Duration::from_millis(200);
@@ -138,4 +139,26 @@ fn a_late_answer_is_never_taken_for_the_answer_to_the_next_question() {
     for _ in 0..3 {
         assert_eq!(server.observe(soon()).expect("it is back").keys, 3);
     }
+}
+
+/// As whoever takes the role over does to all that are connected to the old master.
+#[test]
+fn a_setting_survives_that_all_connections_are_ended() {
+    let redis = Redis::start();
+    let soon = || Deadline::after(Duration::from_secs(5));
+    let connect = || Server::connect(&redis.endpoint, &Auth::default(), soon()).expect("connected");
+    let mut server = connect();
+    let end_all = || handover::disconnect_clients(&mut connect(), Duration::from_secs(5)).expect("ended");
+    server.call(&cmd("PING"), soon()).expect("an answer");
+    end_all();
+    assert_eq!(server.call(&cmd("PING"), soon()), Err(Failure::Reset), "or nothing was ended");
+    server.call(&cmd("PING"), soon()).expect("an answer");
+    end_all();
+    fence::release_writes(&mut server, Duration::from_secs(5)).expect("asked again");
+    end_all();
+    assert_eq!(server.setting("port", soon()), Ok(Some("0".to_owned())));
+    end_all();
+    // This Redis runs without a file: an answer all the same.
+    let rewritten = handover::rewrite_config(&mut server, Duration::from_secs(5));
+    assert!(matches!(rewritten, Err(Failure::Denied(_))), "{rewritten:?}");
 }
