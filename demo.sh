@@ -37,7 +37,7 @@ say "building (a minute or two the first time)"
     cat "$scratch/log" >&2
     die "building the programs failed, see above"
 }
-lab=$(built_by build --release --package lab </dev/null 2>"$scratch/log") || {
+lab=$(built_by build --release --package lab --bin lab </dev/null 2>"$scratch/log") || {
     cat "$scratch/log" >&2
     die "building the lab failed, see above"
 }

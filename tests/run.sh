@@ -3,7 +3,7 @@
 #
 #   tests/run.sh [STEP...]     all steps, or those named alone:
 #                              format clippy shell programs unit install
-#                              systemd lab
+#                              systemd demo lab
 #
 # Installs what is missing first (Debian), needs no terminal, and leaves nothing
 # running, mounted or lying about but target/. Stops at the first step that
@@ -13,7 +13,7 @@ set -uo pipefail
 # shellcheck source=tests/needs.sh
 . "$(dirname -- "$0")/needs.sh"
 
-STEPS='format clippy shell programs unit install systemd lab'
+STEPS='format clippy shell programs unit install systemd demo lab'
 for step in "$@"; do
     case " $STEPS " in
         *" $step "*) ;;
@@ -109,6 +109,16 @@ step_install() {
     "$scratch/tree/tests/install/run.sh" --bin-dir "$programs"
 }
 step_systemd() { "$tree/tests/systemd.sh" --bin-dir "$programs"; }
+# As its user runs it, to its end; what it says of two hosts and of all writes.
+step_demo() {
+    local said part
+    said=$("$tree/demo.sh" 2>&1) || { printf '%s\n' "$said"; return 1; }
+    printf '%s\n' "$said"
+    for part in 'redis-a: MASTER, redis master VIP' 'kill -9 redis' 'redis-b serves' 'redis-b: MASTER, redis master VIP' \
+        'serves again' 'acknowledged; read back now: 0 lost'; do
+        case $said in *"$part"*) ;; *) say "the demo did not say: $part"; return 1 ;; esac
+    done
+}
 step_lab() {
     export LAB_BIN_DIR=$programs TMPDIR=$scratch/hosts
     # More than most machines have processors: hosts mostly wait.
@@ -139,5 +149,6 @@ step programs "release build of the programs, as install.sh does it"
 step unit "the package's own tests" '^test result: .* [1-9][0-9]* passed|FAILED'
 step install "install.sh on machines of their own" '^[0-9]+ (passed|skipped)'
 step systemd "the units on two machines that systemd boots" '^[0-9]+ passed'
+step demo "a failover and a failback, as demo.sh shows them" 'read back|without a write'
 step lab "real keepalived and real Redis on hosts of their own (about a quarter of an hour)" '^test '
 say "all passed in $SECONDS s"
