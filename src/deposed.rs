@@ -9,7 +9,7 @@ use crate::electing::look;
 use crate::election::{Named, Poll, Scene};
 use crate::following;
 use crate::handover::Trouble;
-use crate::plan::View;
+use crate::plan::{View, Vip};
 use crate::program::{Outcome, Program};
 use crate::turn::{Ended, Turn};
 
@@ -114,7 +114,8 @@ fn wait_for(
     }
     let master = match poll.named() {
         Named::Node(node) if node == scene.local.address => {
-            return Ok(format!("the local Redis is master, and the VIP is not here; {poll}"));
+            let vip = if view.vip == Vip::Here { "the VIP is here" } else { "the VIP is not here" };
+            return Ok(format!("the local Redis is master, and {vip}; {poll}"));
         }
         Named::Node(node) => node,
         Named::Nobody | Named::Silent => return Ok(format!("the local Redis is master; {poll}")),

@@ -68,7 +68,9 @@ fn work(program: &mut Program, turn: Turn, state: State) -> u8 {
         State::Master if by_sentinel => electing::run(program, &turn, again),
         State::Master => serve::run(program, &turn, again),
         State::Backup => {
-            if !again {
+            if program.survey.holds_vip() {
+                program.journal.line("this node holds the VIP still: keepalived decides who does", &[]);
+            } else if !again {
                 program.journal.line("this node does not hold the VIP", &[]);
             }
             give_way(program, &turn)

@@ -112,7 +112,8 @@ impl Poll {
 }
 
 impl fmt::Display for Poll {
-    /// `2 of 3 sentinels name 192.168.158.11:6379, 1 is silent`, the most words first.
+    /// `2 of 3 sentinels name 192.168.158.11:6379, 1 silent`, the most words first; where there are none, what one of them
+    /// says instead.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut nodes: Vec<SocketAddr> = self.said().map(|(_, word)| word.master).collect();
         nodes.sort_unstable();
@@ -120,7 +121,14 @@ impl fmt::Display for Poll {
         nodes.sort_by_key(|node| std::cmp::Reverse(self.count(*node)));
         let asked = self.asked;
         if nodes.is_empty() {
-            return write!(f, "none of {asked} sentinels answers");
+            let refusal = self.words.iter().find_map(|(sentinel, word)| match word {
+                Err(why @ (Failure::Denied(_) | Failure::Rubbish(_) | Failure::Tls(_))) => Some((sentinel, why)),
+                _ => None,
+            });
+            return match refusal {
+                Some((sentinel, why)) => write!(f, "none of {asked} sentinels names a master; {sentinel}: {why}"),
+                None => write!(f, "none of {asked} sentinels answers"),
+            };
         }
         for (index, node) in nodes.iter().enumerate() {
             let count = self.count(*node);

@@ -83,6 +83,13 @@ fn a_poll_reads_as_a_sentence() {
     ] {
         assert_eq!(naming(&words).to_string(), sentence);
     }
+    // A wrong name is no silence.
+    let mut poll = naming(&[0, 0, 0]);
+    let denial = Denial { code: "ERR".to_owned(), text: "No such master with that name".to_owned() };
+    poll.words[1].1 = Err(Failure::Denied(denial));
+    let (sentinel, _) = poll.words[1];
+    let sentence = format!("none of 3 sentinels names a master; {sentinel}: it says ERR No such master with that name");
+    assert_eq!(poll.to_string(), sentence);
 }
 
 #[test]

@@ -65,6 +65,23 @@ fn nothing_is_dropped_where_it_can_not_be_kept() {
     }
 }
 
+/// At the wrong machine, by hand.
+#[test]
+fn where_the_vip_is_it_says_so_and_gives_nothing_away() {
+    let pair = Pair::new(Version::Own);
+    pair.vip(pair.a());
+    let mut backup = start(pair.a(), "redis_backup");
+    wait::until("it says so", SOON, || journal(pair.a()).contains("this node holds the VIP still"))
+        .expect("it says so");
+    // Longer than it leaves a step to the other node's program.
+    let gone = wait::until("the role is gone", Duration::from_secs(8), || {
+        info(pair.a(), "role").as_deref() != Some("master") || info(pair.b(), "role").as_deref() != Some("slave")
+    });
+    assert!(gone.is_err() && backup.is_at_work(), "{}", pair.story());
+    assert_eq!(run(pair.a(), "redis_master", &[]).code, Some(0));
+    assert_eq!(pair.write_through_vip("after"), "OK", "{}", pair.story());
+}
+
 #[test]
 fn a_follow_that_is_refused_does_not_fill_the_directory_with_files() {
     let pair = Pair::diverged("[rollback]\nkeep = 2");
