@@ -83,7 +83,7 @@ fn what_was_written_during_a_partition_stands() {
 fn a_backup_whose_redis_restarts_quickly_is_not_noticed() {
     plays(Persistence::Aof, "backup-restarts", |record, _| {
         is_whole(record);
-        assert!(record.longest_gap() < Duration::from_millis(500), "clients noticed: {record}");
+        assert!(record.longest_gap() < Duration::from_secs(1), "clients noticed: {record}");
     });
 }
 

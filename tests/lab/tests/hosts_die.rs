@@ -45,7 +45,7 @@ fn a_host_that_nobody_could_reach_takes_the_vip_back_without_dropping_what_was_w
 fn a_backup_that_nobody_could_reach_and_that_made_itself_master_follows_again() {
     play("backup-cut-off", Suite::OURS, |record, _| {
         is_whole(record);
-        assert!(record.longest_gap() < Duration::from_millis(500), "clients noticed: {record}");
+        assert!(record.longest_gap() < Duration::from_secs(1), "clients noticed: {record}");
     });
 }
 
@@ -63,7 +63,7 @@ fn a_serving_redis_that_restarts_quickly_with_its_data_loses_nothing() {
 fn a_backup_whose_redis_restarts_as_a_lone_master_follows_again() {
     play("backup-restarts", Suite::OURS, |record, _| {
         is_whole(record);
-        assert!(record.longest_gap() < Duration::from_millis(500), "clients noticed: {record}");
+        assert!(record.longest_gap() < Duration::from_secs(1), "clients noticed: {record}");
     });
 }
 

@@ -70,7 +70,7 @@ mod ours {
         for setup in [on(Shape::Three, Profile::Plain), with_a_password] {
             let played = play("planned-move", setup);
             assert!(played.gap("move") < Duration::from_millis(1500), "{played}");
-            assert!(played.gap("start") < Duration::from_millis(500), "clients noticed: {played}");
+            assert!(played.gap("start") < Duration::from_secs(1), "clients noticed: {played}");
             assert!(played.side("client").is_some_and(|fate| fate.in_files.is_empty()), "{played}");
         }
     }
@@ -100,7 +100,7 @@ mod ours {
         for (shape, profile) in [(Shape::Three, Profile::Fast), (Shape::Witness, Profile::Plain)] {
             let played = play("redis-dies", on(shape, profile));
             assert!(played.gap("failover") < Duration::from_millis(4500), "no sooner than Sentinel alone: {played}");
-            assert!(played.gap("back") < Duration::from_millis(500), "clients noticed: {played}");
+            assert!(played.gap("back") < Duration::from_secs(1), "clients noticed: {played}");
         }
     }
 
@@ -108,7 +108,7 @@ mod ours {
     fn a_lost_host_is_replaced_and_nothing_moves_when_it_is_back() {
         for (shape, profile) in [(Shape::Three, Profile::Plain), (Shape::Witness, Profile::Fast)] {
             let played = play("host-lost", on(shape, profile));
-            assert!(played.gap("back") < Duration::from_millis(500), "clients noticed: {played}");
+            assert!(played.gap("back") < Duration::from_secs(1), "clients noticed: {played}");
         }
     }
 
@@ -145,7 +145,7 @@ mod ours {
         let hung = whole("sentinels-hang", Profile::Fast);
         let dead = whole("sentinels-die", Profile::Plain);
         for played in [hung, dead] {
-            assert!(played.gap("silence") < Duration::from_millis(500), "clients noticed: {played}");
+            assert!(played.gap("silence") < Duration::from_secs(1), "clients noticed: {played}");
         }
     }
 

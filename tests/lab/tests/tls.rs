@@ -24,17 +24,17 @@ fn whole(name: &str, suite: Suite) -> Trial {
 fn a_killed_redis_is_failed_over_and_back_in_both_profiles() {
     let plain = whole("kill-redis", Suite::OURS);
     assert!(plain.record.gap("failover") < Duration::from_millis(3500), "{}", plain.record);
-    assert!(plain.record.gap("failback") < Duration::from_millis(300), "{}", plain.record);
+    assert!(plain.record.gap("failback") < Duration::from_millis(500), "{}", plain.record);
     let fast = whole("kill-redis", Suite::FAST);
-    assert!(fast.record.gap("failover") < Duration::from_millis(500), "{}", fast.record);
-    assert!(fast.record.gap("failback") < Duration::from_millis(300), "{}", fast.record);
+    assert!(fast.record.gap("failover") < Duration::from_secs(1), "{}", fast.record);
+    assert!(fast.record.gap("failback") < Duration::from_millis(500), "{}", fast.record);
 }
 
 #[test]
 fn a_stopped_keepalived_hands_over_and_back_without_a_loss() {
     let trial = whole("stop-keepalived", Suite::OURS);
-    assert!(trial.record.gap("failover") < Duration::from_millis(500), "{}", trial.record);
-    assert!(trial.record.gap("failback") < Duration::from_millis(300), "{}", trial.record);
+    assert!(trial.record.gap("failover") < Duration::from_secs(1), "{}", trial.record);
+    assert!(trial.record.gap("failback") < Duration::from_millis(500), "{}", trial.record);
 }
 
 #[test]
