@@ -150,5 +150,5 @@ step unit "the package's own tests" '^test result: .* [1-9][0-9]* passed|FAILED'
 step install "install.sh on machines of their own" '^[0-9]+ (passed|skipped)'
 step systemd "the units on two machines that systemd boots" '^[0-9]+ passed'
 step demo "a failover and a failback, as demo.sh shows them" 'read back|without a write'
-step lab "real keepalived and real Redis on hosts of their own (about a quarter of an hour)" '^test '
+step lab "real keepalived and real Redis on hosts of their own (twenty minutes or more)" '^test '
 say "all passed in $SECONDS s"
