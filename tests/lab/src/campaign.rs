@@ -13,7 +13,7 @@ use crate::redis_server::Settings;
 use crate::suite::Suite;
 use crate::writer::{Rate, Writer};
 
-mod dice;
+pub(crate) mod dice;
 mod evidence;
 mod field;
 mod hunt;

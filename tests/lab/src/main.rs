@@ -175,6 +175,9 @@ struct Sentinel {
     /// How often each.
     #[arg(long, default_value_t = 1)]
     runs: usize,
+    /// Of the scenario "faults": the same ones again. Each further run has the next one.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
     /// Writes a second.
     #[arg(long, default_value_t = 1000)]
     rate: u32,
@@ -333,7 +336,7 @@ fn guarded(told: &Sentinel) -> Result<()> {
         profiles: all(&told.profile),
         runs: told.runs,
         at_once: told.at_once,
-        terms: cluster::scenario::Terms { rate: told.rate, long: Duration::from_secs(told.quiet) },
+        terms: cluster::scenario::Terms { rate: told.rate, long: Duration::from_secs(told.quiet), seed: told.seed },
         setup: Setup { terms, deaf: told.deaf, ..Setup::default() },
         stories: told.stories.clone(),
         timeline: told.timeline,

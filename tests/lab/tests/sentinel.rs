@@ -18,7 +18,7 @@ const SOON: Duration = Duration::from_secs(2);
 fn play(name: &str, setup: Setup) -> Played {
     let scenario = scenario::named(name).expect("the scenario exists");
     let cluster = Cluster::boot(scenario.setup(setup)).unwrap_or_else(|e| panic!("{name}: {e:#}"));
-    let played = scenario.run(&cluster, Terms { rate: RATE, long: QUIET }, &Mutex::new(()));
+    let played = scenario.run(&cluster, Terms { rate: RATE, long: QUIET, seed: 0 }, &Mutex::new(()));
     let played = played.unwrap_or_else(|e| panic!("{name}: {e:#}"));
     println!("{played}");
     assert!(played.failures().is_empty(), "{played}");

@@ -41,6 +41,8 @@ pub struct Play<'a> {
     pub cluster: &'a Cluster,
     /// How long what has to last lasts: a silence of the sentinels, and the quiet time at the end.
     pub long: Duration,
+    /// Of faults at random.
+    pub seed: u64,
     /// What has moved while nothing should.
     pub moved: Vec<String>,
     rate: Rate,
@@ -80,10 +82,10 @@ pub struct Played {
 
 impl<'a> Play<'a> {
     /// Starts writing, and comes back at a moment that no clock of the cluster knows.
-    pub fn start(cluster: &'a Cluster, rate: Rate, long: Duration) -> Result<Play<'a>> {
+    pub fn start(cluster: &'a Cluster, rate: Rate, long: Duration, seed: u64) -> Result<Play<'a>> {
         let writer = cluster.writer(rate, 0);
         let (beside, sides, phases, moved) = (None, Vec::new(), Vec::new(), Vec::new());
-        let play = Play { cluster, long, moved, rate, writer, beside, sides, phases };
+        let play = Play { cluster, long, seed, moved, rate, writer, beside, sides, phases };
         play.until_written(100)?;
         let noise = SystemTime::now().duration_since(UNIX_EPOCH)?.subsec_micros() % 1000;
         std::thread::sleep(Duration::from_millis(noise.into()));

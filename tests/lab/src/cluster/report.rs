@@ -97,7 +97,8 @@ pub fn play(plan: &Plan, say: &(dyn Fn(&str) + Sync)) -> Result<Report> {
 impl Job {
     fn play(&self, plan: &Plan, alone: &Mutex<()>, say: &(dyn Fn(&str) + Sync)) -> Result<Played> {
         let cluster = Cluster::boot(self.setup)?;
-        let outcome = self.scenario.run(&cluster, plan.terms, alone);
+        let terms = Terms { seed: plan.terms.seed.wrapping_add(u64::try_from(self.number - 1)?), ..plan.terms };
+        let outcome = self.scenario.run(&cluster, terms, alone);
         let told = story::render(&cluster.lab.told(false));
         if plan.timeline {
             say(&told);

@@ -13,6 +13,7 @@ use crate::sentinel::server::{self, NAME};
 use crate::writer::Rate;
 
 mod cut;
+mod faults;
 mod silence;
 
 /// A row.
@@ -69,6 +70,9 @@ pub const ALL: [Scenario; 17] = [
     row("redis-flaps", "the serving Redis killed three times in a row", THREE, true, redis_flaps),
 ];
 
+/// Only where it is asked for: what comes out has to be read.
+pub const MORE: [Scenario; 1] = [row("faults", "faults at random (`--seed`)", BOTH, true, faults::faults)];
+
 const fn row(
     name: &'static str,
     title: &'static str,
@@ -81,8 +85,8 @@ const fn row(
 
 /// The scenario with that name.
 pub fn named(name: &str) -> Result<Scenario> {
-    let names: Vec<&str> = ALL.iter().map(|scenario| scenario.name).collect();
-    let found = ALL.into_iter().find(|scenario| scenario.name == name);
+    let names: Vec<&str> = ALL.iter().chain(&MORE).map(|scenario| scenario.name).collect();
+    let found = ALL.into_iter().chain(MORE).find(|scenario| scenario.name == name);
     found.with_context(|| format!("no scenario {name}; there are: {}", names.join(" ")))
 }
 
@@ -93,6 +97,8 @@ pub struct Terms {
     pub rate: u32,
     /// How long what has to last lasts: a silence of the sentinels, and the quiet time at the end.
     pub long: Duration,
+    /// Of faults at random.
+    pub seed: u64,
 }
 
 impl Scenario {
@@ -105,7 +111,7 @@ impl Scenario {
     /// else runs has to wait for it.
     pub fn run(&self, cluster: &Cluster, terms: Terms, alone: &Mutex<()>) -> Result<Played> {
         let guard = alone.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut play = Play::start(cluster, Rate::PerSecond(terms.rate), terms.long)?;
+        let mut play = Play::start(cluster, Rate::PerSecond(terms.rate), terms.long, terms.seed)?;
         (self.play)(&mut play)?;
         drop(guard);
         play.finish(self.name)
