@@ -49,10 +49,12 @@ fn work(program: &mut Program, turn: &Turn, again: bool, held: &mut bool) -> Res
     let mut delayed = program.config.timing.delay.is_zero();
     // Since when the role should move.
     let mut moving: Option<Stopwatch> = None;
-    let mut promoted = false;
+    let (mut promoted, mut cut_off) = (false, false);
     loop {
         turn.check()?;
-        let (view, scene) = look(program, &mut sentinels);
+        let (view, mut scene) = look(program, &mut sentinels);
+        cut_off |= scene.poll.named() == Named::Silent;
+        scene.was_cut_off = cut_off;
         let step = election::serve(&scene, program.unchanged_for(&view));
         if !delayed && matches!(step, Step::Promote(..) | Step::HandOver(..)) {
             program.delay(turn)?;
@@ -125,7 +127,8 @@ pub fn look(program: &mut Program, sentinels: &mut Sentinels) -> (View, Scene) {
     });
     let poll = poll.unwrap_or_else(|_| sentinels.silence());
     let order = program.config.nodes.clone();
-    let scene = Scene { local: view.local.clone(), peers: view.peers.clone(), order, vip: view.vip, poll };
+    let scene =
+        Scene { local: view.local.clone(), peers: view.peers.clone(), order, vip: view.vip, poll, was_cut_off: false };
     (view, scene)
 }
 

@@ -20,6 +20,8 @@ const SECOND_LOOK: Duration = Duration::from_millis(10);
 const NO_MASTER: Duration = Duration::from_secs(3);
 /// A failover of their own that does not come: they wait for twice `failover-timeout` after the last one, six minutes.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// Of two nodes that have the VIP after a cut one hears of the other within an advert, of a second or less.
+const BACK: Duration = Duration::from_millis(1500);
 /// For each node before this one that is not seen: what it may have begun is known to all by then.
 const RIVAL: Duration = Duration::from_secs(3);
 
@@ -36,6 +38,8 @@ pub struct Scene {
     pub vip: Vip,
     /// The sentinels.
     pub poll: Poll,
+    /// Too few of them were reached earlier: this node was cut off, and given the VIP for that alone.
+    pub was_cut_off: bool,
 }
 
 /// May this node hold the VIP?
@@ -126,6 +130,9 @@ fn serve_instead(scene: &Scene, local: &Observation, master: &Node, waited: Dura
     let (poll, address) = (&scene.poll, master.address);
     match &master.seen {
         Ok(seen) if seen.loading => Step::Wait(format!("{address} is loading its data")),
+        Ok(seen) if seen.is_master() && scene.was_cut_off && waited < BACK => Step::Wait(format!(
+            "{address} serves, and this node was cut off a moment ago: the VIP may be there as well"
+        )),
         Ok(seen) if seen.is_master() && local.follows(address) => {
             Step::HandOver(address, format!("the VIP is here, and the master is {address}"))
         }

@@ -54,6 +54,7 @@ fn scene(local: Result<Observation, Failure>, a: Result<Observation, Failure>, p
         order: vec![node(A), node(B), node(C)],
         vip: Vip::Here,
         poll,
+        was_cut_off: false,
     }
 }
 
@@ -164,6 +165,9 @@ fn the_holder_of_the_vip_takes_the_next_step() {
         let step = serve(&scene, waited);
         assert!(is(&step), "{what}: {step:?}");
     }
+    let back = Scene { was_cut_off: true, ..scene(replica_of(A), master(), naming(&[A, A, A])) };
+    assert!(waits(&serve(&back, Duration::from_secs(1))), "A may hold the VIP, too");
+    assert!(hands_over(&serve(&back, Duration::from_secs(2))));
     // Seen from C, and B is not seen.
     let third = Scene {
         local: Node { address: node(C), seen: replica_of(A) },

@@ -131,6 +131,13 @@ mod ours {
     }
 
     #[test]
+    fn a_replica_that_is_back_after_a_cut_takes_nothing_away_from_the_master() {
+        for profile in [Profile::Plain, Profile::Fast] {
+            whole("replica-cut-off", profile);
+        }
+    }
+
+    #[test]
     fn a_client_that_reaches_both_sides_finds_every_write_again() {
         three("minority-seen", Profile::Fast);
     }

@@ -159,7 +159,10 @@ fn cell<'a>(done: impl Iterator<Item = &'a Done>) -> String {
     let played: Vec<&Played> = all.iter().filter_map(|done| done.outcome.as_ref().ok()).collect();
     let mut parts = Vec::new();
     if let Some(first) = played.first() {
-        for phase in &first.phases {
+        // Faults at random have the same name again and again.
+        let mut phases: Vec<_> = first.phases.iter().collect();
+        phases.dedup_by_key(|phase| phase.name);
+        for phase in phases {
             let gaps: Vec<Duration> = played.iter().map(|played| played.gap(phase.name)).collect();
             parts.push(format!("{} {}", phase.name, spread(gaps, seconds)));
         }

@@ -11,6 +11,8 @@ use crate::redis_server;
 const SOME: usize = 500;
 /// The name of the second application.
 pub const MINORITY: &str = "minority";
+/// Longer than keepalived needs to hear nobody, and than `down-after`.
+const ALONE: Duration = Duration::from_secs(8);
 /// The majority has a master for so long before the cut ends.
 const LONG: Duration = Duration::from_secs(3);
 
@@ -39,6 +41,24 @@ pub(super) fn minority_seen(play: &mut Play<'_>) -> Result<()> {
     play.phase("healed", Goal::Whole, |cluster| {
         rest.iter().try_for_each(|host| cluster.lab.cut_between(&a, host, false))
     })
+}
+
+/// It takes itself for the one that has to serve, and is back a moment before it hears that another one does.
+pub(super) fn replica(play: &mut Play<'_>) -> Result<()> {
+    let a = play.serving()?;
+    let last = play.cluster.lab.hosts.last().cloned().context("no host")?;
+    play.phase("cut off", Goal::Stays(&a), |_| {
+        last.silence()?;
+        std::thread::sleep(ALONE);
+        last.hear()
+    })?;
+    play.phase("back", Goal::Whole, |_| Ok(()))?;
+    // To try it stops the writes of the one that serves.
+    let events = play.cluster.lab.told(true);
+    let tries =
+        events.iter().filter(|event| event.what.contains("moving the role") || event.what.contains("moved the role"));
+    play.moved.extend(tries.map(|event| format!("{}: {}", event.who, event.what)));
+    Ok(())
 }
 
 /// Whoever takes over reaches two of three nodes: itself, and the host whose Redis is dead.
