@@ -55,7 +55,12 @@ fn work(program: &mut Program, turn: &Turn, again: bool, held: &mut bool) -> Res
         let (view, mut scene) = look(program, &mut sentinels);
         cut_off |= scene.poll.named() == Named::Silent;
         scene.was_cut_off = cut_off;
-        let step = election::serve(&scene, program.unchanged_for(&view));
+        let unchanged = program.unchanged_for(&view);
+        let mut step = election::serve(&scene, unchanged);
+        if matches!(step, Step::HandOver(..)) && !cut_off && sentinels.stood_still(program.local.ip()) {
+            cut_off = true;
+            step = election::serve(&Scene { was_cut_off: true, ..scene.clone() }, unchanged);
+        }
         if !delayed && matches!(step, Step::Promote(..) | Step::HandOver(..)) {
             program.delay(turn)?;
             delayed = true;

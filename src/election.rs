@@ -38,7 +38,7 @@ pub struct Scene {
     pub vip: Vip,
     /// The sentinels.
     pub poll: Poll,
-    /// Too few of them were reached earlier: this node was cut off, and given the VIP for that alone.
+    /// Too few of them were reached earlier, or this machine stood still: it may have been given the VIP for that alone.
     pub was_cut_off: bool,
 }
 
@@ -130,9 +130,9 @@ fn serve_instead(scene: &Scene, local: &Observation, master: &Node, waited: Dura
     let (poll, address) = (&scene.poll, master.address);
     match &master.seen {
         Ok(seen) if seen.loading => Step::Wait(format!("{address} is loading its data")),
-        Ok(seen) if seen.is_master() && scene.was_cut_off && waited < BACK => Step::Wait(format!(
-            "{address} serves, and this node was cut off a moment ago: the VIP may be there as well"
-        )),
+        Ok(seen) if seen.is_master() && scene.was_cut_off && waited < BACK => {
+            Step::Wait(format!("{address} serves, and this node was away a moment ago: the VIP may be there as well"))
+        }
         Ok(seen) if seen.is_master() && local.follows(address) => {
             Step::HandOver(address, format!("the VIP is here, and the master is {address}"))
         }

@@ -69,8 +69,7 @@ impl Sentinels {
     /// # Errors
     /// Every [`Failure`].
     pub fn candidates(&mut self, address: SocketAddr, master: SocketAddr) -> Result<Vec<Candidate>, Failure> {
-        let info = string(self.call(address, cmd("INFO").arg("sentinel"))?)?;
-        if info.lines().any(|line| line.trim() == "sentinel_tilt:1") {
+        if self.is_in_tilt(address)? {
             return Ok(Vec::new());
         }
         // Every version knows this word; REPLICAS came with 5.0.
@@ -87,6 +86,17 @@ impl Sentinels {
             Value::Array(replicas) => Ok(replicas.into_iter().filter_map(candidate).collect()),
             other => Err(Failure::Rubbish(format!("SENTINEL SLAVES answered {}", short(&format!("{other:?}"))))),
         }
+    }
+
+    /// Did the machine stand still of late? Its own sentinel, if it has one, says so for half a minute after 2 s (R34).
+    pub fn stood_still(&mut self, machine: IpAddr) -> bool {
+        let own = self.lines.iter().map(|line| line.address).find(|address| address.ip() == machine);
+        own.is_some_and(|own| self.is_in_tilt(own).unwrap_or(false))
+    }
+
+    fn is_in_tilt(&mut self, address: SocketAddr) -> Result<bool, Failure> {
+        let info = string(self.call(address, cmd("INFO").arg("sentinel"))?)?;
+        Ok(info.lines().any(|line| line.trim() == "sentinel_tilt:1"))
     }
 
     /// Asks the sentinel at `address` to move the role away from the master, which it does without asking the others,

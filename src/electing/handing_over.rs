@@ -77,7 +77,8 @@ fn ask_fenced(
     if held.role != Role::Master {
         return Err(failed("moving the role away from", master, "it is no master any more"));
     }
-    let (reached, lagging) = gather(program, scene, master, held.lineage.offset);
+    let (reached, lagging) = gather(program, turn, scene, master, held.lineage.offset);
+    turn.check()?;
     let choices = choices(sentinels, &scene.poll, master);
     let mut reason = NOBODY.to_string();
     let mut safe: Vec<(SocketAddr, SocketAddr)> = Vec::new();
@@ -154,8 +155,14 @@ fn tidy(program: &mut Program, old: SocketAddr) {
 }
 
 /// Which of the other nodes that answer have reached `offset` of the master, and which have not, after [`CATCH_UP`] at
-/// most.
-fn gather(program: &mut Program, scene: &Scene, master: SocketAddr, offset: i64) -> (Vec<SocketAddr>, Vec<SocketAddr>) {
+/// most, or by when a newer notification came.
+fn gather(
+    program: &mut Program,
+    turn: &Turn,
+    scene: &Scene,
+    master: SocketAddr,
+    offset: i64,
+) -> (Vec<SocketAddr>, Vec<SocketAddr>) {
     let command = program.config.timing.command;
     let nodes = std::iter::once(&scene.local).chain(&scene.peers);
     let answering = nodes.filter(|node| node.address != master && node.seen.is_ok()).map(|node| node.address);
@@ -178,7 +185,7 @@ fn gather(program: &mut Program, scene: &Scene, master: SocketAddr, offset: i64)
                 Err(_) => false,
             }
         });
-        if lagging.is_empty() || !limit.pause(Duration::from_millis(1)) {
+        if lagging.is_empty() || turn.check().is_err() || !limit.pause(Duration::from_millis(1)) {
             return (reached, lagging);
         }
     }

@@ -131,9 +131,10 @@ mod ours {
     }
 
     #[test]
-    fn a_replica_that_is_back_after_a_cut_takes_nothing_away_from_the_master() {
+    fn a_replica_that_was_cut_off_or_stood_still_takes_nothing_away_from_the_master() {
         for profile in [Profile::Plain, Profile::Fast] {
             whole("replica-cut-off", profile);
+            whole("replica-freezes", profile);
         }
     }
 

@@ -35,7 +35,7 @@ const BOTH: &[Shape] = &[Shape::Three, Shape::Witness];
 const THREE: &[Shape] = &[Shape::Three];
 
 /// All of them.
-pub const ALL: [Scenario; 18] = [
+pub const ALL: [Scenario; 19] = [
     row("planned-move", "planned move of the role and back to a whole cluster", BOTH, true, planned_move),
     row(
         "planned-move-seen",
@@ -59,6 +59,13 @@ pub const ALL: [Scenario; 18] = [
     row("minority", "the serving host cut off from all, its own clients write on", THREE, true, cut::minority),
     row("minority-seen", "the same, but the client reaches both sides", THREE, true, cut::minority_seen),
     row("replica-cut-off", "a host that does not serve is cut off, and back", BOTH, true, cut::replica),
+    row(
+        "replica-freezes",
+        "a host that does not serve stands still, and goes on",
+        BOTH,
+        true,
+        cut::replica_stands_still,
+    ),
     row("half-blind", "`kill -9` of the serving Redis while the two others are cut off", THREE, true, cut::half_blind),
     row("sentinels-hang", "all sentinels stopped (SIGSTOP) for a while", THREE, true, silence::hang),
     row("sentinels-die", "all sentinels killed, and started again after a while", THREE, true, silence::die),

@@ -52,6 +52,25 @@ pub(super) fn replica(play: &mut Play<'_>) -> Result<()> {
         std::thread::sleep(ALONE);
         last.hear()
     })?;
+    left_alone(play)
+}
+
+/// A virtual machine that is moved, or saved: what was sent to it meanwhile is gone, too.
+pub(super) fn replica_stands_still(play: &mut Play<'_>) -> Result<()> {
+    let a = play.serving()?;
+    let last = play.cluster.lab.hosts.last().cloned().context("no host")?;
+    play.phase("stands still", Goal::Stays(&a), |_| {
+        last.silence()?;
+        last.freeze();
+        std::thread::sleep(ALONE);
+        last.hear()?;
+        last.thaw();
+        Ok(())
+    })?;
+    left_alone(play)
+}
+
+fn left_alone(play: &mut Play<'_>) -> Result<()> {
     play.phase("back", Goal::Whole, |_| Ok(()))?;
     // To try it stops the writes of the one that serves.
     let events = play.cluster.lab.told(true);
