@@ -4,11 +4,11 @@
 
 use std::ffi::OsString;
 use std::io::IsTerminal;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 use nix::sys::stat::{Mode, umask};
 
 use crate::config::DEFAULT_PATH;
@@ -19,9 +19,10 @@ use crate::report::{self, Question};
 use crate::ticket::State;
 use crate::watch;
 
-const EXITS: &str = "Exit codes: 0 yes or done, 1 no (the reason is said in one line), 2 wrong usage, \
+pub(crate) const EXITS: &str = "Exit codes: 0 yes or done, 1 no (the reason is said in one line), 2 wrong usage, \
     3 cannot tell (configuration unreadable, or none of its nodes is this machine).";
 
+/// The flags that every program has.
 #[derive(Debug, clap::Args)]
 struct Common {
     /// The configuration file, the same on every node [default: $KEEPALIVED_REDIS_CONFIG, else
@@ -156,7 +157,7 @@ fn notify(program: &'static str, state: State, common: &Common) -> ExitCode {
 }
 
 /// Before any file is made: keepalived hands down a umask of 0177, with which a new directory can't be entered (K2).
-fn prepare() {
+pub(crate) fn prepare() {
     umask(Mode::S_IWGRP | Mode::S_IRWXO);
 }
 
@@ -176,9 +177,19 @@ impl Check {
 impl Common {
     /// Flag, environment, default.
     fn path(&self) -> PathBuf {
-        let named = self.config.clone().or_else(|| std::env::var_os("KEEPALIVED_REDIS_CONFIG").map(PathBuf::from));
-        named.unwrap_or_else(|| PathBuf::from(DEFAULT_PATH))
+        config_path(self.config.as_deref())
     }
+}
+
+/// The configuration file: flag, environment, default.
+pub(crate) fn config_path(flag: Option<&Path>) -> PathBuf {
+    let named = flag.map(Path::to_path_buf).or_else(|| std::env::var_os("KEEPALIVED_REDIS_CONFIG").map(PathBuf::from));
+    named.unwrap_or_else(|| PathBuf::from(DEFAULT_PATH))
+}
+
+/// The command lines of the five programs that keepalived runs: manual pages and completions are made from them.
+pub fn commands() -> [clap::Command; 5] {
+    [Check::command(), Master::command(), Backup::command(), Fault::command(), Stop::command()]
 }
 
 fn deadline_of(text: &str) -> Result<Duration, String> {

@@ -4,18 +4,24 @@
 //! [`journal`], [`memory`], [`failures`], [`ticket`], [`turn`], [`track_file`]; [`term`], [`info`], [`stream`], `reply`, `line`, [`server`] (one Redis); [`lineage`], [`plan`], [`election`], [`pulse`] (pure
 //! decisions); [`survey`], [`sentinel`], [`elected`], [`probe`], [`fence`], [`handover`], [`rollback`] (one step each); [`program`], [`following`],
 //! [`serve`], [`yielding`], [`electing`], [`deposed`], [`stop`], [`check`] (what a program does); [`notification`], [`report`], [`subscription`], [`watch`]
-//! (one run of it); [`cli`], and the doorways in `bin/`.
+//! (one run of it); [`cli`], and the doorways in `bin/`. For people: [`terminal`]; [`status`], [`explain`], [`doctor`], [`drain`],
+//! [`rollback_files`], [`failover_test`] (a sub-command each); [`console`].
 
 pub mod addresses;
 pub mod check;
 pub mod cli;
 pub mod config;
+pub mod console;
 pub mod deadline;
 pub mod deposed;
+pub mod doctor;
+pub mod drain;
 pub mod elected;
 pub mod electing;
 pub mod election;
 pub mod endpoint;
+pub mod explain;
+pub mod failover_test;
 pub mod failures;
 pub mod fence;
 pub mod following;
@@ -33,14 +39,17 @@ pub mod pulse;
 mod reply;
 pub mod report;
 pub mod rollback;
+pub mod rollback_files;
 pub mod sentinel;
 pub mod serve;
 pub mod server;
+pub mod status;
 pub mod stop;
 pub mod stream;
 pub mod subscription;
 pub mod survey;
 pub mod term;
+pub mod terminal;
 pub mod ticket;
 pub mod tls;
 pub mod track_file;

@@ -1,0 +1,17 @@
+//! `keepalived-redis drain` and `resume`.
+
+use std::path::Path;
+
+use crate::program::code;
+use crate::terminal::Terminal;
+
+/// Runs it, with the configuration at `path`; answers with the exit code.
+pub fn run(path: &Path, terminal: &Terminal) -> u8 {
+    terminal.line(&path.display().to_string());
+    code::NO
+}
+
+/// Ends a drain.
+pub fn resume(path: &Path, terminal: &Terminal) -> u8 {
+    run(path, terminal)
+}

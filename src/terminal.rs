@@ -1,0 +1,87 @@
+//! What a person sees: colour only on a terminal, no more than its width, and a pipe that may be closed.
+
+use std::io::{self, IsTerminal, Write};
+
+use anstyle::{AnsiColor, Style};
+
+/// Where standard output goes to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Terminal {
+    /// Escape sequences may be written.
+    pub colour: bool,
+    /// A person looks at it now.
+    pub is_terminal: bool,
+    /// Its columns; `None` where it is a file or a pipe.
+    pub width: Option<usize>,
+}
+
+/// What a colour says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tone {
+    /// All is well.
+    Good,
+    /// To be looked at.
+    Warning,
+    /// Wrong.
+    Bad,
+    /// A heading.
+    Strong,
+    /// Of little weight.
+    Faint,
+}
+
+impl Terminal {
+    /// Standard output, as it is. No colour where `NO_COLOR` is set and not empty (<https://no-color.org>), or `TERM` is
+    /// `dumb`.
+    pub fn of_stdout() -> Terminal {
+        let is_terminal = io::stdout().is_terminal();
+        let set = |name| std::env::var_os(name).filter(|value| !value.is_empty());
+        let dumb = set("TERM").is_none_or(|term| term == "dumb");
+        Terminal {
+            colour: is_terminal && !dumb && set("NO_COLOR").is_none(),
+            is_terminal,
+            width: terminal_size::terminal_size_of(io::stdout()).map(|(width, _)| usize::from(width.0)),
+        }
+    }
+
+    /// `text` in the colour of `tone`; as it is, where there are no colours.
+    pub fn paint(&self, tone: Tone, text: &str) -> String {
+        if !self.colour {
+            return text.to_string();
+        }
+        let style = match tone {
+            Tone::Good => Style::new().fg_color(Some(AnsiColor::Green.into())),
+            Tone::Warning => Style::new().fg_color(Some(AnsiColor::Yellow.into())),
+            Tone::Bad => Style::new().fg_color(Some(AnsiColor::Red.into())).bold(),
+            Tone::Strong => Style::new().bold(),
+            Tone::Faint => Style::new().dimmed(),
+        };
+        format!("{style}{text}{style:#}")
+    }
+
+    /// Writes `text` and a line's end to standard output; what came from outside is `plain` before it comes here. False
+    /// where nobody reads any more: a closed pipe is no error, and nothing to go on for.
+    pub fn line(&self, text: &str) -> bool {
+        let mut out = io::stdout().lock();
+        writeln!(out, "{text}").and_then(|()| out.flush()).is_ok()
+    }
+}
+
+/// Text from outside without anything that could steer a terminal.
+pub fn plain(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_colours_nothing_is_added() {
+        let mut terminal = Terminal { colour: false, is_terminal: false, width: None };
+        assert_eq!(terminal.paint(Tone::Bad, "fail"), "fail");
+        terminal.colour = true;
+        assert_ne!(terminal.paint(Tone::Bad, "fail"), "fail");
+        assert_eq!(plain("a\u{1b}[2Jb\n"), "a [2Jb ");
+    }
+}
