@@ -813,6 +813,7 @@ systemd_runs() { [ $live = 1 ] && [ -d /run/systemd/system ] && command -v syste
 start_watcher() {
     before=$changes
     install_text 0644 "$here/contrib/$WATCH_UNIT" "$WATCH"
+    install_text 0644 "$here/contrib/keepalived-redis-watch@.service" "${WATCH%.service}@.service"
     if [ "$changes" != "$before" ]; then reload_systemd; fi
     if ! systemd_runs; then return 0; fi
     if [ "$changes" != "$programs_before" ] && systemctl --quiet is-active "$WATCH_UNIT"; then
@@ -849,6 +850,7 @@ end_watcher() {
     fi
     before=$changes
     remove_text "$here/contrib/$WATCH_UNIT" "$WATCH"
+    remove_text "$here/contrib/keepalived-redis-watch@.service" "${WATCH%.service}@.service"
     if [ "$changes" != "$before" ]; then reload_systemd; fi
     if [ $live = 1 ] && [ $dry_run = 0 ]; then
         rm -f -- "$WATCH_FILE"
@@ -1206,7 +1208,7 @@ fi
 # ---------------------------------------------------------------- look first
 
 for part in keepalived.conf.example contrib/logrotate contrib/keepalived-redis.conf contrib/keepalived-redis.target \
-    contrib/redis-boot-as-replica.conf "contrib/$WATCH_UNIT"; do
+    contrib/redis-boot-as-replica.conf "contrib/$WATCH_UNIT" contrib/keepalived-redis-watch@.service; do
     [ -r "$here/$part" ] || die "looking for $here/$part: no such file: run install.sh from the whole source tree"
 done
 read_keepalived

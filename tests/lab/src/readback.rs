@@ -2,6 +2,7 @@
 //! looked for in the rollback files of all hosts.
 
 use std::collections::HashSet;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -98,6 +99,11 @@ pub fn missing_on(host: &Host, acks: &[Ack]) -> Result<Vec<Ack>> {
         let address = (std::net::Ipv4Addr::LOCALHOST, redis_server::PORT).into();
         missing(&mut Connection::open(address, PASSWORD, Duration::from_secs(5))?, acks)
     })
+}
+
+/// Those of `acks` that the client does not find at `target`.
+pub fn missing_at(lab: &Lab, target: SocketAddr, acks: &[Ack]) -> Result<Vec<Ack>> {
+    lab.client.within(|| missing(&mut Connection::open(target, PASSWORD, Duration::from_secs(5))?, acks))
 }
 
 fn missing(redis: &mut Connection, acks: &[Ack]) -> Result<Vec<Ack>> {
