@@ -181,7 +181,11 @@ impl Server {
     pub fn write_term(&mut self, term: &Term, version: Version, deadline: Deadline) -> Result<bool, Failure> {
         let key = self.term_key.as_ref().map(|key| cmd("SET").arg(key).arg(term.to_string()).clone());
         match key {
-            _ if version.has_functions() => self.call(&term.load(), deadline).map(|_| true),
+            _ if version.has_functions() => {
+                self.call(&term.load(), deadline)?;
+                // Whoever may not read terms takes each for the first, and would never say so.
+                self.call(&Term::question(), deadline).map(|_| true)
+            }
             Some(set) => self.call(&set, deadline).map(|_| true),
             None => Ok(false),
         }

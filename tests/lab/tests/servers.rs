@@ -7,17 +7,19 @@ use lab::lab::Lab;
 use lab::redis_server::{self, Settings};
 use lab::server::Server;
 use lab::suite::Suite;
-use lab::trial::{self, is_accounted_for, is_whole};
+use lab::trial::{self, is_whole};
 use lab::writer::Rate;
 
 fn tour(server: Server) {
     let settings = Settings { server, ..Settings::DEFAULT };
-    trial::play_on(settings, Rate::PerSecond(200), "tour", Suite::OURS, |record, _| {
+    trial::play_on(settings, Rate::PerSecond(200), "tour", Suite::OURS, |record, story| {
         is_whole(record);
         assert!(record.gap("failover") < Duration::from_millis(3500), "{record}");
         for phase in ["failback", "handover"] {
             assert!(record.gap(phase) < Duration::from_secs(1), "{record}");
         }
+        // What came back had been master, and its server's files have to be read to be sure of one.
+        assert!(story.contains("kept the local data in "), "{story}");
     });
 }
 
