@@ -122,7 +122,7 @@ step_demo() {
 step_lab() {
     export LAB_BIN_DIR=$programs TMPDIR=$scratch/hosts
     # More than most machines have processors: hosts mostly wait.
-    run_tests "$tree/tests/lab" 3 'sentinel sentinel_itself' --release --package lab
+    run_tests "$tree/tests/lab" 3 'sentinel sentinel_itself servers' --release --package lab
 }
 
 install_packages keepalived:keepalived redis-server:redis-server redis-cli:redis-tools redis-sentinel:redis-sentinel \
