@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use crate::config::Config;
 use crate::deadline::{Deadline, ms};
+use crate::drain;
 use crate::endpoint::Endpoint;
 use crate::failures;
 use crate::info::{Observation, Role};
@@ -63,6 +64,12 @@ impl Verdict {
 
 /// Is the local Redis alive, and in the right role on a machine that has these `addresses`?
 pub fn health(config: &Config, local: SocketAddr, addresses: &[IpAddr], deadline: Deadline) -> Verdict {
+    let verdict = alive_and_right(config, local, addresses, deadline);
+    let news = verdict.news.or_else(|| drain::ended(&Store::new(&config.memory_dir)));
+    Verdict { news, ..verdict }
+}
+
+fn alive_and_right(config: &Config, local: SocketAddr, addresses: &[IpAddr], deadline: Deadline) -> Verdict {
     let survey = Survey::new(config, local);
     let endpoint = survey.local_endpoint().clone();
     let found = probe_again(&endpoint, config, deadline);
@@ -75,11 +82,17 @@ pub fn health(config: &Config, local: SocketAddr, addresses: &[IpAddr], deadline
     let alarm = found.liveness.alarm();
     let healthy = Verdict::yes(format!("{alarm}{endpoint}: {}, {role} (took {took} ms)", found.liveness));
     let Some(seen) = found.seen else { return healthy };
+    let store = Store::new(&config.memory_dir);
+    let out = !addresses.contains(&config.vip) && !seen.is_master();
+    let another = || plan::well_peer(&Survey::new(config, local).look(false, deadline)).is_some();
+    if let Some(drain) = drain::leaves(&store, out, another) {
+        return Verdict::no(format!("{endpoint}: {}, {role}; {drain}: it gives up the VIP", found.liveness));
+    }
     if let Some(sentinel) = &config.sentinel {
         let holds = addresses.contains(&config.vip);
         return by_sentinel::wrong(config, sentinel, (local, &seen), holds, deadline).map_or(healthy, Verdict::no);
     }
-    let news = failures::seen_alive(&Store::new(&config.memory_dir), &seen.run_id, &config.flap);
+    let news = failures::seen_alive(&store, &seen.run_id, &config.flap);
     let verdict = role_verdict(config, survey, &seen, addresses.contains(&config.vip), deadline)
         .map_or(healthy, |wrong| Verdict::no(format!("{endpoint}: alive, in the wrong role: {wrong}")));
     Verdict { news, ..verdict }
@@ -149,15 +162,25 @@ fn judge(config: &Config, store: &Store, view: &View) -> Option<String> {
 
 /// May this node take the VIP? `was` is what the last run said.
 pub fn eligible(config: &Config, local: SocketAddr, was: bool, deadline: Deadline) -> Verdict {
+    let store = Store::new(&config.memory_dir);
+    let news = drain::ended(&store);
+    drain::hear(&store);
+    Verdict { news, ..eligible_by_data(config, &store, local, was, deadline) }
+}
+
+fn eligible_by_data(config: &Config, store: &Store, local: SocketAddr, was: bool, deadline: Deadline) -> Verdict {
     if let Some(sentinel) = &config.sentinel {
-        return by_sentinel::eligible(config, sentinel, local, was, deadline);
+        let found = by_sentinel::eligible(config, sentinel, local, was, deadline);
+        return match drain::current(store) {
+            Some(drain) => Verdict::no(format!("{}; but {drain}", found.sentence)),
+            None => found,
+        };
     }
     let view = Survey::new(config, local).look(false, deadline);
-    let store = Store::new(&config.memory_dir);
-    if let Some(verdict) = silent(config, &store, &view.local.seen, was && view.vip == Vip::Here) {
+    if let Some(verdict) = silent(config, store, &view.local.seen, was && view.vip == Vip::Here) {
         return verdict;
     }
-    remember(&store, &view);
+    remember(store, &view);
     let found = plan::eligibility(&view);
     let sentence = format!("{}: {}", found.standing, found.why);
     if found.eligible { Verdict::yes(sentence) } else { Verdict::no(sentence) }

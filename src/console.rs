@@ -4,12 +4,14 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::cli::{EXITS, config_path, prepare};
+use crate::draining::{self, Wish};
 use crate::terminal::Terminal;
-use crate::{doctor, drain, explain, failover_test, rollback_files, status};
+use crate::{doctor, explain, failover_test, rollback_files, status};
 
 /// Shows, explains, checks and moves a Redis pair behind a virtual IP.
 ///
@@ -34,7 +36,16 @@ enum Word {
     /// Looks for every known trap that can be seen from here, and says how to get out of it
     Doctor,
     /// Gives up the VIP without losing a write, and stays out until resumed
-    Drain,
+    ///
+    /// A drained node is taken only where no other one lives. It is refused where no other node is ready.
+    Drain {
+        /// End it by itself after this time, as 30m or 2h
+        #[arg(long = "for", value_name = "TIME", value_parser = lasting)]
+        lasting: Option<Duration>,
+        /// Also where no other node is ready to serve: the VIP may be nowhere then
+        #[arg(long)]
+        force: bool,
+    },
     /// Ends a drain
     Resume,
     /// The rollback files: data that was kept before it was dropped
@@ -60,11 +71,20 @@ pub fn keepalived_redis() -> ExitCode {
         Word::Status => status::run(&path, &terminal),
         Word::Explain => explain::run(&path, &terminal),
         Word::Doctor => doctor::run(&path, &terminal),
-        Word::Drain => drain::run(&path, &terminal),
-        Word::Resume => drain::resume(&path, &terminal),
+        Word::Drain { lasting, force } => draining::run(&path, Wish { lasting, force }),
+        Word::Resume => draining::resume(&path),
         Word::Rollback(Files::List) => rollback_files::list(&path, &terminal),
         Word::FailoverTest => failover_test::run(&path, &terminal),
     })
+}
+
+fn lasting(text: &str) -> Result<Duration, String> {
+    const LONGEST: Duration = Duration::from_secs(366 * 24 * 3600);
+    match humantime::parse_duration(text) {
+        Ok(time) if time >= Duration::from_secs(1) && time <= LONGEST => Ok(time),
+        Ok(_) => Err("allowed are 1s to 1year".to_string()),
+        Err(_) => Err("write a time as 30m or 2h".to_string()),
+    }
 }
 
 /// The command line: manual pages and completions are made from it.
