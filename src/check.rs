@@ -64,12 +64,6 @@ impl Verdict {
 
 /// Is the local Redis alive, and in the right role on a machine that has these `addresses`?
 pub fn health(config: &Config, local: SocketAddr, addresses: &[IpAddr], deadline: Deadline) -> Verdict {
-    let verdict = alive_and_right(config, local, addresses, deadline);
-    let news = verdict.news.or_else(|| drain::ended(&Store::new(&config.memory_dir)));
-    Verdict { news, ..verdict }
-}
-
-fn alive_and_right(config: &Config, local: SocketAddr, addresses: &[IpAddr], deadline: Deadline) -> Verdict {
     let survey = Survey::new(config, local);
     let endpoint = survey.local_endpoint().clone();
     let found = probe_again(&endpoint, config, deadline);
@@ -163,24 +157,18 @@ fn judge(config: &Config, store: &Store, view: &View) -> Option<String> {
 /// May this node take the VIP? `was` is what the last run said.
 pub fn eligible(config: &Config, local: SocketAddr, was: bool, deadline: Deadline) -> Verdict {
     let store = Store::new(&config.memory_dir);
-    let news = drain::ended(&store);
-    drain::hear(&store);
-    Verdict { news, ..eligible_by_data(config, &store, local, was, deadline) }
-}
-
-fn eligible_by_data(config: &Config, store: &Store, local: SocketAddr, was: bool, deadline: Deadline) -> Verdict {
     if let Some(sentinel) = &config.sentinel {
         let found = by_sentinel::eligible(config, sentinel, local, was, deadline);
-        return match drain::current(store) {
+        return match drain::current(&store) {
             Some(drain) => Verdict::no(format!("{}; but {drain}", found.sentence)),
             None => found,
         };
     }
     let view = Survey::new(config, local).look(false, deadline);
-    if let Some(verdict) = silent(config, store, &view.local.seen, was && view.vip == Vip::Here) {
+    if let Some(verdict) = silent(config, &store, &view.local.seen, was && view.vip == Vip::Here) {
         return verdict;
     }
-    remember(store, &view);
+    remember(&store, &view);
     let found = plan::eligibility(&view);
     let sentence = format!("{}: {}", found.standing, found.why);
     if found.eligible { Verdict::yes(sentence) } else { Verdict::no(sentence) }

@@ -73,7 +73,7 @@ fn a_drain_moves_a_sticky_vip_too_and_is_refused_where_nobody_could_serve() {
     redis_server::start(b).expect("it starts");
     wait::until("the pair is whole", LIMIT, || lab.serves(a) && lab.follows(b)).expect("it follows");
     let drain = || {
-        does(a, "drain --for 3s", "serves now; this node stays out");
+        does(a, "drain --for 20s", "serves now; this node stays out");
         Ok(())
     };
     run.phase("drain", LIMIT, Goal::Serves(b), drain).expect("it is played");
