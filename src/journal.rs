@@ -72,6 +72,11 @@ impl Journal {
         Journal { path: dir.join(file), program, label, echo }
     }
 
+    /// What its lines are about.
+    pub fn label(&self) -> Label {
+        self.label
+    }
+
     /// Appends `time program[pid] [Label] sentence key=value ...` with one write(2).
     ///
     /// The file is opened for each line, so logrotate needs no signal. The lock keeps lines whole on file systems

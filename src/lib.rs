@@ -1,7 +1,7 @@
 //! What the programs that keepalived runs for a pair of Redis servers share.
 //!
 //! Modules lean only on those named before them: [`endpoint`], [`deadline`], [`addresses`], [`tls`] (ground); [`config`],
-//! [`journal`], [`memory`], [`failures`], [`drain`], [`ticket`], [`turn`], [`track_file`]; [`term`], [`info`], [`stream`], `reply`, `line`, [`server`] (one Redis); [`lineage`], [`plan`], [`election`], [`pulse`] (pure
+//! [`journal`], [`memory`], [`failures`], [`drain`], [`hook`], [`ticket`], [`turn`], [`track_file`]; [`term`], [`info`], [`stream`], `reply`, `line`, [`server`] (one Redis); [`lineage`], [`plan`], [`election`], [`pulse`] (pure
 //! decisions); [`survey`], [`sentinel`], [`elected`], [`probe`], [`fence`], [`handover`], [`rollback`] (one step each); [`program`], [`following`],
 //! [`serve`], [`yielding`], [`electing`], [`deposed`], [`stop`], [`check`] (what a program does); [`notification`], [`report`], [`subscription`], [`watch`]
 //! (one run of it); [`cli`], and the doorways in `bin/`. For people: [`terminal`]; [`status`], [`explain`], [`doctor`], [`draining`],
@@ -27,6 +27,7 @@ pub mod failures;
 pub mod fence;
 pub mod following;
 pub mod handover;
+pub mod hook;
 pub mod info;
 pub mod journal;
 mod line;

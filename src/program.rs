@@ -11,8 +11,9 @@ use crate::config::Config;
 use crate::deadline::{Deadline, Stopwatch, ms};
 use crate::fence;
 use crate::handover::{self, Moved, Trouble, failed};
+use crate::hook::{self, Event};
 use crate::info::{Observation, Role};
-use crate::journal::Journal;
+use crate::journal::{Journal, Label};
 use crate::memory::{InFile, Served, Store, now};
 use crate::plan::{View, Vip};
 use crate::sentinel::Sentinels;
@@ -142,6 +143,34 @@ impl Program {
     pub fn look(&mut self, ask_vip: bool) -> View {
         let timing = &self.config.timing;
         self.survey.look(ask_vip, Deadline::after(timing.connect + timing.command))
+    }
+
+    /// A transition: a line of the journal, and the hook is told.
+    pub fn transition(&self, event: Event, sentence: &str, pairs: &[(&str, &dyn Display)]) {
+        self.journal.line(sentence, pairs);
+        self.tell(event, sentence, pairs);
+    }
+
+    /// Tells the hook alone. Whatever becomes of it, nothing here depends on it.
+    pub fn tell(&self, event: Event, sentence: &str, pairs: &[(&str, &dyn Display)]) {
+        if self.config.hooks.on_transition.is_empty() {
+            return;
+        }
+        let (label, at) = (self.journal.label(), now());
+        let state = label.to_string().trim_matches(['[', ']']).to_ascii_uppercase();
+        let mut facts: Vec<(&str, &dyn Display)> = vec![
+            ("at", &at),
+            ("instance", &self.config.instance),
+            ("node", &self.local),
+            ("sentence", &sentence),
+            ("vip", &self.config.vip),
+        ];
+        // By hand there is no VRRP state that this is done for.
+        facts.extend((label != Label::Drain).then_some(("state", &state as &dyn Display)));
+        facts.extend(pairs.iter().copied());
+        if let Err(error) = hook::start(&self.config.hooks, event, &facts) {
+            self.journal.line(&format!("warning: {error:#}"), &[]);
+        }
     }
 
     /// For how long the pair has been seen as it is in `view`.

@@ -8,6 +8,7 @@ use crate::deadline::{Deadline, Stopwatch, ms};
 use crate::fence;
 use crate::following;
 use crate::handover::{self, Side, Trouble, failed};
+use crate::hook::Event;
 use crate::plan::{self, Step, View, Vip};
 use crate::program::{Outcome, Program, observed};
 use crate::turn::{Ended, Turn};
@@ -114,7 +115,7 @@ fn take(
                 settle(program, view.local.seen.as_ref().map_or("", |seen| &seen.replication.lineage.replid));
             }
             let took = ms(program.clock.elapsed());
-            program.journal.line(&format!("serving: {why}"), &[("took_ms", &took)]);
+            program.transition(Event::Serving, &format!("serving: {why}"), &[("took_ms", &took)]);
             Ok(Some(Outcome::Yes))
         }
         Step::Refuse(why) => {
@@ -177,7 +178,8 @@ fn promote(program: &mut Program, turn: &Turn, view: &View, why: &str) -> Result
             program.journal.line(&format!("{} is gone: {failure}", peer.address), &[("peer", &peer.address)]);
         }
     }
-    program.journal.line(
+    program.transition(
+        Event::Promoted,
         &format!("promoted: {why}"),
         &[
             ("took_ms", &step),
@@ -208,7 +210,8 @@ fn take_over(program: &mut Program, turn: &Turn, view: &View, peer: SocketAddr, 
     program.write_term(view, local, &moved.replid);
     let rewritten = program.rewrite_both(peer);
     settle(program, &moved.replid);
-    program.journal.line(
+    program.transition(
+        Event::TookOver,
         &format!("took the role over from {peer}: {why}"),
         &[("took_ms", &ms(moved.took)), ("since_start_ms", &total), ("offset", &moved.offset), ("peer", &peer)],
     );

@@ -28,6 +28,8 @@ pub enum Tone {
     Strong,
     /// Of little weight.
     Faint,
+    /// As it is.
+    Plain,
 }
 
 impl Terminal {
@@ -55,6 +57,7 @@ impl Terminal {
             Tone::Bad => Style::new().fg_color(Some(AnsiColor::Red.into())).bold(),
             Tone::Strong => Style::new().bold(),
             Tone::Faint => Style::new().dimmed(),
+            Tone::Plain => return text.to_string(),
         };
         format!("{style}{text}{style:#}")
     }
