@@ -51,6 +51,7 @@ fn work(program: &mut Program, turn: &Turn, again: bool, held: &mut bool) -> Res
         let mut view = program.look(true);
         let waited = program.unchanged_for(&view);
         following::restore_copy_delay(program, &view);
+        program.show_progress(&view);
         let mut step = plan::serve(&view, waited);
         if matches!(step, Step::Done(_)) {
             // An older program may be in the middle of a step that it is about to undo: look again when it has left.

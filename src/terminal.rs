@@ -86,6 +86,22 @@ impl Terminal {
     }
 }
 
+/// A line that the next one replaces, for whoever watches; on a terminal only.
+pub fn passing(line: &str) {
+    let terminal = Terminal::of_stdout();
+    if terminal.is_terminal {
+        let most = terminal.width.unwrap_or(80).saturating_sub(1);
+        let line: String = line.chars().take(most).collect();
+        terminal.text(&format!("{}{line}\r", erase()));
+    }
+}
+
+/// What a line begins with, so that nothing of a passing one is left.
+pub fn erase() -> &'static str {
+    let dumb = std::env::var_os("TERM").is_none_or(|term| term.is_empty() || term == "dumb");
+    if dumb || !io::stdout().is_terminal() { "" } else { "\x1b[K" }
+}
+
 /// Text from outside without anything that could steer a terminal.
 pub fn plain(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()

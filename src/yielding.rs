@@ -30,6 +30,7 @@ pub fn run(program: &mut Program, turn: &Turn) -> Result<Outcome, Ended> {
         let view = program.look(true);
         let waited = program.unchanged_for(&view);
         following::restore_copy_delay(program, &view);
+        program.show_progress(&view);
         let step = plan::yield_role(&view, waited, GRACE);
         if !delayed && matches!(step, Step::Follow { .. } | Step::GiveUp(..)) {
             program.delay(turn)?;

@@ -13,7 +13,7 @@ use crate::config::Config;
 use crate::deadline::Deadline;
 use crate::election;
 use crate::failures;
-use crate::info::Observation;
+use crate::info::{Copied, Following, Observation};
 use crate::journal::TRANSITIONS;
 use crate::memory::{Memory, Served, Store, now};
 use crate::plan::{self, Node, View, Vip};
@@ -162,7 +162,8 @@ fn nodes_of(view: &View) -> impl Iterator<Item = &Node> {
 fn seen(node: &Node) -> NodeStatus {
     let found = node.seen.as_ref().ok();
     let following = found.and_then(Observation::following);
-    let link = following.map(|following| match (following.syncing, following.synced_percent, following.link_up) {
+    let percent = |following: &Following| following.copied.and_then(Copied::percent);
+    let link = following.map(|following| match (following.syncing, percent(following), following.link_up) {
         (true, Some(percent), _) => format!("copying {percent} %"),
         (true, None, _) => "copying".to_string(),
         (false, _, true) => "up".to_string(),
