@@ -11,6 +11,7 @@ use fs2::FileExt;
 
 use crate::config::DEFAULT_PATH;
 use crate::deadline::Deadline;
+use crate::terminal;
 
 /// The journal of transitions.
 pub const TRANSITIONS: &str = "keepalived-redis-status.log";
@@ -38,6 +39,8 @@ pub enum Label {
     Eligible,
     /// The watcher.
     Watch,
+    /// A person moves the role by hand.
+    Drain,
 }
 
 impl Display for Label {
@@ -50,6 +53,7 @@ impl Display for Label {
             Label::Check => "[Check]",
             Label::Eligible => "[Eligible]",
             Label::Watch => "[Watch]",
+            Label::Drain => "[Drain]",
         })
     }
 }
@@ -75,8 +79,12 @@ impl Journal {
     /// `instance=NAME`: several instances of a host may share a journal.
     #[must_use]
     pub fn of(self, instance: &str) -> Self {
-        let default = Path::new(DEFAULT_PATH).file_stem().is_some_and(|stem| stem == instance);
-        Journal { instance: (!default).then(|| instance.to_owned()), ..self }
+        Journal { instance: mark(instance), ..self }
+    }
+
+    /// What its lines are about.
+    pub fn label(&self) -> Label {
+        self.label
     }
 
     /// Appends `time program[pid] [Label] sentence key=value ...` with one write(2).
@@ -90,9 +98,9 @@ impl Journal {
         }
         let text: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
         if self.echo {
-            let _ = writeln!(std::io::stdout(), "{}: {text}", self.program);
+            let _ = writeln!(std::io::stdout(), "{}{}: {text}", terminal::erase(), self.program);
         }
-        let instance = self.instance.as_ref().map_or(String::new(), |name| format!(" instance={}", quoted(name)));
+        let instance = self.instance.as_deref().unwrap_or_default();
         let now = chrono::Local::now().format("%Y-%m-%dT%H:%M:%S%.3f%:z");
         let line = format!("{now} {}[{}] {} {text}{instance}\n", self.program, std::process::id(), self.label);
         if let Err(error) = self.append(line.as_bytes()) {
@@ -116,6 +124,17 @@ impl Journal {
         let written = file.write(line)?;
         if written < line.len() { Err(std::io::ErrorKind::StorageFull.into()) } else { Ok(()) }
     }
+}
+
+/// Whether a line was written [`Journal::of`] that instance.
+pub fn is_of(line: &str, instance: &str) -> bool {
+    mark(instance).map_or_else(|| !line.contains(" instance="), |mark| line.ends_with(&mark))
+}
+
+/// How the lines of an instance end; those of the default one as they are.
+fn mark(instance: &str) -> Option<String> {
+    let default = Path::new(DEFAULT_PATH).file_stem().is_some_and(|stem| stem == instance);
+    (!default).then(|| format!(" instance={}", quoted(instance)))
 }
 
 fn quoted(value: &str) -> String {
@@ -149,6 +168,9 @@ mod tests {
         let text = fs::read_to_string(dir.path().join(TRANSITIONS)).expect("two lines");
         let ends: Vec<&str> = text.lines().filter_map(|line| Some(line.split_once("[Master] ")?.1)).collect();
         assert_eq!(ends, ["the first took_ms=1.3", "the second took_ms=1.3 instance=redis-6380"]);
+        let of = |instance: &str| text.lines().map(|line| is_of(line, instance)).collect::<Vec<bool>>();
+        assert_eq!((of("redis-ha"), of("redis-6380")), (vec![true, false], vec![false, true]));
+        assert_eq!(of("6380"), [false, false]);
     }
 
     #[test]

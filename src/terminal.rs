@@ -28,6 +28,8 @@ pub enum Tone {
     Strong,
     /// Of little weight.
     Faint,
+    /// As it is.
+    Plain,
 }
 
 impl Terminal {
@@ -55,8 +57,25 @@ impl Terminal {
             Tone::Bad => Style::new().fg_color(Some(AnsiColor::Red.into())).bold(),
             Tone::Strong => Style::new().bold(),
             Tone::Faint => Style::new().dimmed(),
+            Tone::Plain => return text.to_string(),
         };
         format!("{style}{text}{style:#}")
+    }
+
+    /// Writes `text` as it is. False as for [`Terminal::line`].
+    pub fn text(&self, text: &str) -> bool {
+        let mut out = io::stdout().lock();
+        out.write_all(text.as_bytes()).and_then(|()| out.flush()).is_ok()
+    }
+
+    /// Writes `text` over what stood there: on a terminal from the top, and what is left of the old one is removed. False as
+    /// for [`Terminal::line`].
+    pub fn redraw(&self, text: &str) -> bool {
+        if !self.is_terminal {
+            return self.text(&format!("{text}\n"));
+        }
+        // Home; each line's rest; and all below: nothing flickers.
+        self.text(&format!("\x1b[H{}\x1b[J", text.replace('\n', "\x1b[K\n")))
     }
 
     /// Writes `text` and a line's end to standard output; what came from outside is `plain` before it comes here. False
@@ -65,6 +84,22 @@ impl Terminal {
         let mut out = io::stdout().lock();
         writeln!(out, "{text}").and_then(|()| out.flush()).is_ok()
     }
+}
+
+/// A line that the next one replaces, for whoever watches; on a terminal only.
+pub fn passing(line: &str) {
+    let terminal = Terminal::of_stdout();
+    if terminal.is_terminal {
+        let most = terminal.width.unwrap_or(80).saturating_sub(1);
+        let line: String = line.chars().take(most).collect();
+        terminal.text(&format!("{}{line}\r", erase()));
+    }
+}
+
+/// What a line begins with, so that nothing of a passing one is left.
+pub fn erase() -> &'static str {
+    let dumb = std::env::var_os("TERM").is_none_or(|term| term.is_empty() || term == "dumb");
+    if dumb || !io::stdout().is_terminal() { "" } else { "\x1b[K" }
 }
 
 /// Text from outside without anything that could steer a terminal.

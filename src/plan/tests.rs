@@ -49,7 +49,7 @@ fn replica(of: SocketAddr, replid: char, offset: i64) -> Observation {
         port: of.port(),
         link_up: true,
         syncing: false,
-        synced_percent: None,
+        copied: None,
         received: Some(offset),
     });
     seen
@@ -84,6 +84,7 @@ fn view(local: Observation, peer: Result<Observation, Failure>, vip: Vip) -> Vie
         alone_after: Duration::from_secs(20),
         max_lag: 1 << 20,
         flapping: None,
+        drained: None,
     }
 }
 

@@ -43,7 +43,7 @@ pub(super) fn copy(
         .map(|(what, value)| cmd("REPLCONF").arg(what).arg(value).clone());
     let sent = line.send(&replconf, deadline);
     while !line.has_news(deadline.at_most(TICK)) {
-        go_on().map_err(|ended| anyhow!("{ended}"))?;
+        go_on()?;
         ensure!(!deadline.is_over(), "copying the data of {endpoint}: no answer in time");
     }
     for answer in line.receive(sent, replconf.len()).map_err(trouble)? {
@@ -62,7 +62,7 @@ pub(super) fn copy(
     let mut ask = Deadline::after(TICK);
     loop {
         if ask.is_over() {
-            go_on().map_err(|ended| anyhow!("{ended}"))?;
+            go_on()?;
             ensure!(!deadline.is_over(), "copying the data of {endpoint}: not done in time");
             ask = Deadline::after(TICK);
         }
