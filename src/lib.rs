@@ -2,7 +2,7 @@
 //!
 //! Modules lean only on those named before them: [`endpoint`], [`deadline`], [`addresses`], [`tls`] (ground); [`config`],
 //! [`journal`], [`memory`], [`failures`], [`drain`], [`ticket`], [`turn`], [`track_file`]; [`term`], [`info`], [`stream`], `reply`, `line`, [`server`] (one Redis); [`lineage`], [`plan`], [`election`], [`pulse`] (pure
-//! decisions); [`survey`], [`sentinel`], [`elected`], [`probe`], [`fence`], [`handover`], [`rollback`] (one step each); [`program`], [`following`],
+//! decisions); [`survey`], [`sentinel`], [`elected`], [`probe`], [`fence`], [`handover`], [`rollback`] (one step each); [`program`], [`following`], [`gathering`],
 //! [`serve`], [`yielding`], [`electing`], [`deposed`], [`stop`], [`check`] (what a program does); [`notification`], [`report`], [`subscription`], [`watch`]
 //! (one run of it); [`cli`], and the doorways in `bin/`. For people: [`terminal`]; [`status`], [`explain`], [`doctor`], [`draining`],
 //! [`rollback_files`], [`failover_test`] (a sub-command each); [`console`].
@@ -26,6 +26,7 @@ pub mod failover_test;
 pub mod failures;
 pub mod fence;
 pub mod following;
+pub mod gathering;
 pub mod handover;
 pub mod info;
 pub mod journal;
