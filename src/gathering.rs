@@ -7,8 +7,6 @@ use std::time::Duration;
 use crate::config::RollbackMode;
 use crate::deadline::Deadline;
 use crate::handover::{self, Side, Trouble, failed};
-use crate::info::{Lineage, Observation};
-use crate::lineage::compare;
 use crate::plan::{self, View};
 use crate::program::{Program, observed};
 use crate::turn::{Ended, Turn};
@@ -30,7 +28,9 @@ pub fn bring_along(program: &mut Program, turn: &Turn, master: SocketAddr) -> Re
         match bring(program, turn, &view, node, master) {
             Ok(()) => program.journal.line(&format!("made {node} a replica of {master}, too"), &[("peer", &node)]),
             Err(Trouble::Ended(ended)) => return Err(ended),
-            Err(trouble) => program.journal.line(&format!("warning: {trouble}; leaving that to {node}'s own programs"), &[]),
+            Err(trouble) => {
+                program.journal.line(&format!("warning: {trouble}; leaving that to {node}'s own programs"), &[])
+            }
         }
     }
     Ok(())
@@ -42,19 +42,17 @@ fn bring(program: &mut Program, turn: &Turn, view: &View, node: SocketAddr, mast
     let _acting = turn.act(Deadline::after(ACT_WAIT))?;
     let server = program.survey.node(node).map_err(|failure| failed("connecting to", node, failure))?;
     let mut side = Side { server, address: node, version: seen.version };
-    let last = handover::follow(&mut side, master, command)?;
-    if has_more(seen, theirs, last) {
+    let last = handover::follow_and_look(&mut side, master, command)?;
+    // The old master may have been there again for a moment, and have sent it what the new one lacks.
+    if last.offset != seen.replication.lineage.offset && !plan::contains(theirs, seen, &last) {
         let _ = handover::park(side.server, command);
-        return Err(failed("SLAVEOF on", node, "it has got more from the old master meanwhile, and was made a replica of nobody"));
+        return Err(failed(
+            "SLAVEOF on",
+            node,
+            "it has got more from the old master meanwhile, and was made a replica of nobody",
+        ));
     }
     let rewritten = handover::rewrite_config(side.server, command);
     program.warn_rewrite(node, rewritten);
     Ok(())
-}
-
-/// The old master may have been there again for a moment, and have sent it what the new one lacks.
-fn has_more(seen: &Observation, theirs: &Observation, last: i64) -> bool {
-    let (then, theirs) = (&seen.replication.lineage, &theirs.replication.lineage);
-    let now = Lineage { offset: last, ..then.clone() };
-    last != then.offset && now.replid != theirs.replid && seen.keys > 0 && !compare(&now, theirs).may_follow()
 }

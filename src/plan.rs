@@ -25,7 +25,7 @@ mod worth;
 use self::rule::{Rule, holds};
 pub use self::steps::{serve, yield_role};
 pub use self::verdicts::{Eligibility, eligibility, well_peer, wrong_role};
-pub use self::worth::{containment, in_sync, stragglers};
+pub use self::worth::{containment, contains, in_sync, stragglers};
 use self::worth::{follow, is_clearly_better, loses_to};
 
 /// One node, as it was seen a moment ago.
@@ -203,7 +203,8 @@ impl View {
 
     /// A node whose data is better than the local one, with the reason; of several the best.
     fn better(&self, local: &Observation) -> Option<(SocketAddr, String)> {
-        let all = self.reachable().filter_map(|(address, peer)| Some((peer, address, loses_to(self, local, address, peer)?)));
+        let all =
+            self.reachable().filter_map(|(address, peer)| Some((peer, address, loses_to(self, local, address, peer)?)));
         let best = all.reduce(|best, next| if is_clearly_better(next.0, best.0) { next } else { best });
         best.map(|(_, address, why)| (address, why))
     }

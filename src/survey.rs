@@ -140,7 +140,8 @@ impl Survey {
         let silences = self.peers.iter_mut().zip(peers).filter_map(|(line, node)| {
             let silent = !node.is_alive();
             line.silent = silent.then(|| line.silent.unwrap_or_else(Stopwatch::start));
-            let file = if pair { "alone.toml".to_owned() } else { format!("alone-{}.toml", node.address).replace(':', "_") };
+            let file =
+                if pair { "alone.toml".to_owned() } else { format!("alone-{}.toml", node.address).replace(':', "_") };
             let spell = store.spell(&file, silent).max(line.silent.map_or(Duration::ZERO, Stopwatch::elapsed));
             (!node.seen.as_ref().is_ok_and(|seen| !seen.loading)).then_some(spell)
         });

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use super::rule::{Rule, holds};
 use super::{Step, View};
-use crate::info::Observation;
+use crate::info::{Lineage, Observation};
 use crate::lineage::{Relation, compare};
 use crate::term::Order;
 
@@ -145,6 +145,13 @@ pub fn containment(local: &Observation, peer: &Observation) -> (bool, Option<u64
 pub(super) fn follow(local: &Observation, address: SocketAddr, peer: &Observation, why: String) -> Step {
     let (contained, diverged) = containment(local, peer);
     Step::Follow { peer: address, contained, diverged, why }
+}
+
+/// Does a master contain what a replica has, whose history is `lineage` by now?
+pub fn contains(master: &Observation, replica: &Observation, lineage: &Lineage) -> bool {
+    let mut now = replica.clone();
+    now.replication.lineage = lineage.clone();
+    containment(&now, master).0
 }
 
 /// The other nodes that follow something else than `master`, to which the role has just moved, and whose data is contained

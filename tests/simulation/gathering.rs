@@ -6,8 +6,6 @@ use super::handover::observed;
 use super::program::{Ended, Program, Trouble};
 use super::server::Command;
 use super::world::NOBODY;
-use crate::info::Lineage;
-use crate::lineage::compare;
 use crate::plan::{self, View};
 
 impl Program {
@@ -32,11 +30,8 @@ impl Program {
         let _acting = self.act().await?;
         self.order(brought, Command::Slaveof(Some(master))).await?;
         // Read in the same round trip: no step between.
-        let last = self.world.borrow().nodes[brought].redis.offset;
-        let then = &seen.replication.lineage;
-        let now = Lineage { offset: last, ..then.clone() };
-        let theirs = &theirs.replication.lineage;
-        if last != then.offset && now.replid != theirs.replid && seen.keys > 0 && !compare(&now, theirs).may_follow() {
+        let last = self.world.borrow().observe(brought).replication.lineage;
+        if last.offset != seen.replication.lineage.offset && !plan::contains(theirs, seen, &last) {
             let _ = self.order(brought, Command::Slaveof(Some(NOBODY))).await;
             return Ok(());
         }

@@ -129,9 +129,8 @@ impl Lab {
     /// `server` serves, and all others that are on follow it and no other, their links connected.
     pub fn all_follow(&self, server: &Host) -> bool {
         let address = server.address.to_string();
-        let follows = |seen: &Seen| {
-            matches!(&seen.role, Role::Replica { of, link } if *of == address && link == "connected")
-        };
+        let follows =
+            |seen: &Seen| matches!(&seen.role, Role::Replica { of, link } if *of == address && link == "connected");
         let mut others = self.hosts.iter().zip(self.seen()).filter(|(host, seen)| host.name != server.name && seen.on);
         self.serves(server) && others.all(|(_, seen)| follows(&seen))
     }

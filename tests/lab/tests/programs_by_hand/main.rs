@@ -12,5 +12,6 @@ mod rights;
 mod rollback;
 mod runs;
 mod terms;
+mod three;
 mod turns;
 mod watching;
