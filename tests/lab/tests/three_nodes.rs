@@ -81,7 +81,7 @@ impl Triple {
         let fate = read_back(&self.lab, &written).expect("read back");
         let (lost, kept) = (fate.lost.len(), fate.in_files.len());
         println!("{} acknowledged, {kept} of them in files alone, {lost} lost", fate.acknowledged);
-        assert!(fate.acknowledged > 500 && lost == 0, "{lost} of {} lost", fate.acknowledged);
+        assert!(fate.acknowledged > 200 && lost == 0, "{lost} of {} lost", fate.acknowledged);
         kept
     }
 }
@@ -125,7 +125,7 @@ fn a_first_node_that_was_cut_off_from_both_others_serves_again_and_nothing_is_dr
     for other in [b, c] {
         triple.lab.cut_between(a, other, true).expect("cut");
     }
-    let follows = || redis_server::call(c, &["ROLE"]).is_ok_and(|role| format!("{role:?}").contains("158.12"));
+    let follows = || triple.lab.seen()[2].line() == "replica of 192.168.158.12 (connected)";
     wait::until("the third follows the second", LIMIT, follows).expect("the greater part goes on");
     triple.writes_on();
     for other in [b, c] {
