@@ -1,6 +1,6 @@
 //! What the programs that keepalived runs for a pair of Redis servers share.
 //!
-//! Modules lean only on those named before them: [`endpoint`], [`deadline`], [`addresses`], [`tls`] (ground); [`config`],
+//! Modules lean only on those named before them: [`endpoint`], [`deadline`], [`addresses`], [`tls`], [`commands`] (ground); [`config`],
 //! [`journal`], [`memory`], [`failures`], [`drain`], [`ticket`], [`turn`], [`track_file`]; [`term`], [`info`], [`stream`], `reply`, `line`, [`server`] (one Redis); [`lineage`], [`plan`], [`election`], [`pulse`] (pure
 //! decisions); [`survey`], [`sentinel`], [`elected`], [`probe`], [`fence`], [`handover`], [`rollback`] (one step each); [`program`], [`following`], [`gathering`],
 //! [`serve`], [`yielding`], [`electing`], [`deposed`], [`stop`], [`check`] (what a program does); [`notification`], [`report`], [`subscription`], [`watch`]
@@ -10,6 +10,7 @@
 pub mod addresses;
 pub mod check;
 pub mod cli;
+pub mod commands;
 pub mod config;
 pub mod console;
 pub mod deadline;

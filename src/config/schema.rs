@@ -3,12 +3,14 @@
 mod places;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use self::places::{local, nodes, sentinel, tls_files, username, vip};
 use super::document::{Field, Source};
 use super::file::File;
 use super::{Auth, Config, ConfigError, Flap, LOG_DIR, Policy, Rollback, RollbackMode, STATE_DIR, Timing};
+use crate::commands::{Commands, RENAMABLE};
 use crate::tls;
 
 /// Every section and its keys; the first is what stands before any section. A dot is a section within another.
@@ -24,6 +26,7 @@ pub(super) const SECTIONS: &[(&str, &[&str])] = &[
     ("memory", &["dir"]),
     ("sentinel", &["master_name", "nodes", "quorum", "when_sentinels_silent", "username", "password_file"]),
     ("sentinel.tls", &["ca", "cert", "key", "server_name"]),
+    ("commands", &RENAMABLE),
 ];
 
 /// The instance's name: the stem of the file's name.
@@ -73,7 +76,7 @@ pub(super) fn config(path: &Path, instance: String, text: &str) -> Result<(Confi
         nodes,
         vip,
         local,
-        auth: Auth { username: username(&file, "auth")?, ..Auth::default() },
+        auth: Auth { username: username(&file, "auth")?, commands: commands(&file)?, ..Auth::default() },
         timing: timing(&file)?,
         policy: policy(&file)?,
         flap: flap(&file)?,
@@ -84,6 +87,27 @@ pub(super) fn config(path: &Path, instance: String, text: &str) -> Result<(Confi
         sentinel: sentinel(&file)?,
     };
     Ok((config, files))
+}
+
+fn commands(file: &File<'_>) -> Result<Option<Arc<Commands>>, ConfigError> {
+    let mut names: Vec<(&'static str, String)> = Vec::new();
+    for command in RENAMABLE {
+        let name = file.optional("commands", command, |field| {
+            let name = field.string("\"b840fc02\"")?;
+            if name.is_empty() {
+                return Err(field.wrong("no name; a command that is disabled there can't be used: leave the key out"));
+            }
+            if name.len() > 100 || name.contains(|c: char| !c.is_ascii_graphic()) {
+                return Err(field.wrong("not the name of a command, as rename-command in redis.conf takes it"));
+            }
+            if names.iter().any(|(_, other)| other.eq_ignore_ascii_case(name)) {
+                return Err(field.wrong("another command is called so already"));
+            }
+            Ok(name.to_owned())
+        })?;
+        names.extend(name.map(|name| (command, name)));
+    }
+    Ok((!names.is_empty()).then(|| Arc::new(Commands::new(names))))
 }
 
 /// A user without a password would be silently left out of AUTH.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Secret;
+use crate::commands::Commands;
 use crate::endpoint::Endpoint;
 use crate::tls::Tls;
 
@@ -74,6 +75,8 @@ pub struct Auth {
     pub password: Option<Secret>,
     /// What is spoken to it, except through a Unix socket; `None` is plain text.
     pub tls: Option<Arc<Tls>>,
+    /// What it calls the commands that somebody has renamed.
+    pub commands: Option<Arc<Commands>>,
 }
 
 /// Time budgets.

@@ -10,6 +10,7 @@ use anyhow::{anyhow, bail, ensure};
 use redis::cmd;
 
 use super::GoOn;
+use crate::commands;
 use crate::config::Auth;
 use crate::deadline::Deadline;
 use crate::endpoint::Endpoint;
@@ -121,7 +122,8 @@ impl Rdb {
     fn announced(line: &[u8]) -> anyhow::Result<Rdb> {
         let text = String::from_utf8_lossy(line);
         if let Some(error) = text.strip_prefix('-') {
-            bail!("SYNC: it says {}", short(error));
+            let said = error.strip_prefix("ERR ").and_then(|said| commands::explain(None, said));
+            bail!("SYNC: it says {}", said.map_or_else(|| short(error), |said| format!("ERR {said}")));
         }
         match text.strip_prefix('$').map(|end| (end.strip_prefix("EOF:"), end.parse())) {
             Some((Some(mark), _)) if mark.len() == MARK => {

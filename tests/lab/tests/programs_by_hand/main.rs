@@ -8,6 +8,7 @@ mod handover;
 mod hostile;
 mod pair;
 mod places;
+mod renamed;
 mod rights;
 mod rollback;
 mod runs;
