@@ -24,9 +24,9 @@ pub(super) const SECTIONS: &[(&str, &[&str])] = &[
     ("rollback", &["mode", "dir", "keep"]),
     ("log", &["dir"]),
     ("memory", &["dir"]),
+    ("commands", &RENAMABLE),
     ("sentinel", &["master_name", "nodes", "quorum", "when_sentinels_silent", "username", "password_file"]),
     ("sentinel.tls", &["ca", "cert", "key", "server_name"]),
-    ("commands", &RENAMABLE),
 ];
 
 /// The instance's name: the stem of the file's name.
