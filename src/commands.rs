@@ -8,6 +8,9 @@ use redis::{Arg, Cmd};
 /// Those that the programs send and that people rename, as keys of `[commands]`.
 pub const RENAMABLE: [&str; 8] = ["slaveof", "config", "client", "info", "ping", "sync", "function", "fcall_ro"];
 
+/// Those that the programs can do without.
+pub const DISPENSABLE: [&str; 2] = ["config", "client"];
+
 /// What Redis says of a command that it does not have (R39).
 const UNKNOWN: &str = "unknown command";
 
@@ -16,7 +19,7 @@ const UNKNOWN: &str = "unknown command";
 pub struct Commands(Vec<(&'static str, String)>);
 
 impl Commands {
-    /// One of [`RENAMABLE`] each, and what it is called.
+    /// One of [`RENAMABLE`] each, and what it is called; one of [`DISPENSABLE`] that is disabled has an empty name.
     pub fn new(names: Vec<(&'static str, String)>) -> Commands {
         Commands(names)
     }
@@ -24,7 +27,12 @@ impl Commands {
     /// What `word` is called.
     fn name(&self, word: &[u8]) -> Option<&str> {
         let known = self.0.iter().find(|(command, _)| command.as_bytes().eq_ignore_ascii_case(word));
-        known.map(|(_, name)| name.as_str())
+        known.map(|(_, name)| name.as_str()).filter(|name| !name.is_empty())
+    }
+
+    /// It is disabled, and not to be sent.
+    pub fn lacks(&self, command: &str) -> bool {
+        self.0.iter().any(|(known, name)| *known == command && name.is_empty())
     }
 
     /// The command with its first word as this Redis knows it.
@@ -56,11 +64,10 @@ pub fn explain(names: Option<&Commands>, said: &str) -> Option<String> {
             "{UNKNOWN}: what [commands] of redis-ha.toml names for {command}; is it called so on that node, too?"
         ));
     }
-    let known = RENAMABLE.iter().any(|command| command.eq_ignore_ascii_case(word));
-    known.then(|| {
-        let word = word.to_uppercase();
-        format!("{UNKNOWN} {word}: is it renamed there? name it in [commands] of redis-ha.toml")
-    })
+    let command = RENAMABLE.iter().find(|command| command.eq_ignore_ascii_case(word))?;
+    let disabled = if DISPENSABLE.contains(command) { ", or disabled" } else { "" };
+    let word = word.to_uppercase();
+    Some(format!("{UNKNOWN} {word}: is it renamed there{disabled}? name it in [commands] of redis-ha.toml"))
 }
 
 /// Does an error reply (without the `ERR`) say that there is no such command?
@@ -98,12 +105,15 @@ mod tests {
     #[test]
     fn what_a_redis_does_not_know_is_explained_and_no_name_is_given_away() {
         let unnamed = "unknown command SLAVEOF: is it renamed there? name it in [commands] of redis-ha.toml";
+        let dispensable =
+            "unknown command CLIENT: is it renamed there, or disabled? name it in [commands] of redis-ha.toml";
         let named =
             "unknown command: what [commands] of redis-ha.toml names for SLAVEOF; is it called so on that node, too?";
         for (said, names, expected) in [
             ("unknown command 'SLAVEOF', with args beginning with: 'NO' 'ONE' ", None, Some(unnamed)),
             ("unknown command `SLAVEOF`, with args beginning with: `NO`, `ONE`, ", None, Some(unnamed)),
             ("unknown command 'slaveof'", None, Some(unnamed)),
+            ("unknown command 'CLIENT', with args beginning with: 'PAUSE' ", None, Some(dispensable)),
             ("unknown command 'b840fc02'", Some(names()), Some(named)),
             ("unknown command 'GET'", Some(names()), None),
             ("unknown command", None, None),

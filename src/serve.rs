@@ -255,9 +255,11 @@ fn park(program: &mut Program, turn: &Turn, node: SocketAddr, why: &str) -> Resu
 
 /// Stops the writes of the local Redis for a moment, from 6.2 on; `held` says that they are to be let go on.
 pub(crate) fn hold(program: &mut Program, view: &View, held: &mut bool) {
-    let can = view.local.seen.as_ref().is_ok_and(|seen| seen.version.can_pause_writes());
+    let Ok(seen) = &view.local.seen else { return };
     let command = program.config.timing.command;
-    if can && let Ok(server) = program.survey.local() {
+    if let Ok(server) = program.survey.local()
+        && server.can_pause_writes(seen.version)
+    {
         *held |= fence::hold_writes(server, HOLD, command).is_ok();
     }
 }

@@ -281,14 +281,20 @@ fn commands_have_other_names_where_the_section_says_so_and_sentinels_know_none_o
     let expected = Commands::new(vec![("client", "b840fc02".to_owned())]);
     assert_eq!(config.auth.commands.as_deref(), Some(&expected));
     assert_eq!(config.sentinel.expect("Sentinel mode").auth.commands, None);
+    let auth = loaded(&format!("{MINIMAL}[commands]\nclient = \"\"\n")).auth;
+    assert!(auth.lacks("client") && !auth.lacks("config"), "a command that is disabled has an empty name");
 }
 
 #[test]
 fn what_is_wrong_with_the_name_of_a_command_is_explained_and_the_name_is_not_repeated() {
     for (lines, expected) in [
         (
-            "config = \"\"",
-            "redis-ha.toml:4: commands.config = ...: no name; a command that is disabled there can't be used: leave the key out",
+            "info = \"\"",
+            "redis-ha.toml:4: commands.info = ...: no name; the programs can do without client or config alone",
+        ),
+        (
+            "client = \"\"\nconfig = \"\"",
+            "redis-ha.toml:4: commands.client = ...: the programs can do without client or config, but not without both",
         ),
         (
             "config = \"b840 fc02\"",

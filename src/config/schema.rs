@@ -10,7 +10,7 @@ use self::places::{local, nodes, sentinel, tls_files, username, vip};
 use super::document::{Field, Source};
 use super::file::File;
 use super::{Auth, Config, ConfigError, Flap, LOG_DIR, Policy, Rollback, RollbackMode, STATE_DIR, Timing};
-use crate::commands::{Commands, RENAMABLE};
+use crate::commands::{Commands, DISPENSABLE, RENAMABLE};
 use crate::tls;
 
 /// Every section and its keys; the first is what stands before any section. A dot is a section within another.
@@ -94,14 +94,17 @@ fn commands(file: &File<'_>) -> Result<Option<Arc<Commands>>, ConfigError> {
     for command in RENAMABLE {
         let name = file.optional("commands", command, |field| {
             let name = field.string("\"b840fc02\"")?;
-            if name.is_empty() {
-                return Err(field.wrong("no name; a command that is disabled there can't be used: leave the key out"));
+            if name.is_empty() && !DISPENSABLE.contains(&command) {
+                return Err(field.wrong("no name; the programs can do without client or config alone"));
             }
             if name.len() > 100 || name.contains(|c: char| !c.is_ascii_graphic()) {
                 return Err(field.wrong("not the name of a command, as rename-command in redis.conf takes it"));
             }
             if names.iter().any(|(_, other)| other.eq_ignore_ascii_case(name)) {
-                return Err(field.wrong("another command is called so already"));
+                return Err(field.wrong(match name {
+                    "" => "the programs can do without client or config, but not without both",
+                    _ => "another command is called so already",
+                }));
             }
             Ok(name.to_owned())
         })?;

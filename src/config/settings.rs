@@ -79,6 +79,13 @@ pub struct Auth {
     pub commands: Option<Arc<Commands>>,
 }
 
+impl Auth {
+    /// The command is disabled on every node, and not to be sent.
+    pub fn lacks(&self, command: &str) -> bool {
+        self.commands.as_ref().is_some_and(|commands| commands.lacks(command))
+    }
+}
+
 /// Time budgets.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Timing {

@@ -135,7 +135,7 @@ fn without_config_roles_move_with_a_warning_and_are_not_written_down() {
     assert_eq!(ran.code, Some(0), "{}", ran.said);
     for node in ["192.168.158.11:6379", "192.168.158.12:6379"] {
         let warning = format!(
-            "warning: CONFIG REWRITE on {node}: it says ERR unknown command CONFIG: is it renamed there? name it in \
+            "warning: CONFIG REWRITE on {node}: it says ERR unknown command CONFIG: is it renamed there, or disabled? name it in \
              [commands] of redis-ha.toml; its role will not survive a restart"
         );
         assert!(ran.said.contains(&warning), "{}", ran.said);
@@ -149,14 +149,34 @@ fn without_client_a_living_master_keeps_the_role_and_a_dead_one_is_replaced() {
     well(pair.b(), "check_redis", &["--eligible"]);
     pair.vip(pair.b());
     let mut master = start(pair.b(), "redis_master");
-    let sentence = "stopping the writes on 192.168.158.11:6379: it says ERR unknown command CLIENT: is it renamed there? \
-                    name it in [commands] of redis-ha.toml; looking again";
+    let sentence = "stopping the writes on 192.168.158.11:6379: it says ERR unknown command CLIENT: is it renamed there, or \
+                    disabled? name it in [commands] of redis-ha.toml; looking again";
     wait::until("it says so", SOON, || journal(pair.b()).contains(sentence))
         .unwrap_or_else(|error| panic!("{error}\n{}", pair.story()));
     assert!(is_master(&pair, pair.a()) && !is_master(&pair, pair.b()), "{}", pair.story());
     redis_server::kill(pair.a()).expect("killed");
     assert_eq!(master.until_ended(SOON), Some(0), "{}", pair.story());
     assert_eq!(pair.write_through_vip("after"), "OK", "{VIP}");
+}
+
+#[test]
+fn a_client_that_is_said_to_be_disabled_is_not_needed_to_stop_the_writes() {
+    let pair = pair(Version::Own, "rename-command CLIENT \"\"");
+    for host in [pair.a(), pair.b()] {
+        host.write(CONFIG, &format!("{}[commands]\nclient = \"\"\n", pair.config("")), 0o644).expect("written");
+    }
+    let writer = pair.lab.write(Rate::PerSecond(500));
+    for to in [pair.b(), pair.a()] {
+        until_written(&writer, 50);
+        pair.vip(to);
+        assert!(well(to, "redis_master", &[]).contains("took the role over from"));
+        until_written(&writer, 50);
+    }
+    // What a handover leaves that was killed with the writes stopped.
+    redis_server::call(pair.a(), &["CONFIG", "SET", "min-slaves-to-write", "1000000"]).expect("a answers");
+    assert!(well(pair.a(), "redis_master", &[]).contains("lifted the fence"));
+    until_written(&writer, 50);
+    nothing_lost(&pair, writer);
 }
 
 #[test]
