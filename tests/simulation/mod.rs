@@ -64,7 +64,7 @@ fn nothing_is_lost_and_the_pair_comes_to_rest_whatever_fails() {
 
 #[test]
 fn three_nodes_lose_nothing_and_come_to_rest_whatever_fails() {
-    holds_for(150, Plan::three);
+    holds_for(60, Plan::three);
 }
 
 #[test]
