@@ -180,6 +180,23 @@ fn a_client_that_is_said_to_be_disabled_is_not_needed_to_stop_the_writes() {
 }
 
 #[test]
+fn a_rollback_file_that_needs_a_command_of_another_name_is_not_left_out_and_the_data_stays() {
+    let pair = pair(Version::Own, "rename-command SYNC my-sync");
+    redis_server::call(pair.b(), &["SLAVEOF", "NO", "ONE"]).expect("b answers");
+    redis_server::call(pair.b(), &["SET", "only-on-b", "1"]).expect("b answers");
+    let mut backup = start(pair.b(), "redis_backup");
+    let sentence =
+        "SYNC: it says ERR unknown command SYNC: is it renamed there? name it in [commands] of redis-ha.toml";
+    wait::until("it says so", SOON, || journal(pair.b()).contains(sentence))
+        .unwrap_or_else(|error| panic!("{error}\n{}", pair.story()));
+    assert!(is_master(&pair, pair.b()), "its data was dropped");
+    assert!(backup.is_at_work(), "it gave up");
+    drop(backup);
+    name(&pair, &["SYNC"]);
+    assert!(well(pair.b(), "redis_backup", &[]).contains("kept the local data in"));
+}
+
+#[test]
 fn an_info_under_another_name_is_an_alarm_of_the_check_and_no_death() {
     let pair = pair(Version::Own, "rename-command INFO my-info");
     let ran = run(pair.a(), "check_redis", &["-v"]);
