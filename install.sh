@@ -10,9 +10,10 @@
 set -eu
 umask 022
 
-PROGRAMS='check_redis redis_master redis_backup redis_fault redis_stop'
+PROGRAMS='check_redis redis_master redis_backup redis_fault redis_stop keepalived-redis'
 PROGRAM_DIR=/usr/libexec/keepalived     # SELinux lets only these connect (K25)
 LINK_DIR=/usr/local/sbin
+SHARE=/usr/share     # manual pages, and what shells complete
 ETC=/etc/keepalived
 CONF=$ETC/keepalived.conf
 TOML=$ETC/redis-ha.toml
@@ -88,7 +89,9 @@ install.sh - install the Redis programs for keepalived on this node
   --sentinel-password-file FILE
                         holds the password of the sentinels, if they have one;
                         mode 0600 or 0400
-  --bin-dir DIR         install the programs from DIR instead of building them
+  --bin-dir DIR         install the programs from DIR instead of building them,
+                        and the manual pages and completions from DIR/share, or
+                        DIR/../../share, where --destdir has laid them
   --destdir DIR         install below DIR, for another machine (needs --names
                         where it writes a configuration)
   --dry-run             say what would be done, change nothing
@@ -919,6 +922,7 @@ build() {
     esac
     bin_dir=$target_dir/$target/release
     if [ $dry_run = 1 ]; then
+        built=no
         say "would build the programs for $target with $cargo${build_as:+ as $build_as}"
         return 0
     fi
@@ -926,6 +930,13 @@ build() {
     builder env ${flags:+RUSTFLAGS="$flags"} "$cargo" build --release --locked \
         --package keepalived-redis --bins --target "$target" --target-dir "$target_dir" ||
         die "building the programs in $here: cargo failed: see above (or build elsewhere and give --bin-dir DIR)"
+    # A program of its own writes them, so that the others need not carry them. Built apart, for the same reason.
+    builder env ${flags:+RUSTFLAGS="$flags"} "$cargo" build --release --locked --quiet \
+        --package pages --target "$target" --target-dir "$target_dir" ||
+        die "building the manual pages in $here: cargo failed: see above (or build elsewhere and give --bin-dir DIR)"
+    # A page of a word that is no more would stay for ever.
+    builder rm -rf -- "$bin_dir/share"
+    builder "$bin_dir/pages" "$bin_dir/share" || die "writing the manual pages into $bin_dir/share: see above"
 }
 
 have_target() {
@@ -1069,8 +1080,8 @@ make_dir() {
     label "$3"
 }
 
-# put MODE FROM TO: write beside and rename, so that at every moment the whole
-# old file or the whole new one is there (K13), after a power loss too.
+# put MODE FROM TO [hurry]: write beside and rename, so that at every moment the
+# whole old file or the whole new one is there (K13), after a power loss too.
 put() {
     beside=$(dirname -- "$3")/.$(basename -- "$3").$$.new
     put_fix="see that the file system is writable and not full"
@@ -1079,7 +1090,7 @@ put() {
     try "writing $beside" "$put_fix" cp -- "$2" "$beside"
     chmod "$1" "$beside"
     if [ $root = 1 ]; then chown root:root "$beside"; fi
-    sync -- "$beside" 2>/dev/null || sync
+    if [ -z "${4:-}" ]; then sync -- "$beside" 2>/dev/null || sync; fi
     try "renaming $beside to $3" "$put_fix" mv -f -- "$beside" "$3"
     beside=
     label "$3"
@@ -1108,6 +1119,60 @@ install_link() {
     did linked link "$link"
     if [ $dry_run = 1 ]; then return 0; fi
     try "linking $link" "see that the file system is writable" ln -s -- "$PROGRAM_DIR/$1" "$link"
+}
+
+# ours_in DIR: the manual pages and completions below DIR, one to a line. Pages
+# of a program's words are named behind it; where zsh looks differs.
+ours_in() {
+    if [ ! -d "$1" ]; then return 0; fi
+    (
+        cd -- "$1"
+        for ours in $PROGRAMS; do
+            for page in "man/man8/$ours.8" "man/man8/$ours"-*.8 "bash-completion/completions/$ours" \
+                "fish/vendor_completions.d/$ours.fish" "zsh/site-functions/_$ours" "zsh/vendor-completions/_$ours"; do
+                if [ -f "$page" ]; then say "$page"; fi
+            done
+        done
+    )
+}
+
+# Manual pages and completions: nobody edits them, so they are replaced.
+install_pages() {
+    if [ "$built" = no ]; then return 0; fi
+    pages=$bin_dir/share
+    if [ ! -d "$pages" ]; then pages=$bin_dir/../../share; fi
+    ours_in "$pages" >"$work/from"
+    if [ ! -s "$work/from" ]; then
+        note "no manual pages beside the programs: neither in $bin_dir/share nor in $bin_dir/../../share"
+        return 0
+    fi
+    zsh=site-functions
+    if [ -e /etc/debian_version ]; then zsh=vendor-completions; fi
+    sed "s,^zsh/[^/]*/,zsh/$zsh/," "$work/from" >"$work/to"
+    ours_in "$destdir$SHARE" | grep -vxF -f "$work/to" >"$work/old" || :
+    # One look at all of them: this is run again and again.
+    (cd -- "$pages" && xargs cksum) <"$work/from" 2>/dev/null | cut -d ' ' -f 1,2 >"$work/sums" || :
+    (cd -- "$destdir$SHARE" 2>/dev/null && xargs cksum) <"$work/to" 2>/dev/null | cut -d ' ' -f 1,2 >"$work/sums-to" || :
+    if [ ! -s "$work/old" ] && cmp -s "$work/sums" "$work/sums-to"; then return 0; fi
+    did installed install "the manual pages and completions below $destdir$SHARE"
+    if [ $dry_run = 1 ]; then return 0; fi
+    while IFS= read -r page; do rm -f -- "$destdir$SHARE/$page"; done <"$work/old"
+    paste -d ' ' "$work/from" "$work/to" >"$work/both"
+    while IFS=' ' read -r page to; do
+        to=$destdir$SHARE/$to
+        try "making the directory of $to" "see that the file system is writable and not full" mkdir -p -- "$(dirname -- "$to")"
+        if ! cmp -s -- "$pages/$page" "$to"; then put 0644 "$pages/$page" "$to" hurry; fi
+    done <"$work/both"
+}
+
+remove_pages() {
+    ours_in "$destdir$SHARE" >"$work/old"
+    if [ ! -s "$work/old" ]; then return 0; fi
+    did removed remove "the manual pages and completions below $destdir$SHARE"
+    if [ $dry_run = 1 ]; then return 0; fi
+    while IFS= read -r page; do
+        try "removing $destdir$SHARE/$page" "see that the file system is writable" rm -f -- "$destdir$SHARE/$page"
+    done <"$work/old"
 }
 
 # install_text MODE FROM TO: never over a file that a person may have edited.
@@ -1177,6 +1242,7 @@ uninstall() {
         fi
         remove "$destdir$PROGRAM_DIR/$program"
     done
+    remove_pages
     draft_dropin >"$work/dropin"
     end_watcher
     remove_text "$here/contrib/logrotate" "$LOGROTATE"
@@ -1234,6 +1300,7 @@ read_profile
 read_keepalived_for_profile
 if [ $boot = 1 ]; then read_redis_service; fi
 read_program_dir
+built=''
 if [ -n "$bin_dir" ]; then read_bin_dir; else build; if [ $dry_run = 0 ]; then read_bin_dir; fi; fi
 
 draft_dropin >"$work/dropin"
@@ -1259,6 +1326,7 @@ make_dir 0700 root "$ROLLBACK_DIR"
 make_dir 0755 root "$(dirname -- "$LOGROTATE")"
 make_dir 0755 root "$(dirname -- "$DROPIN")"
 
+install_pages
 programs_before=$changes
 for program in $PROGRAMS; do install_program "$program"; done
 for program in $PROGRAMS; do install_link "$program"; done

@@ -63,7 +63,7 @@ if [ -z "$bin_dir" ]; then
     bin_dir=$scratch/built/usr/libexec/keepalived
 fi
 mkdir "$scratch/shared/programs" "$scratch/shared/tree"
-cp -- "$bin_dir"/{check_redis,redis_{master,backup,fault,stop}} "$scratch/shared/programs" || die "copying the programs from $bin_dir: failed"
+cp -- "$bin_dir"/{check_redis,redis_{master,backup,fault,stop},keepalived-redis} "$scratch/shared/programs" || die "copying the programs from $bin_dir: failed"
 tar -C "$tree" --exclude=./target --exclude=./.git -c . | tar -C "$scratch/shared/tree" -x || die "copying $tree: failed"
 make_disks
 make_cgroup

@@ -5,15 +5,14 @@ use std::path::PathBuf;
 use clap::Command;
 use clap_complete::{Shell, generate};
 
-/// Each file, where it lies below `/usr/share`, and its text. Where zsh looks is not the same everywhere: `zsh/` has the
-/// files alone.
+/// Each file, where it lies below `/usr/share`, and its text. Debian's zsh looks in `vendor-completions` instead.
 pub fn files(programs: &[Command]) -> Vec<(PathBuf, Vec<u8>)> {
     let mut files = Vec::new();
     for program in programs {
         let name = program.get_name().to_string();
         for (shell, path) in [
             (Shell::Bash, format!("bash-completion/completions/{name}")),
-            (Shell::Zsh, format!("zsh/_{name}")),
+            (Shell::Zsh, format!("zsh/site-functions/_{name}")),
             (Shell::Fish, format!("fish/vendor_completions.d/{name}.fish")),
         ] {
             let mut text = Vec::new();
