@@ -1,7 +1,8 @@
 #!/bin/sh
 # Installs the programs that keepalived calls for a Redis pair, or for Redis nodes
 # beside Sentinel, and writes keepalived.conf and redis-ha.toml for this node.
-# "install.sh --help" says how.
+# "install.sh --help" says how. In a package it is keepalived-redis-setup, and only
+# configures: the programs and all that comes with them are the package's then.
 #
 # Order: look at everything, build, and only then change something. Whatever is
 # there already and as it should be is left alone, and a file that a person may
@@ -29,6 +30,8 @@ TARGET=/etc/systemd/system/keepalived-redis.target
 WATCH_UNIT=keepalived-redis-watch.service
 WATCH=/etc/systemd/system/$WATCH_UNIT
 WATCH_FILE=/run/keepalived-redis/redis-ha.watch
+# Where a package has this script, and what it needs.
+PACKAGE_DIR=/usr/share/keepalived-redis
 # The services of Redis and Valkey, where systemd has its units, and our drop-in
 # for one of them: its name makes it the last.
 REDIS_UNITS='redis-server redis valkey-server valkey'
@@ -43,7 +46,7 @@ KEEPALIVED_NEEDED=2.0.10
 KEEPALIVED_FAST_SENTINEL=2.0.20
 
 usage() {
-    cat <<'END'
+    sed "s/install\.sh/$me/g" <<'END'
 install.sh - install the Redis programs for keepalived on this node
 
   install.sh --nodes A[:PORT],B[:PORT] --vip V[/PREFIX] --interface IF
@@ -102,14 +105,15 @@ Run it on every node. Run twice it changes nothing. Exit codes: 0 done,
 END
 }
 
+me=${0##*/}
 say() { printf '%s\n' "$*"; }
 note() { say "note: $*"; }
 die() {
-    printf 'install.sh: %s\n' "$*" >&2
+    printf '%s: %s\n' "$me" "$*" >&2
     exit 1
 }
 bad_usage() {
-    printf 'install.sh: %s (see install.sh --help)\n' "$*" >&2
+    printf '%s: %s (see %s --help)\n' "$me" "$*" "$me" >&2
     exit 2
 }
 
@@ -238,7 +242,15 @@ if [ $live = 1 ] && [ $dry_run = 0 ] && [ $root = 0 ]; then
     die "changing $PROGRAM_DIR and $ETC: not root: run it with sudo, or see --dry-run and --destdir"
 fi
 
-here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
+here=$(CDPATH='' cd -- "$(dirname -- "$(readlink -f -- "$0")")" && pwd)
+packaged=0
+if [ "$here" = "$PACKAGE_DIR" ]; then
+    packaged=1
+    if [ -n "$bin_dir$destdir" ]; then bad_usage "--bin-dir and --destdir go with the source tree: here the programs are the package's"; fi
+    bin_dir=$PROGRAM_DIR WATCH=/usr/lib/systemd/system/$WATCH_UNIT
+elif [ -e "$destdir$PACKAGE_DIR/install.sh" ]; then
+    die "looking at $destdir$PACKAGE_DIR: the programs there are a package's, and this would change its files: use keepalived-redis-setup, or remove the package keepalived-redis first"
+fi
 work=$(mktemp -d "${TMPDIR:-/tmp}/install-keepalived-redis.XXXXXX") ||
     die "making a directory for drafts below ${TMPDIR:-/tmp}: mktemp failed: is it full?"
 
@@ -815,7 +827,7 @@ systemd_runs() { [ $live = 1 ] && [ -d /run/systemd/system ] && command -v syste
 # of keepalived reads its file: keepalived looks for the directory once (K29).
 start_watcher() {
     before=$changes
-    install_text 0644 "$here/contrib/$WATCH_UNIT" "$WATCH"
+    if [ $packaged = 0 ]; then install_text 0644 "$here/contrib/$WATCH_UNIT" "$WATCH"; fi
     if [ "$changes" != "$before" ]; then reload_systemd; fi
     if ! systemd_runs; then return 0; fi
     if [ "$changes" != "$programs_before" ] && systemctl --quiet is-active "$WATCH_UNIT"; then
@@ -838,6 +850,9 @@ watcher_do() { # watcher_do DOING COMMAND...
 # end_watcher: only when nothing reads its file.
 end_watcher() {
     if [ ! -e "$destdir$WATCH" ] && [ ! -e "$destdir$WATCH.new" ]; then return 0; fi
+    # The package's unit is there always; what counts is whether it is used.
+    if [ $packaged = 1 ] && ! { systemd_runs && { systemctl --quiet is-enabled "$WATCH_UNIT" 2>/dev/null ||
+        systemctl --quiet is-active "$WATCH_UNIT"; }; }; then return 0; fi
     if still_reads_watch; then
         note "the watcher stays, because $reader reads its file: take the new one, reload keepalived, and run this again"
         return 0
@@ -851,7 +866,7 @@ end_watcher() {
         watcher_do "stopping and disabling" disable --now
     fi
     before=$changes
-    remove_text "$here/contrib/$WATCH_UNIT" "$WATCH"
+    if [ $packaged = 0 ]; then remove_text "$here/contrib/$WATCH_UNIT" "$WATCH"; fi
     if [ "$changes" != "$before" ]; then reload_systemd; fi
     if [ $live = 1 ] && [ $dry_run = 0 ]; then
         rm -f -- "$WATCH_FILE"
@@ -1080,8 +1095,8 @@ make_dir() {
     label "$3"
 }
 
-# put MODE FROM TO [hurry]: write beside and rename, so that at every moment the
-# whole old file or the whole new one is there (K13), after a power loss too.
+# put MODE FROM TO: write beside and rename, so that at every moment the whole
+# old file or the whole new one is there (K13), after a power loss too.
 put() {
     beside=$(dirname -- "$3")/.$(basename -- "$3").$$.new
     put_fix="see that the file system is writable and not full"
@@ -1090,7 +1105,7 @@ put() {
     try "writing $beside" "$put_fix" cp -- "$2" "$beside"
     chmod "$1" "$beside"
     if [ $root = 1 ]; then chown root:root "$beside"; fi
-    if [ -z "${4:-}" ]; then sync -- "$beside" 2>/dev/null || sync; fi
+    sync -- "$beside" 2>/dev/null || sync
     try "renaming $beside to $3" "$put_fix" mv -f -- "$beside" "$3"
     beside=
     label "$3"
@@ -1147,7 +1162,7 @@ install_pages() {
         return 0
     fi
     zsh=site-functions
-    if [ -e /etc/debian_version ]; then zsh=vendor-completions; fi
+    if [ -e /etc/debian_version ] && [ ! -f "$destdir/etc/sysconfig/keepalived" ]; then zsh=vendor-completions; fi
     sed "s,^zsh/[^/]*/,zsh/$zsh/," "$work/from" >"$work/to"
     ours_in "$destdir$SHARE" | grep -vxF -f "$work/to" >"$work/old" || :
     # One look at all of them: this is run again and again.
@@ -1157,12 +1172,17 @@ install_pages() {
     did installed install "the manual pages and completions below $destdir$SHARE"
     if [ $dry_run = 1 ]; then return 0; fi
     while IFS= read -r page; do rm -f -- "$destdir$SHARE/$page"; done <"$work/old"
-    paste -d ' ' "$work/from" "$work/to" >"$work/both"
-    while IFS=' ' read -r page to; do
-        to=$destdir$SHARE/$to
-        try "making the directory of $to" "see that the file system is writable and not full" mkdir -p -- "$(dirname -- "$to")"
-        if ! cmp -s -- "$pages/$page" "$to"; then put 0644 "$pages/$page" "$to" hurry; fi
-    done <"$work/both"
+    for dir in man/man8 bash-completion/completions fish/vendor_completions.d "zsh/$zsh"; do
+        grep "^${dir%%/*}/" "$work/from" >"$work/group" || continue
+        try "writing into $destdir$SHARE/$dir" "see that the file system is writable and not full" copy_pages
+    done
+}
+
+# Removed first: whoever reads a page now reads it to its end.
+copy_pages() {
+    mkdir -p -- "$destdir$SHARE/$dir" &&
+        (cd -- "$pages" && xargs cp --remove-destination -t "$destdir$SHARE/$dir" --) <"$work/group" &&
+        sed 's,.*/,,' "$work/group" | (cd -- "$destdir$SHARE/$dir" && xargs chmod 0644 --)
 }
 
 remove_pages() {
@@ -1233,6 +1253,14 @@ remove_text() {
 
 uninstall() {
     refuse_uninstall_in_use
+    if [ $packaged = 1 ]; then
+        end_watcher
+        before=$changes
+        end_boot_as_replica
+        if [ "$changes" != "$before" ]; then reload_systemd; fi
+        say "now remove the package keepalived-redis, and with it the programs"
+        return 0
+    fi
     if [ $live = 1 ] && command -v pidof >/dev/null 2>&1 && pidof keepalived >/dev/null; then
         note "keepalived runs: if it still has a configuration that calls these programs, reload or stop it now"
     fi
@@ -1318,18 +1346,22 @@ waiting=''
 log_group=root
 if getent group adm >/dev/null 2>&1; then log_group=adm; fi
 make_dir 0755 root "$PROGRAM_DIR"
-make_dir 0755 root "$LINK_DIR"
+if [ $packaged = 0 ]; then make_dir 0755 root "$LINK_DIR"; fi
 make_dir 0755 root "$ETC"
 make_dir 0750 "$log_group" "$LOG_DIR"
 make_dir 0700 root "$STATE_DIR"
 make_dir 0700 root "$ROLLBACK_DIR"
-make_dir 0755 root "$(dirname -- "$LOGROTATE")"
-make_dir 0755 root "$(dirname -- "$DROPIN")"
 
-install_pages
+if [ $packaged = 0 ]; then
+    make_dir 0755 root "$(dirname -- "$LOGROTATE")"
+    make_dir 0755 root "$(dirname -- "$DROPIN")"
+    install_pages
+fi
 programs_before=$changes
-for program in $PROGRAMS; do install_program "$program"; done
-for program in $PROGRAMS; do install_link "$program"; done
+if [ $packaged = 0 ]; then
+    for program in $PROGRAMS; do install_program "$program"; done
+    for program in $PROGRAMS; do install_link "$program"; done
+fi
 
 # keepalived_test FILE: 0 where keepalived accepts it; else its own words.
 keepalived_test() {
@@ -1344,11 +1376,13 @@ if [ $((configure + switch)) -gt 0 ] && [ $live = 1 ] && [ $dry_run = 0 ]; then
         die "testing the new $CONF with keepalived -t: exit code $code, its words stand above: no configuration was written; correct the cause and run this again"
 fi
 
-install_text 0644 "$here/contrib/logrotate" "$LOGROTATE"
-before=$changes
-install_text 0644 "$here/contrib/keepalived-redis.target" "$TARGET"
-install_text 0644 "$work/dropin" "$DROPIN"
-if [ "$changes" != "$before" ]; then reload_systemd; fi
+if [ $packaged = 0 ]; then
+    install_text 0644 "$here/contrib/logrotate" "$LOGROTATE"
+    before=$changes
+    install_text 0644 "$here/contrib/keepalived-redis.target" "$TARGET"
+    install_text 0644 "$work/dropin" "$DROPIN"
+    if [ "$changes" != "$before" ]; then reload_systemd; fi
+fi
 if [ $configure = 1 ]; then
     if [ $no_password = 0 ] && [ "$(readlink -f -- "$password_file")" != "$destdir$PASS" ]; then
         install_text 0600 "$password_file" "$PASS"
@@ -1383,7 +1417,7 @@ if [ $boot = 1 ]; then
     esac
 fi
 if [ ! -f "$CONF" ]; then
-    say "no $CONF yet: run install.sh again with --nodes, --vip, --interface and --password-file"
+    say "no $CONF yet: run $me again with --nodes, --vip, --interface and --password-file"
     exit 0
 fi
 if keepalived_test "$CONF"; then
@@ -1412,6 +1446,6 @@ if is_sentinel_toml; then
 elif [ $boot = 1 ]; then
     say "  2. on each node: masterauth in $redis_conf, the same on all, and restart Redis (nobody is master then until keepalived runs)"
 else
-    say "  2. on each node: masterauth in redis.conf, the same on all; and let each Redis boot as a replica, so that one which starts empty can't wipe the other (install.sh --boot-as-replica does that)"
+    say "  2. on each node: masterauth in redis.conf, the same on all; and let each Redis boot as a replica, so that one which starts empty can't wipe the other ($me --boot-as-replica does that)"
 fi
 say "  3. systemctl enable --now keepalived (where it runs already: keepalived -t && systemctl reload keepalived), and watch: tail -F $LOG_DIR/keepalived-redis-status.log"
