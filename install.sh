@@ -247,7 +247,7 @@ packaged=0
 if [ "$here" = "$PACKAGE_DIR" ]; then
     packaged=1
     if [ -n "$bin_dir$destdir" ]; then bad_usage "--bin-dir and --destdir go with the source tree: here the programs are the package's"; fi
-    bin_dir=$PROGRAM_DIR WATCH=/usr/lib/systemd/system/$WATCH_UNIT
+    bin_dir=$PROGRAM_DIR LINK_DIR=/usr/sbin WATCH=/usr/lib/systemd/system/$WATCH_UNIT
 elif [ -e "$destdir$PACKAGE_DIR/install.sh" ]; then
     die "looking at $destdir$PACKAGE_DIR: the programs there are a package's, and this would change its files: use keepalived-redis-setup, or remove the package keepalived-redis first"
 fi

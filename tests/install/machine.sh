@@ -84,7 +84,7 @@ for program in check_redis redis_master redis_backup redis_fault redis_stop keep
     rm -f "/usr/local/sbin/$program" /usr/share/man/man8/"$program"*.8 "/usr/share/bash-completion/completions/$program" \
         "/usr/share/fish/vendor_completions.d/$program.fish" /usr/share/zsh/*/"_$program"
 done
-rm -rf /usr/libexec/keepalived /var/log/keepalived-redis /var/lib/keepalived-redis \
+rm -rf /usr/libexec/keepalived /usr/share/keepalived-redis /var/log/keepalived-redis /var/lib/keepalived-redis \
     /etc/keepalived /etc/logrotate.d/keepalived-redis /etc/systemd/system/keepalived.service.d \
     /etc/redis /etc/redis.conf /etc/valkey /etc/systemd/system/redis* /etc/systemd/system/valkey* \
     /etc/systemd/system/*/redis* /etc/systemd/system/*/valkey* \
