@@ -40,6 +40,7 @@ done
 cd -- "$(dirname -- "$0")/.." || exit 1
 PATH=$PATH:${CARGO_HOME:-${HOME:-/root}/.cargo}/bin
 command -v cargo >/dev/null || die "looking for cargo: not found: install Rust (https://rustup.rs)"
+maintainer=${DEBEMAIL:+${DEBFULLNAME:-$DEBEMAIL} <$DEBEMAIL>}
 packages=target/package
 tree=$packages/tree
 tools=$(pwd)/target/tools
@@ -69,10 +70,15 @@ fi
 
 case $kind in
     deb)
+        # What Debian asks for beside CHANGELOG.md.
+        version=$(sed -n '/^\[workspace.package\]/,/^$/s/^version = "\(.*\)"/\1/p' Cargo.toml)
+        printf 'keepalived-redis (%s-%s) unstable; urgency=medium\n\n  * See CHANGELOG.md.\n\n -- %s  %s\n' \
+            "$version" "$revision" "${maintainer:-$(sed -n 's/^maintainer = "\(.*\)"/\1/p' Cargo.toml)}" \
+            "$(LC_ALL=C date -u -R -d "@${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct 2>/dev/null || date +%s)}")" >"$packages/changelog"
         tool cargo-deb $CARGO_DEB --no-default-features --features gzip
         # Built and stripped already.
         "$tools/bin/cargo-deb" --no-build --no-strip --compress-type xz --compress-system --deb-revision "$revision" --output "$packages/" \
-            ${DEBEMAIL:+--maintainer "${DEBFULLNAME:-$DEBEMAIL} <$DEBEMAIL>"}
+            ${maintainer:+--maintainer "$maintainer"}
         ;;
     rpm)
         tool cargo-generate-rpm $CARGO_GENERATE_RPM
