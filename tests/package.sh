@@ -12,6 +12,8 @@
 set -uo pipefail
 # shellcheck source=tests/needs.sh
 . "$(dirname -- "$0")/needs.sh"
+# shellcheck source=tests/package/build.sh
+. "$tree/tests/package/build.sh"
 
 bin_dir=
 if [ "${1:-}" = --bin-dir ]; then
@@ -33,26 +35,12 @@ trap finish EXIT
 trap 'exit 124' HUP INT TERM
 
 install_packages keepalived:keepalived dpkg-deb:dpkg xz:xz-utils man:man-db zsh:zsh fish:fish unshare:util-linux ip:iproute2
-find_cargo
 scratch=$(mktemp -d "${TMPDIR:-/tmp}/keepalived-redis-package.XXXXXX") || die "making a directory below ${TMPDIR:-/tmp}: full?"
 chmod 755 "$scratch"
 began=$SECONDS
-builder contrib/package.sh deb ${bin_dir:+--bin-dir "$bin_dir"} >"$scratch/log" 2>&1 ||
-    { cat "$scratch/log"; die "building the package: failed"; }
-DEB=$scratch/$(basename "$(tail -n 1 "$scratch/log")")
-cp -- "$tree/target/package/${DEB##*/}" "$DEB" || die "looking for the package that was built: $(tail -n 1 "$scratch/log")"
-say "${DEB##*/}: built in $((SECONDS - began)) s, $(stat -c %s "$DEB") bytes"
-
-# The next version of it: a program and the logrotate file are others.
-next=$scratch/next
-dpkg-deb --raw-extract "$DEB" "$next" || die "unpacking $DEB: failed"
-sed -i 's/^Version: .*/Version: 99.0-1/' "$next/DEBIAN/control"
-cp -- "$next/usr/libexec/keepalived/redis_master" "$next/usr/libexec/keepalived/check_redis"
-echo '# new' >>"$next/etc/logrotate.d/keepalived-redis"
-rm -f "$next/DEBIAN/md5sums"
-NEXT=$scratch/next.deb
-dpkg-deb --root-owner-group -Zgzip -z1 --build "$next" "$NEXT" >"$scratch/log" 2>&1 || { cat "$scratch/log"; die "packing the next version: failed"; }
-export SOURCE=$tree BIN_DIR='' DEB NEXT
+build_packages "$scratch" "$bin_dir"
+say "built in $((SECONDS - began)) s"
+export SOURCE=$tree BIN_DIR='' DEB=$scratch/package.deb NEXT=$scratch/next.deb
 
 passed=0 failed=0
 while read -r test; do
