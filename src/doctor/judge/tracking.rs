@@ -1,0 +1,269 @@
+//! What the instance tracks: the check, the check of the data, the watcher's file, and what each weighs.
+
+use super::instance::of_all;
+use super::{Expected, is_check, is_eligible, ours};
+use crate::doctor::finding::{Findings, Fix};
+use crate::doctor::of_keepalived::Keepalived;
+use crate::doctor::vrrp_conf::{Instance, Script};
+use crate::info::Version;
+
+/// Before it fractions of a second are an error.
+const FRACTIONS: Version = Version(2, 3, 2);
+/// Before it a node that was dead while it was not the master keeps the priority that it had then.
+const GIVES_BACK: Version = Version(2, 0, 20);
+
+/// All lines of it.
+pub fn judge(found: &mut Findings, keepalived: &Keepalived, expected: &Expected) {
+    let Some(instance) = ours(&keepalived.here, expected) else { return };
+    unknown(found, keepalived, instance);
+    check(found, keepalived, instance, expected);
+    eligible(found, keepalived, instance, expected);
+    weights(found, keepalived, instance, expected);
+    files(found, keepalived, instance, expected);
+    sticky(found, keepalived, instance);
+}
+
+fn line_or_block<'s>(script: &'s Script, name: &str) -> Option<&'s crate::doctor::keepalived_conf::Place> {
+    script.block.get(&[name]).map(|line| &line.place)
+}
+
+/// Writes `name value` into the script's block, in place of such a line where there is one.
+fn set(script: &Script, name: &str, value: impl std::fmt::Display) -> Fix {
+    let text = format!("    {name} {value}");
+    line_or_block(script, name)
+        .map_or_else(|| Fix::insert(&script.block.open, &text), |place| Fix::replace(place, &text))
+}
+
+/// A line `word` in the instance's block `block`, or the block.
+fn track(instance: &Instance, block: &str, word: &str) -> Fix {
+    match instance.block.get(&[block]) {
+        Some(block) => Fix::insert(&block.open, format!("        {word}")),
+        None => Fix::insert(&instance.block.open, format!("    {block} {{\n        {word}\n    }}")),
+    }
+}
+
+/// keepalived leaves out, with one line in its log, what it does not know.
+fn unknown(found: &mut Findings, keepalived: &Keepalived, instance: &Instance) {
+    let vrrp = &keepalived.here;
+    let scripts = instance.scripts.iter().filter(|one| vrrp.scripts.iter().all(|script| script.name != one.name));
+    let files = instance.files.iter().filter(|one| vrrp.files.iter().all(|file| file.name != one.name));
+    for one in scripts.chain(files) {
+        let fix = Fix::Do(format!("write the block of {}, or the name of the one that is meant", one.name));
+        found.fail(
+            "tracked",
+            "K13",
+            format!("{} is tracked and no block is called so: it is left out, and fails nothing", one.name),
+            fix,
+        );
+    }
+}
+
+fn check(found: &mut Findings, keepalived: &Keepalived, instance: &Instance, expected: &Expected) {
+    let Some((script, weight)) =
+        keepalived.here.tracked_scripts(instance).find(|(script, _)| is_check(&script.command))
+    else {
+        let says = "check_redis is not in track_script: the VIP stays where Redis is dead";
+        let fix = match keepalived.here.scripts.iter().find(|script| is_check(&script.command)) {
+            Some(script) => track(instance, "track_script", &script.name),
+            None => Fix::Do(
+                "take the blocks vrrp_script check_redis and track_script from keepalived.conf.example".to_owned(),
+            ),
+        };
+        return found.fail("check", "K18", says, fix);
+    };
+    times(found, keepalived, script, expected);
+    if weight != 0 {
+        let fix = match instance.scripts.iter().find(|one| one.name == script.name && one.weight.is_some()) {
+            Some(_) => {
+                let line = instance.block.get(&["track_script"]).and_then(|block| block.get(&[&script.name]));
+                line.map_or_else(
+                    || set(script, "weight", 0),
+                    |line| Fix::replace(&line.place, format!("        {}", script.name)),
+                )
+            }
+            None => set(script, "weight", 0),
+        };
+        let says = format!(
+            "{} has weight {weight}: a dead Redis lowers the priority and does not take the node out",
+            script.name
+        );
+        return found.fail("check", "K15", says, fix);
+    }
+    if script.command.has("--stop-keepalived") {
+        return found.ok(
+            "check",
+            "K15",
+            "check_redis is tracked with weight 0, and stops keepalived where Redis is dead",
+        );
+    }
+    found.ok("check", "K15", "check_redis is tracked with weight 0: a dead Redis takes the node out");
+}
+
+fn times(found: &mut Findings, keepalived: &Keepalived, script: &Script, expected: &Expected) {
+    let own = script.command.value("--timeout").and_then(|text| text.parse::<humantime::Duration>().ok());
+    let own = own.map_or(expected.check, |own| *own);
+    let whole = keepalived.version.is_none_or(|version| version < FRACTIONS);
+    let seconds = |text: &Option<String>| text.as_ref().map_or(Some(1.0), |text| text.parse::<f64>().ok());
+    let check = "check-times";
+    for (name, text) in [("interval", &script.interval), ("timeout", &script.timeout)] {
+        match seconds(text) {
+            Some(number) if (number.fract() == 0.0 && number >= 1.0) || (!whole && number > 0.0) => {}
+            _ => {
+                let text = text.clone().unwrap_or_default();
+                let says = format!(
+                    "{} has {name} {text}: up to keepalived 2.3.1 only whole seconds count, one at least",
+                    script.name
+                );
+                return found.fail(check, "K14", says, set(script, name, 1));
+            }
+        }
+    }
+    // Without a timeout of its own a script may run for its interval.
+    let limit = seconds(&script.timeout.clone().or_else(|| script.interval.clone())).unwrap_or(1.0);
+    if own.as_secs_f64() >= limit {
+        let says = format!("{} may take {} ms, and keepalived ends it after {limit} s", script.name, own.as_millis());
+        return found.fail(check, "K14", says, set(script, "timeout", own.as_secs() + 1));
+    }
+    if seconds(&script.interval).is_some_and(|interval| interval > 2.0) {
+        let says = format!(
+            "{} runs every {} s: a dead Redis is noticed so much later",
+            script.name,
+            script.interval.clone().unwrap_or_default()
+        );
+        return found.warn(check, "K19", says, set(script, "interval", 1));
+    }
+    found.ok_unless_said(check, "K14", format!("a check has {limit} s and is done in {} ms", own.as_millis()));
+}
+
+fn eligible(found: &mut Findings, keepalived: &Keepalived, instance: &Instance, expected: &Expected) {
+    let tracked = keepalived.here.tracked_scripts(instance).find(|(script, _)| is_eligible(&script.command));
+    let check = "eligible";
+    let Some((script, weight)) = tracked else {
+        if instance.nopreempt() && !expected.sentinel {
+            return found.ok(
+                check,
+                "K15",
+                "sticky: nothing draws the VIP back, and the data of a node is not asked for",
+            );
+        }
+        let says = "check_redis --eligible is not tracked: a node takes the VIP back before it has the data";
+        let fix = match keepalived.here.scripts.iter().find(|script| is_eligible(&script.command)) {
+            Some(script) => track(instance, "track_script", &script.name),
+            None => Fix::Do(
+                "take the block vrrp_script redis_eligible from keepalived.conf.example, and track it".to_owned(),
+            ),
+        };
+        return found.fail(check, "K16", says, fix);
+    };
+    if !script.init_fail {
+        let says = format!("{} has no init_fail: a node counts as up to date until it was looked at", script.name);
+        return found.warn(check, "K16", says, Fix::insert(&script.block.open, "    init_fail"));
+    }
+    if weight >= 0 && !instance.nopreempt() {
+        let says = format!(
+            "{} has weight {weight}: a node whose data is behind has to drop below the other one, and yet be there where nothing better lives",
+            script.name
+        );
+        return found.fail(check, "K15", says, set(script, "weight", if expected.sentinel { -50 } else { -10 }));
+    }
+    found.ok(check, "K16", format!("check_redis --eligible is tracked with weight {weight}"));
+}
+
+/// A node that is behind, or not the master, has to come below every other one.
+fn weights(found: &mut Findings, keepalived: &Keepalived, instance: &Instance, expected: &Expected) {
+    let scripts = keepalived
+        .here
+        .tracked_scripts(instance)
+        .filter(|(script, weight)| is_eligible(&script.command) && *weight < 0);
+    let Some((script, weight)) = scripts.last() else { return };
+    let all = of_all(keepalived, instance, expected);
+    let mut numbers: Vec<i32> = all.iter().filter_map(|(_, _, one)| one.priority()).collect();
+    numbers.sort_unstable();
+    let check = "weight";
+    let (Some(lowest), Some(highest), 2..) = (numbers.first(), numbers.last(), numbers.len()) else {
+        let says =
+            format!("{} takes {} off; the priorities of the other nodes are not in this file", script.name, -weight);
+        return found.unseen(check, "K15", says);
+    };
+    let apart = highest - lowest;
+    if weight + apart < 0 {
+        return found.ok(
+            check,
+            "K15",
+            format!("a node that is behind loses {}, and the priorities lie {apart} apart", -weight),
+        );
+    }
+    let says = format!(
+        "{} takes {} off, and the priorities lie {apart} apart: a preferred node that is behind stays above the other one, \
+         and takes the VIP with old data",
+        script.name, -weight
+    );
+    let fix = match apart + 10 < *lowest && apart + 10 <= 253 {
+        true => set(script, "weight", -(apart + 10)),
+        false => Fix::Do("bring the priorities closer together: 254, 253 and so on".to_owned()),
+    };
+    found.fail(check, "K15", says, fix);
+}
+
+fn files(found: &mut Findings, keepalived: &Keepalived, instance: &Instance, expected: &Expected) {
+    let vrrp = &keepalived.here;
+    for (file, weight) in vrrp.tracked_files(instance) {
+        let path = file.file.display();
+        let check = "track-file";
+        let wanted = if expected.sentinel { -1 } else { 0 };
+        if weight != Some(wanted) {
+            let text = format!("    weight {wanted}");
+            let fix = match file.block.get(&["weight"]) {
+                Some(line) => Fix::replace(&line.place, text),
+                None => Fix::insert(&file.block.open, text),
+            };
+            let has = weight.map_or("no weight, which is 1".to_owned(), |weight| format!("weight {weight}"));
+            found.fail(check, "K18", format!("{} has {has}: a dead Redis does not take the node out", file.name), fix);
+        }
+        match keepalived.watched.get(&file.file) {
+            Some((false, _)) => {
+                let says = format!(
+                    "the directory of {path} is missing: keepalived leaves the file out until it is reloaded, and says it once in its log"
+                );
+                let fix =
+                    Fix::Run("systemctl restart keepalived-redis-watch && systemctl reload keepalived".to_owned());
+                found.fail(check, "K29", says, fix);
+            }
+            Some((true, false)) => {
+                let says = format!("{path} is missing: keepalived takes that for a living Redis; nobody writes it");
+                found.fail(check, "K18", says, Fix::Run("systemctl restart keepalived-redis-watch".to_owned()));
+            }
+            _ => found.ok_unless_said(check, "K18", format!("{path} is there, beside the check")),
+        }
+        if expected.sentinel && keepalived.version.is_some_and(|version| version < GIVES_BACK) {
+            let says = "before keepalived 2.0.20 what a track file took off before a FAULT stays off for good";
+            let fix = Fix::Do("upgrade keepalived, or run install.sh --profile plain".to_owned());
+            found.fail("track-file-version", "K18", says, fix);
+        }
+    }
+}
+
+/// `nopreempt` and a weight: what fails only loses priority, and nobody may take the VIP for that.
+fn sticky(found: &mut Findings, keepalived: &Keepalived, instance: &Instance) {
+    if !instance.nopreempt() {
+        return;
+    }
+    let vrrp = &keepalived.here;
+    let check = "nopreempt";
+    let place = instance.block.get(&["nopreempt"]).map_or(&instance.block.place, |line| &line.place);
+    let scripts = vrrp
+        .tracked_scripts(instance)
+        .filter(|(_, weight)| *weight != 0)
+        .map(|(script, weight)| (&script.name, weight));
+    let files = vrrp
+        .tracked_files(instance)
+        .map(|(file, weight)| (&file.name, weight.unwrap_or(1)))
+        .filter(|(_, weight)| *weight != 0);
+    if let Some((name, weight)) = scripts.chain(files).next() {
+        let says = format!(
+            "nopreempt beside {name} with weight {weight}: the VIP never leaves a node for that, and keepalived -t says nothing about it"
+        );
+        return found.fail(check, "K15", says, Fix::remove(place));
+    }
+    found.ok(check, "K15", "nopreempt, and nothing that is tracked has a weight");
+}
