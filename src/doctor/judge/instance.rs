@@ -196,7 +196,8 @@ fn priorities(found: &mut Findings, keepalived: &Keepalived, instance: &Instance
         );
     };
     if priority >= 255 {
-        let fix = Fix::replace(line, "    priority 254");
+        let all = of_all(keepalived, instance, expected);
+        let fix = Fix::replace(line, of_its_own(&all, expected));
         return found.fail(
             "priority",
             "K4",
@@ -214,10 +215,26 @@ fn priorities(found: &mut Findings, keepalived: &Keepalived, instance: &Instance
             "two hosts have the same priority ({}): the address chooses between them, not you",
             shown.join(", ")
         );
-        let fix = Fix::Do("give each host a priority of its own: 254, 253 and so on".to_owned());
-        return found.warn("priority", "K20", says, fix);
+        return found.warn("priority", "K20", says, Fix::replace(line, of_its_own(&all, expected)));
     }
     found.ok("priority", "K4", format!("priorities: {}", shown.join(", ")));
+}
+
+/// The line `priority`, for each host one of its own: the first of `nodes` has the highest.
+fn of_its_own(all: &[(&str, &Vrrp, &Instance)], expected: &Expected) -> String {
+    if all.len() < 2 {
+        return "    priority 254".to_owned();
+    }
+    let place = |instance: &Instance| {
+        let address: Option<IpAddr> = instance.value("unicast_src_ip").and_then(|text| text.parse().ok());
+        expected.nodes.iter().position(|node| Some(node.ip()) == address)
+    };
+    let mut hosts: Vec<(Option<usize>, &str)> =
+        all.iter().map(|(name, _, instance)| (place(instance), *name)).collect();
+    hosts.sort_by_key(|(place, _)| place.unwrap_or(usize::MAX));
+    let lines =
+        hosts.iter().zip((1..=254).rev()).map(|((_, name), priority)| format!("@{name}    priority {priority}"));
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 fn addresses(found: &mut Findings, instance: &Instance, expected: &Expected, own: &[IpAddr]) {
