@@ -144,6 +144,7 @@ const EDITS: &[Edit] = &[
         "weight",
         Level::Fail,
     ),
+    (FAILBACK, "@redis-b $PRIORITY=253\n", "@redis-b $PRIORITY=100\n", "weight", Level::Fail),
     (FAILBACK, "        192.168.158.13\n", "        192.168.158.99/24\n", "vip", Level::Fail),
     (FAILBACK, "@redis-a    192.168.158.12\n", "", "unicast", Level::Fail),
     (FAILBACK, "@redis-a    192.168.158.12\n", "192.168.158.12\n192.168.158.11\n", "unicast", Level::Fail),

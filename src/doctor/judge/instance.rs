@@ -221,7 +221,7 @@ fn priorities(found: &mut Findings, keepalived: &Keepalived, instance: &Instance
 }
 
 /// The line `priority`, for each host one of its own: the first of `nodes` has the highest.
-fn of_its_own(all: &[(&str, &Vrrp, &Instance)], expected: &Expected) -> String {
+pub(super) fn of_its_own(all: &[(&str, &Vrrp, &Instance)], expected: &Expected) -> String {
     if all.len() < 2 {
         return "    priority 254".to_owned();
     }

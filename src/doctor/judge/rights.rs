@@ -18,7 +18,7 @@ pub fn judge(found: &mut Findings, node: &Node, seen: &Seen, cli: &RedisCli) {
         let command = right.words.iter().take(2).cloned().collect::<Vec<_>>().join(" ");
         let says = format!("{address}: user {user} may not {command}: {}", right.costs);
         let level = if right.fatal { Level::Fail } else { Level::Warn };
-        let grant = cli.as_administrator(address, &format!("acl setuser {user} {}", right.rule));
+        let grant = cli.as_administrator(address, &format!("acl setuser {user} '{}'", right.rule));
         let keep = "the same in redis.conf or the ACL file there, or it is gone at the next restart".to_owned();
         found.add(level, "rights", "R19", says, vec![Fix::Run(grant), Fix::Do(keep)]);
     }

@@ -1,6 +1,6 @@
 //! What the instance tracks: the check, the check of the data, the watcher's file, and what each weighs.
 
-use super::instance::of_all;
+use super::instance::{of_all, of_its_own};
 use super::{Expected, is_check, is_eligible, ours};
 use crate::doctor::finding::{Findings, Fix};
 use crate::doctor::of_keepalived::Keepalived;
@@ -198,9 +198,10 @@ fn weights(found: &mut Findings, keepalived: &Keepalived, instance: &Instance, e
          and takes the VIP with old data",
         script.name, -weight
     );
+    let line = instance.block.get(&["priority"]).unwrap_or(&instance.block);
     let fix = match apart + 10 < *lowest && apart + 10 <= 253 {
         true => set(script, "weight", -(apart + 10)),
-        false => Fix::Do("bring the priorities closer together: 254, 253 and so on".to_owned()),
+        false => Fix::replace(&line.place, of_its_own(&all, expected)),
     };
     found.fail(check, "K15", says, fix);
 }
