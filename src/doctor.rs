@@ -120,6 +120,9 @@ fn configuration(
                 // Some of them end with what to run.
                 let (says, fix) = match said.split_once("; run: ").or_else(|| said.split_once("run: ")) {
                     Some((says, command)) => (says.to_owned(), Fix::Run(command.to_owned())),
+                    None if !path.exists() => {
+                        (said.clone(), Fix::Do("install.sh writes it; --config names another".to_owned()))
+                    }
                     None => (
                         said.clone(),
                         Fix::Do(format!("correct it; redis-ha.toml.example says what {} may hold", path.display())),

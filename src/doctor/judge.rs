@@ -1,6 +1,9 @@
 //! What is made of what was seen. Pure: tables test every line of it, and that its advice cures it.
 
+mod addresses;
+mod conf;
 pub mod files;
+mod globals;
 pub mod instance;
 pub mod machine;
 pub mod node;

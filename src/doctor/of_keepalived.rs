@@ -129,7 +129,13 @@ fn programs(vrrp: &Vrrp) -> Vec<ProgramFile> {
 fn running() -> Option<Vec<String>> {
     let entries = fs::read_dir("/proc").ok()?;
     let pids = entries.flatten().filter(|entry| entry.file_name().to_string_lossy().parse::<u32>().is_ok());
-    let is = |dir: &Path| fs::read_to_string(dir.join("comm")).is_ok_and(|name| name.trim() == "keepalived");
+    // Not one in a container of its own.
+    let net = |dir: &Path| fs::read_link(dir.join("ns/net")).ok();
+    let own = net(Path::new("/proc/self"));
+    let is = |dir: &Path| {
+        let here = net(dir).is_none_or(|net| Some(net) == own);
+        here && fs::read_to_string(dir.join("comm")).is_ok_and(|name| name.trim() == "keepalived")
+    };
     let found = pids.map(|entry| entry.path()).find(|dir| is(dir))?;
     let words = fs::read(found.join("cmdline")).unwrap_or_default();
     let words = words.split(|byte| *byte == 0).map(|word| String::from_utf8_lossy(word).into_owned());

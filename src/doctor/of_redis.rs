@@ -55,6 +55,9 @@ pub struct Node {
     pub at_address: Option<Result<(), Failure>>,
 }
 
+/// Each right, and what was said against it; or why none can be asked for.
+pub type Rights = Result<Vec<(Right, Result<(), String>)>, String>;
+
 /// What a Redis said. Without secrets.
 #[derive(Clone, Debug)]
 pub struct Seen {
@@ -67,7 +70,7 @@ pub struct Seen {
     /// Whom it takes us for.
     pub user: String,
     /// What the programs need, and whether it is allowed; `Err`: it can't be asked, and why.
-    pub rights: Result<Vec<(Right, Result<(), String>)>, String>,
+    pub rights: Rights,
     /// Its clock minus ours, in seconds.
     pub clock: Option<f64>,
     /// Bytes a second that went into its history.
@@ -226,8 +229,6 @@ fn settings(server: &mut Server) -> Result<(Settings, Option<Credentials>), Fail
     }
     Ok((Some(found), Some(credentials)))
 }
-
-type Rights = Result<Vec<(Right, Result<(), String>)>, String>;
 
 fn rights(server: &mut Server, config: &Config, seen: &Observation, user: &str) -> Result<Rights, Failure> {
     if !seen.version.has_functions() {

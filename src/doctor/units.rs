@@ -63,8 +63,8 @@ fn command_below(root: &Path, unit: &str) -> Option<String> {
     parts.sort_by_key(|path| path.file_name().map(ToOwned::to_owned));
     let texts = std::iter::once(file(root, unit)?).chain(parts).filter_map(|path| fs::read_to_string(path).ok());
     let text = texts.collect::<Vec<_>>().join("\n").replace("\\\n", " ");
-    let commands = text.lines().filter_map(|line| line.trim().strip_prefix("ExecStart=")).map(str::trim);
-    commands.filter(|command| !command.is_empty()).last().map(str::to_owned)
+    let mut commands = text.lines().filter_map(|line| line.trim().strip_prefix("ExecStart=")).map(str::trim);
+    commands.rfind(|command| !command.is_empty()).map(str::to_owned)
 }
 
 #[cfg(test)]

@@ -1,9 +1,8 @@
 //! The files of the programs, and whom keepalived runs them as.
 
-use super::{Expected, ours};
+use super::{Expected, globals, ours};
 use crate::doctor::asking::Said;
 use crate::doctor::finding::{Findings, Fix};
-use crate::doctor::keepalived_conf::Place;
 use crate::doctor::modes::ProgramFile;
 use crate::doctor::of_keepalived::{Keepalived, is_ours};
 use crate::doctor::vrrp_conf::Command;
@@ -80,22 +79,12 @@ fn file(found: &mut Findings, program: &ProgramFile, version: Option<&Result<Sai
     }
 }
 
-/// A line of `global_defs`.
-fn global(keepalived: &Keepalived, text: &str) -> Fix {
-    match &keepalived.here.block {
-        Some(block) => Fix::insert(&block.open, format!("    {text}")),
-        None => {
-            Fix::insert(&Place { file: keepalived.path.clone(), line: 0 }, format!("global_defs {{\n    {text}\n}}"))
-        }
-    }
-}
-
 fn security(found: &mut Findings, keepalived: &Keepalived) {
     if keepalived.here.has_global(&["enable_script_security"]) {
         return found.ok("script-security", "K24", "enable_script_security is set");
     }
     let says = "enable_script_security is missing: a program that others could change would be run as root";
-    found.warn("script-security", "K24", says, global(keepalived, "enable_script_security"));
+    found.warn("script-security", "K24", says, globals::add(keepalived, "enable_script_security"));
 }
 
 /// Only root reads the password, and writes the memory.
@@ -110,11 +99,11 @@ fn user(found: &mut Findings, keepalived: &Keepalived, expected: &Expected) {
     match everybody {
         None if vrrp.has_global(&["enable_script_security"]) => {
             let says = "no script_user, and no user keepalived_script: keepalived drops the checks, and a dropped check fails nothing";
-            return found.fail(check, "K24", says, global(keepalived, "script_user root"));
+            return found.fail(check, "K24", says, globals::add(keepalived, "script_user root"));
         }
         None => {
             let says = "no script_user: keepalived runs the programs as root until there is a user keepalived_script";
-            return found.warn(check, "K24", says, global(keepalived, "script_user root"));
+            return found.warn(check, "K24", says, globals::add(keepalived, "script_user root"));
         }
         Some("root") => {}
         Some(user) => {
@@ -124,7 +113,7 @@ fn user(found: &mut Findings, keepalived: &Keepalived, expected: &Expected) {
             let line = vrrp.block.as_ref().and_then(|block| block.get(&["script_user"]));
             let fix = match line {
                 Some(line) => Fix::replace(&line.place, "    script_user root"),
-                None => global(keepalived, "script_user root"),
+                None => globals::add(keepalived, "script_user root"),
             };
             return found.fail(check, "K24", says, fix);
         }
