@@ -92,3 +92,7 @@ pub fn ours<'v>(vrrp: &'v Vrrp, expected: &Expected) -> Option<&'v Instance> {
 
 #[cfg(test)]
 pub mod curing;
+#[cfg(test)]
+mod machine_tables;
+#[cfg(test)]
+pub mod redis_tables;
