@@ -91,7 +91,14 @@ fn examine(
         found.extend(of_redis(config, local, &redises, keepalived.as_ref(), &cli));
         if let Some(sentinel) = &config.sentinel {
             let mut lines = Findings::of(Subject::Sentinel);
-            judge::sentinels::judge(&mut lines, &sentinels, &redises, config, sentinel, &cli);
+            judge::sentinels::judge(
+                &mut lines,
+                &sentinels,
+                &redises,
+                config,
+                sentinel,
+                (&cli, &RedisCli::of_sentinels(config)),
+            );
             found.extend(lines.list);
         }
     }
@@ -179,7 +186,7 @@ fn of_redis(
     match with_a_copy_of_memory(config, |config| verdicts(config, local)) {
         Ok((vip, health, eligible)) => {
             judge::pair::judge(&mut found, redises, config, vip);
-            judge::machine::verdicts(&mut found, &health, &eligible);
+            judge::machine::verdicts(&mut found, &health, &eligible, config.sentinel.is_some());
         }
         Err(why) => {
             judge::pair::judge(&mut found, redises, config, vip_alone(config, local));

@@ -9,11 +9,11 @@ use crate::tls::Files;
 /// What stands on it for every node.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RedisCli {
-    /// `auth.password_file`.
+    /// `password_file`.
     pub password_file: Option<PathBuf>,
-    /// `auth.username`.
+    /// `username`.
     pub user: Option<String>,
-    /// `[tls]`.
+    /// The section `tls`.
     pub tls: Option<Files>,
 }
 
@@ -21,9 +21,19 @@ impl RedisCli {
     /// By the configuration, whose file says where the password is.
     pub fn of(config: &Config) -> RedisCli {
         RedisCli {
-            password_file: password_file(&config.path),
+            password_file: password_file(&config.path, "auth"),
             user: config.auth.username.clone(),
             tls: config.auth.tls.as_ref().map(|tls| tls.files.clone()),
+        }
+    }
+
+    /// The same for its sentinels.
+    pub fn of_sentinels(config: &Config) -> RedisCli {
+        let auth = config.sentinel.as_ref().map(|sentinel| &sentinel.auth);
+        RedisCli {
+            password_file: password_file(&config.path, "sentinel"),
+            user: auth.and_then(|auth| auth.username.clone()),
+            tls: auth.and_then(|auth| auth.tls.as_ref()).map(|tls| tls.files.clone()),
         }
     }
 
@@ -57,11 +67,11 @@ impl RedisCli {
     }
 }
 
-/// `auth.password_file`, also of a file that is wrong elsewhere.
-pub fn password_file(path: &Path) -> Option<PathBuf> {
+/// `password_file` of a section.
+fn password_file(path: &Path, section: &str) -> Option<PathBuf> {
     let text = std::fs::read_to_string(path).ok()?;
     let table: toml::Table = text.parse().ok()?;
-    Some(table.get("auth")?.get("password_file")?.as_str()?.into())
+    Some(table.get(section)?.get("password_file")?.as_str()?.into())
 }
 
 #[cfg(test)]

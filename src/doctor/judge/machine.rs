@@ -181,7 +181,7 @@ fn units(found: &mut Findings, machine: &Machine, keepalived: &Keepalived) {
 }
 
 /// What the two checks say now.
-pub fn verdicts(found: &mut Findings, health: &Verdict, eligible: &Verdict) {
+pub fn verdicts(found: &mut Findings, health: &Verdict, eligible: &Verdict, sentinel: bool) {
     match health.ok {
         true => found.ok("check-redis", "K12", format!("check_redis: {}", health.sentence)),
         false => {
@@ -191,6 +191,10 @@ pub fn verdicts(found: &mut Findings, health: &Verdict, eligible: &Verdict) {
     }
     match eligible.ok {
         true => found.ok("check-eligible", "K16", format!("check_redis --eligible: {}", eligible.sentence)),
+        // Beside Sentinel only the master is.
+        false if sentinel => {
+            found.ok("check-eligible", "K16", format!("check_redis --eligible: no: {}", eligible.sentence));
+        }
         false => {
             let fix = Fix::Do(
                 "keepalived-redis status says more; this node does not take the VIP while another one can".to_owned(),

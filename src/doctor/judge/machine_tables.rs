@@ -189,13 +189,14 @@ fn what_depends_on_the_configuration_is_judged_by_it() {
 #[test]
 fn what_the_checks_say_now_is_shown() {
     let verdict = |ok| Verdict { ok, dead: false, sentence: "why".to_owned(), news: None };
-    for (health, eligible, expected) in [
-        (true, true, [Level::Ok, Level::Ok]),
-        (false, false, [Level::Fail, Level::Warn]),
-        (true, false, [Level::Ok, Level::Warn]),
+    for (health, eligible, sentinel, expected) in [
+        (true, true, false, [Level::Ok, Level::Ok]),
+        (false, false, false, [Level::Fail, Level::Warn]),
+        (true, false, false, [Level::Ok, Level::Warn]),
+        (true, false, true, [Level::Ok, Level::Ok]),
     ] {
         let mut found = Findings::of(Subject::Redis);
-        machine::verdicts(&mut found, &verdict(health), &verdict(eligible));
+        machine::verdicts(&mut found, &verdict(health), &verdict(eligible), sentinel);
         assert_eq!(["check-redis", "check-eligible"].map(|check| level(&found.list, check)), expected);
     }
 }

@@ -136,7 +136,7 @@ impl Case {
         }
         pair::judge(&mut found, &self.redises, &self.config, self.vip);
         if let Some(sentinel) = &self.config.sentinel {
-            sentinels::judge(&mut found, &self.sentinels, &self.redises, &self.config, sentinel, &cli);
+            sentinels::judge(&mut found, &self.sentinels, &self.redises, &self.config, sentinel, (&cli, &cli));
         }
         found.list
     }
@@ -412,7 +412,7 @@ fn what_cannot_be_asked_is_said() {
 }
 
 #[test]
-fn no_right_that_the_programs_use_is_left_out() {
+fn the_rights_that_are_asked_for_are_those_that_the_configuration_needs() {
     let rules = |more: &str, version| -> Vec<&str> {
         let mut rules: Vec<&str> = wanted(&config(more), version).into_iter().map(|right| right.rule).collect();
         rules.sort_unstable();

@@ -19,11 +19,11 @@ pub fn judge(
     redises: &Redises,
     config: &Config,
     sentinel: &Sentinel,
-    cli: &RedisCli,
+    (cli, to_them): (&RedisCli, &RedisCli),
 ) {
     for node in nodes {
         match &node.said {
-            Ok(said) => one(found, node.address, said, config, sentinel),
+            Ok(said) => one(found, node.address, said, config, sentinel, to_them),
             Err(failure) => silent(found, node.address, failure),
         }
     }
@@ -46,9 +46,16 @@ fn silent(found: &mut Findings, address: SocketAddr, failure: &Failure) {
     found.fail("sentinel-answers", "", format!("sentinel {address}: {failure}"), fix);
 }
 
-fn one(found: &mut Findings, address: SocketAddr, said: &Said, config: &Config, sentinel: &Sentinel) {
+fn one(
+    found: &mut Findings,
+    address: SocketAddr,
+    said: &Said,
+    config: &Config,
+    sentinel: &Sentinel,
+    to_them: &RedisCli,
+) {
     let name = &sentinel.master_name;
-    let ask = |words: &str| format!("redis-cli -h {} -p {} {words}", address.ip(), address.port());
+    let ask = |words: &str| to_them.line(address, words);
     let number = |field: &str| said.fields.get(field).and_then(|text| text.parse::<u64>().ok());
     found.ok("sentinel-answers", "", format!("sentinel {address} answers"));
     let Some((ip, port)) = &said.master else {

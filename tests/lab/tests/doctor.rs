@@ -4,10 +4,12 @@
 use std::time::{Duration, Instant};
 
 use lab::boot::TREE;
+use lab::cluster::{Cluster, Profile, Setup, Shape};
 use lab::host::Host;
 use lab::lab::Lab;
 use lab::redis_server::{self, PASSWORD, Settings};
 use lab::run::bring_up;
+use lab::sentinel::server::{self, Terms};
 use lab::suite::{self, Suite};
 use lab::{keepalived, wait};
 use serde_json::Value;
@@ -311,4 +313,39 @@ fn nothing_is_changed(b: &Host) {
     let changed: Vec<&str> = after.0.lines().filter(|line| !before.0.contains(line)).collect();
     assert!(changed.is_empty(), "{changed:#?}");
     assert_eq!(before, after);
+}
+
+#[test]
+fn beside_sentinel_in_the_fast_profile_what_is_set_up_is_well_and_what_is_broken_is_mended() {
+    let terms = Terms { down_after: Duration::from_secs(5), password: Some("sentinels"), ..Terms::default() };
+    let setup = Setup { shape: Shape::Witness, profile: Profile::Fast, terms, ..Setup::default() };
+    let cluster = Cluster::boot(setup).expect("the cluster comes up and serves");
+    let program = suite::programs().expect("the programs are built").join("keepalived-redis");
+    for host in &cluster.lab.hosts {
+        for (name, value) in [("repl-diskless-sync-delay", "0"), ("repl-backlog-size", "64mb")] {
+            redis_server::call(host, &["CONFIG", "SET", name, value]).expect("Redis answers");
+        }
+        std::fs::copy(&program, host.file(PROGRAM)).expect("the program");
+    }
+    for host in &cluster.lab.hosts {
+        let (code, lines) = examine(host);
+        assert!(bad(&lines).is_empty() && code == 0, "{} {code}: {:#?}", host.name, bad(&lines));
+    }
+    let (a, b) = (cluster.lab.a(), cluster.lab.b());
+    let at =
+        |words: &[&str]| server::call(&cluster.lab.client, b.address, Some("sentinels"), words).expect("it answers");
+    at(&["SET", "mymaster", "down-after-milliseconds", "1500"]);
+    redis_server::call(b, &["CONFIG", "SET", "replica-priority", "0"]).expect("Redis answers");
+    for slip in ["s/^    weight -1 .*/    weight 0/", "s/^    vrrp_rt_priority .*//"] {
+        sh(a, &format!("sed -i '{slip}' {CONF}"));
+    }
+    let ailments =
+        [("down-after", "fail"), ("replica-priority", "fail"), ("track-file", "fail"), ("real-time", "warn")];
+    is_cured(a, &ailments, &by_nobody);
+    server::kill(&cluster.lab.others[0]).expect("a sentinel dies");
+    let (code, lines) = examine(a);
+    assert!(
+        code == 1 && lines.iter().any(|line| line.check == "sentinel-answers" && line.level == "fail"),
+        "{lines:#?}"
+    );
 }
