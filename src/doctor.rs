@@ -211,7 +211,10 @@ fn of_machine(
     });
     let machine = of_machine::look(config, process, !keepalived.here.files.is_empty());
     let data = seen.and_then(|seen| seen.number("used_memory"));
-    judge::machine::judge(&mut found, &machine, keepalived, config, data);
+    let addresses = config.map(Config::addresses).unwrap_or_default();
+    let own = addresses::among(&addresses).unwrap_or_default();
+    let holds_vip = config.is_some_and(|config| own.contains(&config.vip));
+    judge::machine::judge(&mut found, &machine, keepalived, config, (data, holds_vip));
     if let Some(config) = config {
         judge::store::judge(&mut found, &machine.redis, seen.map(|seen| seen.observation.version), config);
     }

@@ -13,6 +13,7 @@ pub mod rights;
 pub mod sentinels;
 pub mod store;
 pub mod tracking;
+mod weights;
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};

@@ -1,46 +1,31 @@
 //! Looking at every Redis at once: what it says of itself, how it is set, what we may do there, and whether its own
 //! password opens the others. Nothing is changed: rights are asked for by `ACL DRYRUN`, passwords by a PING.
 
+mod permissions;
+mod settings;
+
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use redis::{Cmd, Value, cmd};
+use redis::{Value, cmd};
 
-use super::rights::{Right, wanted};
-use crate::config::{Auth, Config, Secret};
+use self::permissions::{may_copy, rights};
+use self::settings::{Credentials, settings};
+use super::rights::Right;
+use crate::config::{Auth, Config};
 use crate::deadline::{Deadline, Stopwatch};
 use crate::endpoint::Endpoint;
 use crate::info::{Observation, Replication};
-use crate::server::{Denial, Failure, Server, string};
+use crate::server::{Failure, Server, string};
 
 /// A person has more patience than a failover, and the look shall not end for one slow answer.
 const ANSWER: Duration = Duration::from_secs(2);
 /// Between the two looks at how much is written.
 const APART: Duration = Duration::from_secs(1);
 
-/// By their newest names; [`settings`] knows the older ones.
-const SETTINGS: [(&str, Option<&str>); 19] = [
-    ("masterauth", None),
-    ("masteruser", None),
-    ("repl-backlog-size", None),
-    ("repl-diskless-sync", None),
-    ("repl-diskless-sync-delay", None),
-    ("repl-timeout", None),
-    ("appendonly", None),
-    ("save", None),
-    ("bind", None),
-    ("min-replicas-to-write", Some("min-slaves-to-write")),
-    ("replica-read-only", Some("slave-read-only")),
-    ("replica-priority", Some("slave-priority")),
-    ("replica-announce-ip", Some("slave-announce-ip")),
-    ("tls-replication", None),
-    ("requirepass", None),
-    ("maxmemory", None),
-    ("maxmemory-policy", None),
-    ("dir", None),
-    ("protected-mode", None),
-];
+/// Said against a right to a command that is not there.
+pub const NO_COMMAND: &str = "there is no such command";
 
 /// One node.
 #[derive(Clone, Debug)]
@@ -65,7 +50,7 @@ pub struct Seen {
     pub observation: Observation,
     /// All fields of INFO.
     pub info: BTreeMap<String, String>,
-    /// Those of [`SETTINGS`] that it knows; of passwords `set` or nothing. `None`: `CONFIG GET` is refused.
+    /// Those that it knows; of passwords `set` or nothing. `None`: `CONFIG GET` is refused.
     pub settings: Option<BTreeMap<&'static str, String>>,
     /// Whom it takes us for.
     pub user: String,
@@ -111,13 +96,6 @@ pub struct Redises {
     pub logins: Vec<Login>,
 }
 
-/// What a replica shows to its master.
-#[derive(Clone)]
-struct Credentials {
-    user: Option<String>,
-    password: Option<Secret>,
-}
-
 /// Asks all of them at the same time.
 pub fn look(config: &Config, local: Option<SocketAddr>) -> Redises {
     let asked: Vec<(Node, Option<Credentials>)> = std::thread::scope(|scope| {
@@ -152,6 +130,7 @@ fn login(config: &Config, credentials: &Credentials, replica: SocketAddr, master
             Err(denial) => Err(Failure::Denied(denial)),
         })
     });
+    let outcome = outcome.and_then(|()| may_copy(config, auth.username.as_deref(), master));
     Login { replica, master, has_password: credentials.password.is_some(), outcome }
 }
 
@@ -199,57 +178,6 @@ fn ask(config: &Config, endpoint: &Endpoint) -> Result<(Seen, Option<Credentials
 #[allow(clippy::cast_precision_loss)]
 fn written(first: &Replication, second: &Replication, seconds: f64) -> f64 {
     second.lineage.offset.saturating_sub(first.lineage.offset).max(0) as f64 / seconds
-}
-
-type Settings = Option<BTreeMap<&'static str, String>>;
-
-fn settings(server: &mut Server) -> Result<(Settings, Option<Credentials>), Failure> {
-    let names =
-        SETTINGS.iter().flat_map(|(name, older)| std::iter::once(*name).chain(*older).map(move |asked| (*name, asked)));
-    let names: Vec<(&'static str, &str)> = names.collect();
-    let commands: Vec<Cmd> = names.iter().map(|(_, asked)| cmd("CONFIG").arg("GET").arg(*asked).clone()).collect();
-    let mut found = BTreeMap::new();
-    for ((name, _), answer) in names.iter().zip(server.batch(&commands, Deadline::after(ANSWER))?) {
-        match answer {
-            Ok(Value::Array(pair)) => {
-                let value = pair.into_iter().nth(1).and_then(|value| string(value).ok());
-                found.extend(value.map(|value| (*name, value)));
-            }
-            Ok(_) => {}
-            Err(_) => return Ok((None, None)),
-        }
-    }
-    let some = |text: Option<&String>| text.filter(|text| !text.is_empty()).cloned();
-    let credentials =
-        Credentials { user: some(found.get("masteruser")), password: some(found.get("masterauth")).map(Secret::new) };
-    for secret in ["masterauth", "requirepass"] {
-        if let Some(text) = found.get_mut(secret).filter(|text| !text.is_empty()) {
-            *text = "set".to_owned();
-        }
-    }
-    Ok((Some(found), Some(credentials)))
-}
-
-fn rights(server: &mut Server, config: &Config, seen: &Observation, user: &str) -> Result<Rights, Failure> {
-    if !seen.version.has_functions() {
-        return Ok(Err(format!("Redis {} has no ACL DRYRUN", seen.version)));
-    }
-    let wanted = wanted(config, seen.version);
-    let commands: Vec<Cmd> =
-        wanted.iter().map(|right| cmd("ACL").arg("DRYRUN").arg(user).arg(&right.words).clone()).collect();
-    let mut found = Vec::new();
-    for (right, answer) in wanted.into_iter().zip(server.batch(&commands, Deadline::after(ANSWER))?) {
-        let allowed = match answer {
-            Ok(value) => string(value).map(|text| if text == "OK" { Ok(()) } else { Err(text) }),
-            // The right to ask is missing, or what it says is of the command and not of the right.
-            Err(Denial { code, .. }) if code == "NOPERM" => {
-                return Ok(Err(format!("user {user} has no right to ACL DRYRUN")));
-            }
-            Err(_) => continue,
-        };
-        found.push((right, allowed.unwrap_or(Ok(()))));
-    }
-    Ok(Ok(found))
 }
 
 /// Its clock minus ours, at the middle of the round trip.

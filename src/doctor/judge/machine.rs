@@ -9,13 +9,13 @@ use crate::doctor::of_machine::{Dir, Machine, WATCHER};
 /// SELinux lets only these connect (K25).
 const UNCONFINED: &str = "/usr/libexec/keepalived";
 
-/// All lines of it. `data` is how many bytes the local Redis holds.
+/// All lines of it. `data` is how many bytes the local Redis holds; `holds_vip`: the VIP is on an interface here.
 pub fn judge(
     found: &mut Findings,
     machine: &Machine,
     keepalived: &Keepalived,
     config: Option<&Config>,
-    data: Option<u64>,
+    (data, holds_vip): (Option<u64>, bool),
 ) {
     if !machine.is_root {
         found.unseen("root", "", "not root: what only root may look at is left out");
@@ -29,7 +29,10 @@ pub fn judge(
         rollback(found, machine, config, data);
     }
     units(found, machine, keepalived);
-    if !keepalived.runs {
+    if !keepalived.runs && holds_vip {
+        let says = "the VIP is on this machine, and keepalived does not run: it stays there beside the one that another node takes";
+        found.fail("keepalived-runs", "K9", says, Fix::Run("systemctl start keepalived".to_owned()));
+    } else if !keepalived.runs {
         let says = "keepalived does not run here: this node takes part in nothing";
         found.warn("keepalived-runs", "K9", says, Fix::Run("systemctl enable --now keepalived".to_owned()));
     } else {

@@ -50,7 +50,7 @@ fn good() -> (Machine, Keepalived) {
 fn judged(machine: &Machine, keepalived: &Keepalived, more: &str) -> Vec<Finding> {
     let mut found = Findings::of(Subject::Machine);
     let config = config(more);
-    machine::judge(&mut found, machine, keepalived, Some(&config), Some(DATA));
+    machine::judge(&mut found, machine, keepalived, Some(&config), (Some(DATA), false));
     store::judge(&mut found, &machine.redis, Some(Version(7, 0, 15)), &config);
     found.list
 }
@@ -184,6 +184,15 @@ fn what_depends_on_the_configuration_is_judged_by_it() {
     assert_eq!(level(&judged(&machine, &keepalived, sentinel), "boots-as-replica"), Level::Fail);
     machine.redis.commands = vec!["redis-server /etc/redis.conf".to_owned()];
     assert_eq!(level(&judged(&machine, &keepalived, sentinel), "boots-as-replica"), Level::Ok);
+}
+
+#[test]
+fn a_vip_that_a_dead_keepalived_has_left_behind_fails() {
+    let (machine, mut keepalived) = good();
+    keepalived.runs = false;
+    let mut found = Findings::of(Subject::Machine);
+    machine::judge(&mut found, &machine, &keepalived, Some(&config("")), (None, true));
+    assert_eq!(level(&found.list, "keepalived-runs"), Level::Fail);
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::config::{Config, Environment};
 use crate::doctor::finding::{Finding, Findings, Fix, Level, Subject, tests::level};
-use crate::doctor::of_redis::{Login, Node, Redises, Seen};
+use crate::doctor::of_redis::{Login, NO_COMMAND, Node, Redises, Seen};
 use crate::doctor::of_sentinel::{self, Said};
 use crate::doctor::redis_cli::RedisCli;
 use crate::doctor::rights::wanted;
@@ -214,6 +214,11 @@ fn refuse(node: &mut Node, rule: &str) {
     rights.iter_mut().filter(|(right, _)| right.rule == rule).for_each(|(_, may)| *may = Err("no".to_owned()));
 }
 
+fn rename(node: &mut Node, rule: &str) {
+    let rights = up(node).rights.as_mut().expect("they can be asked for");
+    rights.iter_mut().filter(|(right, _)| right.rule == rule).for_each(|(_, may)| *may = Err(NO_COMMAND.to_owned()));
+}
+
 type Change = fn(&mut Case);
 
 /// The check, how bad, what is wrong, and what a person does where no command is advised.
@@ -255,6 +260,7 @@ const PAIR: &[Row] = &[
     ),
     ("rights", Level::Fail, |case| refuse(case.a(), "+slaveof"), None),
     ("rights", Level::Warn, |case| refuse(case.a(), "+config|rewrite"), None),
+    ("commands", Level::Fail, |case| rename(case.a(), "+slaveof"), Some(revive)),
     (
         "fork",
         Level::Warn,
