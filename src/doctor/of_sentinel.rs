@@ -33,7 +33,18 @@ pub struct Said {
     pub no_quorum: Option<String>,
     /// It mistrusts its clock.
     pub tilt: bool,
+    /// What the programs ask and our user may not, each with what allows it.
+    pub refused: Vec<(&'static str, &'static str)>,
 }
+
+/// What the programs ask of a sentinel, and the rule that allows it. A pattern of channels must stand in the ACL literally
+/// (R29).
+const ASKED: [(&str, &str); 4] = [
+    ("SENTINEL MASTER m", "'+sentinel'"),
+    ("SENTINEL FAILOVER m", "'+sentinel'"),
+    ("INFO sentinel", "+info"),
+    ("PSUBSCRIBE *", "+psubscribe allchannels"),
+];
 
 /// Asks all of them at the same time.
 pub fn look(config: &Config, sentinel: &Sentinel) -> Vec<Node> {
@@ -65,7 +76,19 @@ fn ask(config: &Config, sentinel: &Sentinel, address: SocketAddr) -> Result<Said
     let pairs = state.chunks_exact(2).filter_map(|pair| Some((pair.first()?.clone(), pair.last()?.clone())));
     let no_quorum = quorum.err().filter(|denial| denial.code == "NOQUORUM").map(|denial| denial.text);
     let info = info.ok().and_then(|info| string(info).ok()).unwrap_or_default();
+    let user = sentinel.auth.username.as_deref().unwrap_or("default");
+    let ask = |(words, _): &(&str, &str)| {
+        cmd("ACL").arg("DRYRUN").arg(user).arg(words.split(' ').collect::<Vec<_>>()).clone()
+    };
+    let dry_runs =
+        server.batch(&ASKED.iter().map(ask).collect::<Vec<_>>(), Deadline::after(ANSWER)).unwrap_or_default();
+    let refused = ASKED.into_iter().zip(dry_runs).filter(|(_, said)| {
+        // Before 7.0, and without the right to it, there is no such question.
+        said.as_ref().is_ok_and(|said| string(said.clone()).is_ok_and(|said| said.contains("no permissions")))
+    });
+    let refused = refused.map(|(asked, _)| asked).collect();
     Ok(Said {
+        refused,
         master,
         fields: pairs.collect(),
         no_quorum,

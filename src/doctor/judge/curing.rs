@@ -145,6 +145,13 @@ const EDITS: &[Edit] = &[
         Level::Fail,
     ),
     (FAILBACK, "@redis-b $PRIORITY=253\n", "@redis-b $PRIORITY=100\n", "weight", Level::Fail),
+    (
+        FAILBACK,
+        "    priority $PRIORITY\n",
+        "@redis-a    priority 101\n@redis-b    priority 100\n",
+        "priority",
+        Level::Warn,
+    ),
     (FAILBACK, "        192.168.158.13\n", "        192.168.158.99/24\n", "vip", Level::Fail),
     (FAILBACK, "@redis-a    192.168.158.12\n", "", "unicast", Level::Fail),
     (FAILBACK, "@redis-a    192.168.158.12\n", "192.168.158.12\n192.168.158.11\n", "unicast", Level::Fail),

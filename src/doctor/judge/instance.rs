@@ -7,6 +7,9 @@ use crate::doctor::finding::{Findings, Fix};
 use crate::doctor::of_keepalived::Keepalived;
 use crate::doctor::vrrp_conf::{Instance, Vrrp};
 
+/// Seconds that a node waits after a stop because of its priority alone: those of fifty nodes from 254 down wait for less.
+const SKEW: f64 = 0.25;
+
 /// All lines of it, and of the file that it stands in.
 pub fn judge(found: &mut Findings, keepalived: &Keepalived, expected: &Expected, own: &[IpAddr]) {
     conf::version(found, keepalived);
@@ -96,7 +99,6 @@ pub(super) fn of_all<'k>(
 }
 
 fn priorities(found: &mut Findings, keepalived: &Keepalived, instance: &Instance, expected: &Expected) {
-    let line = instance.block.get(&["priority"]).map_or(&instance.block.place, |line| &line.place);
     let Some(priority) = instance.priority() else {
         let text = instance.value("priority").unwrap_or_default();
         let says = format!("priority {text} is no number: this host has none of its own");
@@ -109,7 +111,7 @@ fn priorities(found: &mut Findings, keepalived: &Keepalived, instance: &Instance
     };
     if priority >= 255 {
         let all = of_all(keepalived, instance, expected);
-        let fix = Fix::replace(line, of_its_own(&all, expected));
+        let fix = each_its_own(&all, expected);
         return found.fail(
             "priority",
             "K4",
@@ -127,13 +129,34 @@ fn priorities(found: &mut Findings, keepalived: &Keepalived, instance: &Instance
             "two hosts have the same priority ({}): the address chooses between them, not you",
             shown.join(", ")
         );
-        return found.warn("priority", "K20", says, Fix::replace(line, of_its_own(&all, expected)));
+        return found.warn("priority", "K20", says, each_its_own(&all, expected));
+    }
+    let advert = instance.advert_int().unwrap_or(1.0);
+    let lowest = numbers.first().copied().unwrap_or(priority);
+    let skew = f64::from(256 - lowest) / 256.0 * advert;
+    if skew > SKEW {
+        let says = format!(
+            "after a stop or a fault a node of priority {lowest} waits for {skew:.2} s before it takes the VIP"
+        );
+        return found.warn("priority", "K20", says, each_its_own(&all, expected));
     }
     found.ok("priority", "K4", format!("priorities: {}", shown.join(", ")));
 }
 
-/// The line `priority`, for each host one of its own: the first of `nodes` has the highest.
-pub(super) fn of_its_own(all: &[(&str, &Vrrp, &Instance)], expected: &Expected) -> String {
+/// Gives each host a `priority` of its own: the first of `nodes` has the highest.
+pub(super) fn each_its_own(all: &[(&str, &Vrrp, &Instance)], expected: &Expected) -> Fix {
+    // Where each has a line of its own already the last one counts for whoever reads it.
+    let lines = all.iter().filter_map(|(_, _, instance)| Some(&instance.block.get(&["priority"])?.place));
+    let last = lines.max_by_key(|place| place.line);
+    let block = all.first().map(|(_, _, instance)| &instance.block.open);
+    match (last, block) {
+        (Some(last), _) => Fix::replace(last, of_its_own(all, expected)),
+        (None, Some(open)) => Fix::insert(open, of_its_own(all, expected)),
+        (None, None) => Fix::Do("give each host a priority of its own: 254, 253 and so on".to_owned()),
+    }
+}
+
+fn of_its_own(all: &[(&str, &Vrrp, &Instance)], expected: &Expected) -> String {
     if all.len() < 2 {
         return "    priority 254".to_owned();
     }

@@ -160,7 +160,8 @@ fn min_replicas(found: &mut Findings, node: &Node, seen: &Seen, config: &Config,
         }
         wanted => {
             let says = format!(
-                "{address}: min-replicas-to-write {wanted}: it takes no writes where fewer than {wanted} of {others} others live"
+                "{address}: min-replicas-to-write {wanted}: with fewer replicas it takes no writes, so the last one that \
+                 lives takes none"
             );
             found.warn(check, "R13", says, fix);
         }

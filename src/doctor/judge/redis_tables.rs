@@ -117,6 +117,7 @@ impl Case {
             fields: fields.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
             no_quorum: None,
             tilt: false,
+            refused: Vec::new(),
         };
         let sentinels = config.sentinel.iter().flat_map(|sentinel| &sentinel.nodes);
         let sentinels =
@@ -172,6 +173,9 @@ impl Case {
             return;
         }
         let node = self.redises.nodes.iter_mut().find(|node| node.address.ip() == host).expect("a node");
+        if let Some(sentinel) = self.sentinels.iter_mut().find(|_| words.contains(&"26379")) {
+            return sentinel.said.as_mut().expect("it answers").refused.clear();
+        }
         if let Some([_, rule]) = after("setuser") {
             let rights = up(node).rights.as_mut().expect("they can be asked for");
             rights
@@ -364,6 +368,7 @@ const BESIDE_SENTINEL: &[Row] = &[
         None,
     ),
     ("tilt", Level::Warn, |case| said(case).tilt = true, Some(revive)),
+    ("sentinel-rights", Level::Fail, |case| said(case).refused = vec![("PSUBSCRIBE *", "allchannels")], None),
     (
         "sentinel-others",
         Level::Warn,

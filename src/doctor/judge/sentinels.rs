@@ -89,6 +89,15 @@ fn one(
         Some(millis) => found.ok("down-after", "R31", format!("sentinel {address}: down-after {millis} ms")),
         None => {}
     }
+    let user = sentinel.auth.username.as_deref().unwrap_or("default");
+    if said.refused.is_empty() {
+        found.ok("sentinel-rights", "R29", format!("sentinel {address}: nothing that user {user} needs is refused"));
+    }
+    for (command, rule) in &said.refused {
+        let says = format!("sentinel {address}: user {user} may not {command}");
+        let fix = Fix::Run(to_them.as_administrator(address, &format!("acl setuser {user} {rule}")));
+        found.fail("sentinel-rights", "R29", says, fix);
+    }
     if said.tilt {
         let says =
             format!("sentinel {address} mistrusts its clock (TILT): it says OK to a failover and does none, for 30 s");
@@ -170,7 +179,7 @@ fn priorities(found: &mut Findings, redises: &Redises, config: &Config, cli: &Re
                 "{address} announces itself as {announced}: the sentinels name an address that is not in nodes"
             );
             let fix = Fix::Run(cli.set(address, "replica-announce-ip", &address.ip().to_string()));
-            found.fail("announce-ip", "R22", says, fix);
+            found.fail("announce-ip", "", says, fix);
         }
         let Some(priority) = seen.setting("replica-priority").and_then(|text| text.parse::<u64>().ok()) else {
             continue;

@@ -1,6 +1,6 @@
 //! What weighs how much: a node that is behind, the watcher's file, and `nopreempt` beside them.
 
-use super::instance::{of_all, of_its_own};
+use super::instance::{each_its_own, of_all};
 use super::tracking::set;
 use super::{Expected, is_eligible};
 use crate::doctor::finding::{Findings, Fix};
@@ -40,10 +40,9 @@ pub(super) fn behind(found: &mut Findings, keepalived: &Keepalived, instance: &I
          and takes the VIP with old data",
         script.name, -weight
     );
-    let line = instance.block.get(&["priority"]).unwrap_or(&instance.block);
     let fix = match apart + 10 < *lowest && apart + 10 <= 253 {
         true => set(script, "weight", -(apart + 10)),
-        false => Fix::replace(&line.place, of_its_own(&all, expected)),
+        false => each_its_own(&all, expected),
     };
     found.fail(check, "K15", says, fix);
 }
