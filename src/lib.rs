@@ -4,7 +4,7 @@
 //! [`journal`], [`memory`], [`failures`], [`ticket`], [`turn`], [`track_file`]; [`term`], [`info`], [`stream`], `reply`, `line`, [`server`] (one Redis); [`lineage`], [`plan`], [`election`], [`pulse`] (pure
 //! decisions); [`survey`], [`sentinel`], [`elected`], [`probe`], [`fence`], [`handover`], [`rollback`] (one step each); [`program`], [`following`],
 //! [`serve`], [`yielding`], [`electing`], [`deposed`], [`stop`], [`check`] (what a program does); [`notification`], [`report`], [`subscription`], [`watch`]
-//! (one run of it); [`cli`], and the doorways in `bin/`. For people: [`terminal`]; [`status`], [`explain`], [`doctor`], [`drain`],
+//! (one run of it); [`cli`], and the doorways in `bin/`. For people: [`terminal`], [`interrupt`]; [`status`], [`explain`], [`doctor`], [`drain`],
 //! [`rollback_files`], [`failover_test`] (a sub-command each); [`console`].
 
 pub mod addresses;
@@ -27,6 +27,7 @@ pub mod fence;
 pub mod following;
 pub mod handover;
 pub mod info;
+pub mod interrupt;
 pub mod journal;
 mod line;
 pub mod lineage;
