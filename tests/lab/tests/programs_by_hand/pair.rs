@@ -68,7 +68,8 @@ impl Pair {
         let pair = Pair { lab, version };
         for host in &pair.lab.hosts {
             host.sh(&format!("mkdir -p {BIN}"))?;
-            for program in ["check_redis", "redis_master", "redis_backup", "redis_fault", "redis_stop"] {
+            let all = ["check_redis", "redis_master", "redis_backup", "redis_fault", "redis_stop", "keepalived-redis"];
+            for program in all {
                 let to = host.file(&format!("{BIN}/{program}"));
                 std::fs::copy(programs()?.join(program), to).with_context(|| format!("copying {program}"))?;
             }
