@@ -10,7 +10,7 @@
 set -eu
 umask 022
 
-PROGRAMS='check_redis redis_master redis_backup redis_fault redis_stop'
+PROGRAMS='check_redis redis_master redis_backup redis_fault redis_stop keepalived-redis'
 PROGRAM_DIR=/usr/libexec/keepalived     # SELinux lets only these connect (K25)
 LINK_DIR=/usr/local/sbin
 ETC=/etc/keepalived

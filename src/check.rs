@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use crate::config::Config;
 use crate::deadline::{Deadline, ms};
+use crate::drain;
 use crate::endpoint::Endpoint;
 use crate::failures;
 use crate::info::{Observation, Role};
@@ -75,11 +76,17 @@ pub fn health(config: &Config, local: SocketAddr, addresses: &[IpAddr], deadline
     let alarm = found.liveness.alarm();
     let healthy = Verdict::yes(format!("{alarm}{endpoint}: {}, {role} (took {took} ms)", found.liveness));
     let Some(seen) = found.seen else { return healthy };
+    let store = Store::new(&config.memory_dir);
+    let out = !addresses.contains(&config.vip) && !seen.is_master();
+    let another = || plan::well_peer(&Survey::new(config, local).look(false, deadline)).is_some();
+    if let Some(drain) = drain::leaves(&store, out, another) {
+        return Verdict::no(format!("{endpoint}: {}, {role}; {drain}: it gives up the VIP", found.liveness));
+    }
     if let Some(sentinel) = &config.sentinel {
         let holds = addresses.contains(&config.vip);
         return by_sentinel::wrong(config, sentinel, (local, &seen), holds, deadline).map_or(healthy, Verdict::no);
     }
-    let news = failures::seen_alive(&Store::new(&config.memory_dir), &seen.run_id, &config.flap);
+    let news = failures::seen_alive(&store, &seen.run_id, &config.flap);
     let verdict = role_verdict(config, survey, &seen, addresses.contains(&config.vip), deadline)
         .map_or(healthy, |wrong| Verdict::no(format!("{endpoint}: alive, in the wrong role: {wrong}")));
     Verdict { news, ..verdict }
@@ -149,11 +156,15 @@ fn judge(config: &Config, store: &Store, view: &View) -> Option<String> {
 
 /// May this node take the VIP? `was` is what the last run said.
 pub fn eligible(config: &Config, local: SocketAddr, was: bool, deadline: Deadline) -> Verdict {
+    let store = Store::new(&config.memory_dir);
     if let Some(sentinel) = &config.sentinel {
-        return by_sentinel::eligible(config, sentinel, local, was, deadline);
+        let found = by_sentinel::eligible(config, sentinel, local, was, deadline);
+        return match drain::current(&store) {
+            Some(drain) => Verdict::no(format!("{}; but {drain}", found.sentence)),
+            None => found,
+        };
     }
     let view = Survey::new(config, local).look(false, deadline);
-    let store = Store::new(&config.memory_dir);
     if let Some(verdict) = silent(config, &store, &view.local.seen, was && view.vip == Vip::Here) {
         return verdict;
     }

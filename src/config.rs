@@ -108,6 +108,29 @@ impl Config {
         }
     }
 
+    /// What a person is shown who only looks: as [`Config::load_or_last`], and where a password or a key can't be read (by
+    /// somebody who is not root) the file without them. The second value is what to know of it.
+    ///
+    /// # Errors
+    /// As [`Config::load`].
+    pub fn load_for_people(path: &Path) -> Result<(Config, Vec<String>), ConfigError> {
+        let environment = Environment::of_process()?;
+        match Self::load_in(path, &environment) {
+            Ok(config) => Ok((config, Vec::new())),
+            Err(alarm) => {
+                let without = document::read(path).and_then(|text| Self::without_secrets(path, &text, &environment));
+                let (config, instead) = match without {
+                    Ok(config) => (config, "going on without it"),
+                    Err(_) => match Self::last_good(path, &environment) {
+                        Ok(config) => (config, "ALARM: what stands below is by the last good configuration"),
+                        Err(_) => return Err(alarm),
+                    },
+                };
+                Ok((config, vec![format!("{alarm}; {instead}")]))
+            }
+        }
+    }
+
     /// The addresses that somebody has to have: each node's, and the VIP.
     pub fn addresses(&self) -> Vec<IpAddr> {
         let mut all: Vec<IpAddr> = self.nodes.iter().map(SocketAddr::ip).chain([self.vip]).collect();
@@ -162,7 +185,12 @@ impl Config {
     fn last_good(path: &Path, environment: &Environment) -> Result<Config, ConfigError> {
         let instance = schema::instance(path)?;
         let text = document::read(&last_good::path(&environment.state, &instance))?;
-        let (mut config, files) = schema::config(path, instance, &text)?;
+        Self::without_secrets(path, &text, environment)
+    }
+
+    /// Passwords and files of TLS as far as they can be read.
+    fn without_secrets(path: &Path, text: &str, environment: &Environment) -> Result<Config, ConfigError> {
+        let (mut config, files) = schema::config(path, schema::instance(path)?, text)?;
         let lenient = |file: Option<PathBuf>| file.and_then(|file| secret::read_leniently(&file).ok());
         config.auth.password = match &environment.password {
             Some(password) => Some(password.clone()),

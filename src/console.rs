@@ -9,9 +9,10 @@ use std::time::Duration;
 use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::cli::{EXITS, config_path, prepare};
-use crate::rollback_files::Wish;
+use crate::draining::{self, Wish};
+use crate::status::Form;
 use crate::terminal::Terminal;
-use crate::{doctor, drain, explain, failover_test, rollback_files, status};
+use crate::{doctor, explain, failover_test, rollback_files, status};
 
 /// Shows, explains, checks and moves a Redis pair behind a virtual IP.
 ///
@@ -30,20 +31,62 @@ struct Console {
 #[derive(Debug, Subcommand)]
 enum Word {
     /// Shows all nodes: roles, the VIP, how far behind, what their data is worth
-    Status,
+    ///
+    /// The exit code says whether all is well: one master, at the VIP, and all others in sync with it.
+    Status {
+        /// Go on, and refresh in place
+        #[arg(long)]
+        watch: bool,
+        /// The time between two looks of --watch
+        #[arg(long, value_name = "TIME", default_value = "1s", value_parser = pause, requires = "watch")]
+        interval: Duration,
+        /// One line of JSON
+        #[arg(long, conflicts_with = "prometheus")]
+        json: bool,
+        /// Prometheus's text format, for the textfile collector; the exit code is 0 wherever it could be told
+        #[arg(long)]
+        prometheus: bool,
+        /// Write to this file, which is replaced at once, and not to standard output
+        #[arg(long, value_name = "FILE", conflicts_with = "watch")]
+        output: Option<PathBuf>,
+        /// How many of the last transitions to show
+        #[arg(long, value_name = "N", default_value_t = 8)]
+        transitions: usize,
+    },
     /// Says what the programs would do now, and why; does nothing
     Explain,
     /// Looks for every known trap that can be seen from here, and says how to get out of it
     Doctor,
     /// Gives up the VIP without losing a write, and stays out until resumed
-    Drain,
+    ///
+    /// A drained node is taken only where no other one lives. It is refused where no other node is ready.
+    Drain {
+        /// End it by itself after this time, as 30m or 2h
+        #[arg(long = "for", value_name = "TIME", value_parser = lasting)]
+        lasting: Option<Duration>,
+        /// Also where no other node is ready to serve: the VIP may be nowhere then
+        #[arg(long)]
+        force: bool,
+    },
     /// Ends a drain
     Resume,
     /// The rollback files: data that was kept before it was dropped
     #[command(subcommand)]
     Rollback(Files),
     /// Moves the VIP and the role away from this node and back, and measures the gap and what was lost
-    FailoverTest,
+    ///
+    /// Run it in a maintenance window, on the node that serves: this node is drained, and resumed when the other one serves
+    /// and this one follows it. Meanwhile it writes through the VIP, to keys of its own that end by themselves after an hour,
+    /// reads every acknowledged write back, and deletes them. Exit code 0: both moves were made (in the sticky variant the
+    /// one that there is) and nothing was lost.
+    FailoverTest {
+        /// Writes a second
+        #[arg(long, value_name = "WRITES", default_value_t = 200, value_parser = clap::value_parser!(u32).range(20..=1000))]
+        rate: u32,
+        /// Do not ask first
+        #[arg(long)]
+        yes: bool,
+    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -101,10 +144,10 @@ struct Inspect {
 }
 
 impl Inspect {
-    fn wish(self) -> Wish {
+    fn wish(self) -> rollback_files::Wish {
         let Inspect { limit, all, json, pace, budget, force, export, .. } = self;
         let limit = if all { None } else { limit.or(if json { None } else { Some(20) }) };
-        Wish { limit, json, pace, budget, force, export }
+        rollback_files::Wish { limit, json, pace, budget, force, export }
     }
 }
 
@@ -115,11 +158,19 @@ pub fn keepalived_redis() -> ExitCode {
     let path = config_path(config.as_deref());
     let terminal = Terminal::of_stdout();
     ExitCode::from(match word {
-        Word::Status => status::run(&path, &terminal),
+        Word::Status { watch, interval, json, prometheus, output, transitions } => {
+            let form = match (json, prometheus) {
+                (true, _) => Form::Json,
+                (_, true) => Form::Prometheus,
+                _ => Form::Table,
+            };
+            let wish = status::Wish { form, watch: watch.then_some(interval), output, transitions };
+            status::run(&path, &terminal, &wish)
+        }
         Word::Explain => explain::run(&path, &terminal),
         Word::Doctor => doctor::run(&path, &terminal),
-        Word::Drain => drain::run(&path, &terminal),
-        Word::Resume => drain::resume(&path, &terminal),
+        Word::Drain { lasting, force } => draining::run(&path, Wish { lasting, force }),
+        Word::Resume => draining::resume(&path),
         Word::Rollback(Files::List { json }) => rollback_files::list(&path, json, &terminal),
         Word::Rollback(Files::Show { file, json, budget }) => {
             rollback_files::show(&path, &file, json, budget, &terminal)
@@ -128,8 +179,27 @@ pub fn keepalived_redis() -> ExitCode {
             let file = words.file.clone();
             rollback_files::inspect(&path, &file, &words.wish(), &terminal)
         }
-        Word::FailoverTest => failover_test::run(&path, &terminal),
+        Word::FailoverTest { rate, yes } => failover_test::run(&path, rate, yes, &terminal),
     })
+}
+
+fn pause(text: &str) -> Result<Duration, String> {
+    match humantime::parse_duration(text) {
+        Ok(time) if (Duration::from_millis(200)..=Duration::from_secs(3600)).contains(&time) => Ok(time),
+        Ok(_) => Err("allowed are 200ms to 1h".to_string()),
+        Err(_) => Err("write a time as 500ms or 2s".to_string()),
+    }
+}
+
+fn lasting(text: &str) -> Result<Duration, String> {
+    // The move itself takes some seconds.
+    const SHORTEST: Duration = Duration::from_secs(20);
+    const LONGEST: Duration = Duration::from_secs(366 * 24 * 3600);
+    match humantime::parse_duration(text) {
+        Ok(time) if (SHORTEST..=LONGEST).contains(&time) => Ok(time),
+        Ok(_) => Err("allowed are 20s to 1year".to_string()),
+        Err(_) => Err("write a time as 30m or 2h".to_string()),
+    }
 }
 
 /// The command line: manual pages and completions are made from it.

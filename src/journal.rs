@@ -37,6 +37,8 @@ pub enum Label {
     Eligible,
     /// The watcher.
     Watch,
+    /// A person moves the role by hand.
+    Drain,
 }
 
 impl Display for Label {
@@ -49,6 +51,7 @@ impl Display for Label {
             Label::Check => "[Check]",
             Label::Eligible => "[Eligible]",
             Label::Watch => "[Watch]",
+            Label::Drain => "[Drain]",
         })
     }
 }

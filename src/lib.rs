@@ -1,10 +1,10 @@
 //! What the programs that keepalived runs for a pair of Redis servers share.
 //!
 //! Modules lean only on those named before them: [`endpoint`], [`deadline`], [`addresses`], [`tls`] (ground); [`config`],
-//! [`journal`], [`memory`], [`failures`], [`ticket`], [`turn`], [`track_file`]; [`term`], [`info`], [`stream`], `reply`, `line`, [`server`] (one Redis); [`lineage`], [`plan`], [`election`], [`pulse`] (pure
+//! [`journal`], [`memory`], [`failures`], [`drain`], [`ticket`], [`turn`], [`track_file`]; [`term`], [`info`], [`stream`], `reply`, `line`, [`server`] (one Redis); [`lineage`], [`plan`], [`election`], [`pulse`] (pure
 //! decisions); [`survey`], [`sentinel`], [`elected`], [`probe`], [`fence`], [`handover`], [`rollback`] (one step each); [`program`], [`following`],
 //! [`serve`], [`yielding`], [`electing`], [`deposed`], [`stop`], [`check`] (what a program does); [`notification`], [`report`], [`subscription`], [`watch`]
-//! (one run of it); [`cli`], and the doorways in `bin/`. For people: [`terminal`], [`interrupt`]; [`status`], [`explain`], [`doctor`], [`drain`],
+//! (one run of it); [`cli`], and the doorways in `bin/`. For people: [`terminal`], [`interrupt`]; [`status`], [`explain`], [`doctor`], [`draining`],
 //! [`rollback_files`], [`failover_test`] (a sub-command each); [`console`].
 
 pub mod addresses;
@@ -16,6 +16,7 @@ pub mod deadline;
 pub mod deposed;
 pub mod doctor;
 pub mod drain;
+pub mod draining;
 pub mod elected;
 pub mod electing;
 pub mod election;

@@ -24,7 +24,7 @@ mod worth;
 
 use self::rule::{Rule, holds};
 pub use self::steps::{serve, yield_role};
-pub use self::verdicts::{Eligibility, eligibility, wrong_role};
+pub use self::verdicts::{Eligibility, eligibility, well_peer, wrong_role};
 pub use self::worth::{containment, in_sync};
 use self::worth::{follow, loses_to};
 
@@ -77,6 +77,8 @@ pub struct View {
     pub max_lag: u64,
     /// The local Redis died again and again; for how long that still counts.
     pub flapping: Option<Duration>,
+    /// A person wants this node to stay out: the words for it.
+    pub drained: Option<String>,
 }
 
 /// What this node's data is worth.

@@ -8,6 +8,7 @@ use crate::addresses;
 use crate::check::{self, Verdict};
 use crate::config::{Config, LOG_DIR, STATE_DIR};
 use crate::deadline::Deadline;
+use crate::drain;
 use crate::failures;
 use crate::journal::{CHECKS, Journal, Label};
 use crate::memory::Store;
@@ -59,16 +60,18 @@ pub fn answer(path: &Path, question: Question, timeout: Option<Duration>, stop_k
         }
     };
     let deadline = Deadline::after(timeout.unwrap_or(config.timing.check));
+    let ended = drain::ended(&store);
     let verdict = match question {
         Question::Health => check::health(&config, local, &own, deadline),
         Question::Eligible => {
+            drain::hear(&store);
             let was = store.note(question.file()).is_some_and(|kind| kind.starts_with("ok"));
             check::eligible(&config, local, was, deadline)
         }
     };
     let mut kind = verdict.kind();
     let Verdict { ok, dead, mut sentence, news } = verdict;
-    if let Some(news) = news {
+    for news in ended.into_iter().chain(news) {
         Journal::new(&config.log_dir, CHECKS, NAME, question.label(), false).line(&news, &[]);
     }
     if let Some(alarm) = alarm {

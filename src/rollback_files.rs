@@ -23,12 +23,12 @@ use crate::terminal::Terminal;
 
 /// `rollback list`, with the configuration at `path`; answers with the exit code.
 pub fn list(path: &Path, json: bool, terminal: &Terminal) -> u8 {
-    told(Config::load(path).map_err(Into::into).and_then(|config| list::list(&config, json, terminal)).map(|()| true))
+    told(configuration(path).and_then(|config| list::list(&config, json, terminal)).map(|()| true))
 }
 
 /// `rollback show`: yes where the file that `word` means is whole. It is read for `budget` at most.
 pub fn show(path: &Path, word: &str, json: bool, budget: Duration, terminal: &Terminal) -> u8 {
-    told(Config::load(path).map_err(Into::into).and_then(|config| {
+    told(configuration(path).and_then(|config| {
         let file = found::pick(&config.rollback.dir, &config.instance, &config.nodes, word)?;
         list::show(&file, Deadline::after(budget), json, terminal)
     }))
@@ -36,10 +36,18 @@ pub fn show(path: &Path, word: &str, json: bool, budget: Duration, terminal: &Te
 
 /// `rollback inspect`: yes where all that is in the file is in the service.
 pub fn inspect(path: &Path, word: &str, wish: &Wish, terminal: &Terminal) -> u8 {
-    told(Config::load(path).map_err(Into::into).and_then(|config| {
+    told(configuration(path).and_then(|config| {
         let file = found::pick(&config.rollback.dir, &config.instance, &config.nodes, word)?;
         inspect::inspect(&config, &file, wish, terminal)
     }))
+}
+
+fn configuration(path: &Path) -> anyhow::Result<Config> {
+    let (config, notes) = Config::load_for_people(path)?;
+    for note in notes {
+        say(&mut io::stderr(), &format!("keepalived-redis: {note}"));
+    }
+    Ok(config)
 }
 
 /// What can't be told is not the same as no.

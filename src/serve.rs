@@ -187,6 +187,9 @@ fn promote(program: &mut Program, turn: &Turn, view: &View, why: &str) -> Result
         ],
     );
     program.warn_rewrite(local, rewritten);
+    if let Some(drained) = &view.drained {
+        program.journal.line(&format!("{drained}, and serves all the same: no other node does"), &[]);
+    }
     Ok(Outcome::Yes)
 }
 

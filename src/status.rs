@@ -1,12 +1,103 @@
-//! `keepalived-redis status`.
+//! `keepalived-redis status`: all nodes at one glance, for a person, for a program, or for Prometheus. Reads only.
 
-use std::path::Path;
+mod gathered;
+mod metrics;
+mod table;
 
-use crate::program::code;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+pub use self::gathered::{Gathered, NodeStatus};
+use crate::config::Config;
+use crate::deadline::Deadline;
+use crate::program::{code, local_node, say};
+use crate::survey::Survey;
 use crate::terminal::Terminal;
 
-/// Runs it, with the configuration at `path`; answers with the exit code.
-pub fn run(path: &Path, terminal: &Terminal) -> u8 {
-    terminal.line(&path.display().to_string());
-    code::NO
+/// In which words.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Form {
+    /// A table.
+    #[default]
+    Table,
+    /// One line of JSON.
+    Json,
+    /// Prometheus's text format.
+    Prometheus,
+}
+
+/// What a person wants to see.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Wish {
+    /// In which words.
+    pub form: Form,
+    /// Again and again, so long apart.
+    pub watch: Option<Duration>,
+    /// Into this file, which is replaced by rename, and not to standard output.
+    pub output: Option<PathBuf>,
+    /// So many of the last transitions.
+    pub transitions: usize,
+}
+
+/// `keepalived-redis status`; answers with the exit code: 0 all is as it should be, 1 something is not, 3 cannot tell. With
+/// metrics it is 0 wherever they could be told: they say themselves whether all is well.
+pub fn run(path: &Path, terminal: &Terminal, wish: &Wish) -> u8 {
+    let complain = |error: &dyn std::fmt::Display| {
+        say(&mut std::io::stderr(), &format!("keepalived-redis: {error:#}"));
+        code::CANNOT_TELL
+    };
+    let (config, notes) = match Config::load_for_people(path) {
+        Ok(loaded) => loaded,
+        Err(error) => return complain(&error),
+    };
+    let local = match local_node(&config) {
+        Ok(local) => local,
+        Err(error) => return complain(&format!("{error:#}")),
+    };
+    let mut survey = Survey::new(&config, local);
+    loop {
+        let mut found = gathered::gather(&config, &mut survey, wish.transitions);
+        found.notes.splice(0..0, notes.iter().cloned());
+        let text = match wish.form {
+            Form::Table => table::render(&found, terminal),
+            Form::Json => match serde_json::to_string(&found) {
+                Ok(text) => text + "\n",
+                Err(error) => return complain(&error),
+            },
+            Form::Prometheus => metrics::render(&found),
+        };
+        let written = match &wish.output {
+            Some(file) => write(file, &text).map_err(|error| format!("writing {}: {error}", file.display())),
+            None if wish.watch.is_some() && wish.form == Form::Table => Ok(terminal.redraw(&text)),
+            None => Ok(terminal.text(&text)),
+        };
+        let healthy = found.healthy || wish.form == Form::Prometheus;
+        match (written, wish.watch) {
+            (Err(error), _) => {
+                say(&mut std::io::stderr(), &format!("keepalived-redis: {error}"));
+                return code::NO;
+            }
+            (Ok(true), Some(pause)) => {
+                Deadline::after(pause).pause(pause);
+            }
+            (Ok(_), _) => return if healthy { code::YES } else { code::NO },
+        }
+    }
+}
+
+/// By rename: whoever reads it finds the whole old text or the whole new one.
+fn write(file: &Path, text: &str) -> std::io::Result<bool> {
+    let name = file.file_name().unwrap_or_default().to_string_lossy();
+    // Not *.prom: the collector reads every such file.
+    let beside = file.with_file_name(format!(".{name}.{}", std::process::id()));
+    let written = std::fs::write(&beside, text).and_then(|()| {
+        // For the collector's own user.
+        let readable = std::os::unix::fs::PermissionsExt::from_mode(0o644);
+        std::fs::set_permissions(&beside, readable)?;
+        std::fs::rename(&beside, file)
+    });
+    if written.is_err() {
+        let _ = std::fs::remove_file(&beside);
+    }
+    written.map(|()| true)
 }

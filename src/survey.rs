@@ -9,6 +9,7 @@ use std::time::Duration;
 use crate::addresses;
 use crate::config::{Auth, Config, Flap};
 use crate::deadline::{Deadline, Stopwatch};
+use crate::drain;
 use crate::endpoint::Endpoint;
 use crate::failures;
 use crate::info::Observation;
@@ -126,6 +127,7 @@ impl Survey {
             alone_after: self.alone_after,
             max_lag: self.max_lag,
             flapping: failures::held_back(&store, &self.flap),
+            drained: drain::current(&store).map(|drain| drain.to_string()),
         }
     }
 

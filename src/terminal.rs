@@ -59,6 +59,22 @@ impl Terminal {
         format!("{style}{text}{style:#}")
     }
 
+    /// Writes `text` as it is. False as for [`Terminal::line`].
+    pub fn text(&self, text: &str) -> bool {
+        let mut out = io::stdout().lock();
+        out.write_all(text.as_bytes()).and_then(|()| out.flush()).is_ok()
+    }
+
+    /// Writes `text` over what stood there: on a terminal from the top, and what is left of the old one is removed. False as
+    /// for [`Terminal::line`].
+    pub fn redraw(&self, text: &str) -> bool {
+        if !self.is_terminal {
+            return self.text(&format!("{text}\n"));
+        }
+        // Home; each line's rest; and all below: nothing flickers.
+        self.text(&format!("\x1b[H{}\x1b[J", text.replace('\n', "\x1b[K\n")))
+    }
+
     /// Writes `text` and a line's end to standard output; what came from outside is `plain` before it comes here. False
     /// where nobody reads any more: a closed pipe is no error, and nothing to go on for.
     pub fn line(&self, text: &str) -> bool {

@@ -84,6 +84,7 @@ fn view(local: Observation, peer: Result<Observation, Failure>, vip: Vip) -> Vie
         alone_after: Duration::from_secs(20),
         max_lag: 1 << 20,
         flapping: None,
+        drained: None,
     }
 }
 

@@ -25,12 +25,15 @@ pub fn eligibility(view: &View) -> Eligibility {
             let why = format!("{why}; but the local Redis died again and again, and {peer} is well");
             Eligibility { eligible: false, standing, why: format!("{why}; so for {} s more", left.as_secs()) }
         }
-        _ => Eligibility { eligible, standing, why },
+        _ => match &view.drained {
+            Some(drained) => Eligibility { eligible: false, standing, why: format!("{why}; but {drained}") },
+            None => Eligibility { eligible, standing, why },
+        },
     }
 }
 
 /// A peer that could serve in our place.
-fn well_peer(view: &View) -> Option<std::net::SocketAddr> {
+pub fn well_peer(view: &View) -> Option<std::net::SocketAddr> {
     let local = view.local.up()?;
     let well = |(address, peer): &(std::net::SocketAddr, &crate::info::Observation)| match peer.following() {
         None => loses_to(view, local, *address, peer).is_some() || local.follows(*address),

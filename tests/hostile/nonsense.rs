@@ -38,6 +38,7 @@ pub fn view(
         alone_after: Duration::from_secs(20),
         max_lag: 1 << 20,
         flapping: None,
+        drained: None,
     }
 }
 

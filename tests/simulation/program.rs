@@ -226,6 +226,7 @@ impl Program {
             alone_after: Duration::from_millis(ALONE_AFTER),
             max_lag: MAX_LAG,
             flapping: world.flapping(self.node),
+            drained: None,
         }
     }
 

@@ -168,6 +168,11 @@ impl Host {
         Ok(command)
     }
 
+    /// The command line with which a person gets a shell inside.
+    pub fn enter(&self) -> Result<String> {
+        Ok(format!("nsenter --target={} --mount --net --uts --pid --wd=/ bash", self.pid()?))
+    }
+
     /// Runs a shell command inside to its end; the result holds all that it said.
     pub fn sh(&self, script: &str) -> Result<Output> {
         Ok(self.command("sh")?.args(["-c", script]).output()?)

@@ -13,7 +13,7 @@ use lab::redis_server::{Boot, Persistence, Settings};
 use lab::sentinel::server;
 use lab::suite::Suite;
 use lab::writer::Rate;
-use lab::{bench, campaign, compare, demo, scenario, soak, story};
+use lab::{bench, campaign, compare, demo, run, scenario, soak, story};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
@@ -99,6 +99,12 @@ enum Cli {
         /// Leave disks and logs of the hosts, and say where.
         #[arg(long)]
         keep: bool,
+    },
+    /// A pair to try things on by hand, until its standard input ends.
+    Stand {
+        /// `scripts`, `ours`, `sticky` or `fast`.
+        #[arg(long, value_parser = suite, default_value = "ours")]
+        suite: Suite,
     },
     /// Play clusters that Sentinel looks after: with keepalived and our programs, and with Sentinel alone.
     Sentinel(Sentinel),
@@ -301,6 +307,16 @@ fn play(cli: Cli) -> Result<()> {
             let soaked = soak::soak(suite, Duration::from_secs(60 * minutes))?;
             println!("{soaked}");
             ensure!(soaked.failures().is_empty(), "{} failures", soaked.failures().len());
+            Ok(())
+        }
+        Cli::Stand { suite } => {
+            let lab = run::usual_lab()?;
+            run::bring_up(&lab, suite)?;
+            for host in &lab.hosts {
+                println!("{}: {}", host.name, host.enter()?);
+            }
+            println!("the pair stands; it goes when this input ends (Ctrl-D)");
+            std::io::copy(&mut std::io::stdin(), &mut std::io::sink())?;
             Ok(())
         }
         Cli::Run { suite, scenario, rate, redis, timeline, full, keep } => {

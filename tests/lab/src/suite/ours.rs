@@ -14,7 +14,8 @@ use crate::tls;
 /// What install.sh writes, and does not touch again once it was edited.
 const CONFIG: &str = "/etc/keepalived/redis-ha.toml";
 
-const PROGRAMS: [&str; 5] = ["check_redis", "redis_master", "redis_backup", "redis_fault", "redis_stop"];
+const PROGRAMS: [&str; 6] =
+    ["check_redis", "redis_master", "redis_backup", "redis_fault", "redis_stop", "keepalived-redis"];
 
 /// Runs install.sh on every host.
 pub fn install(lab: &Lab, sticky: bool, fast: bool) -> Result<()> {

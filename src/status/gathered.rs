@@ -1,0 +1,328 @@
+//! What is seen of a pair at one moment, and what follows from it.
+
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
+use std::net::{IpAddr, SocketAddr};
+use std::path::Path;
+use std::time::Duration;
+
+use redis::cmd;
+use serde::Serialize;
+
+use crate::config::Config;
+use crate::deadline::Deadline;
+use crate::election;
+use crate::failures;
+use crate::info::Observation;
+use crate::journal::TRANSITIONS;
+use crate::memory::{Memory, Served, Store, now};
+use crate::plan::{self, Node, View, Vip};
+use crate::sentinel::Sentinels;
+use crate::server::string;
+use crate::survey::Survey;
+use crate::terminal::plain;
+use crate::ticket;
+
+/// Of the journal no more than this is read.
+const TAIL: u64 = 64 << 10;
+
+/// All of it.
+#[derive(Clone, Debug, Serialize)]
+pub struct Gathered {
+    /// The pair's name: that of its configuration file.
+    pub instance: String,
+    /// When it was looked at, in local time.
+    pub at: String,
+    /// The virtual address.
+    pub vip: IpAddr,
+    /// The node that holds it, as far as can be seen.
+    pub vip_at: Option<SocketAddr>,
+    /// One master, at the VIP, and all others in sync with it.
+    pub healthy: bool,
+    /// Why not.
+    pub troubles: Vec<String>,
+    /// What else a person should know.
+    pub notes: Vec<String>,
+    /// This node is kept out by hand; until when.
+    pub drained: Option<String>,
+    /// The local Redis died again and again; for so many seconds this node is held back.
+    pub held_back_seconds: Option<u64>,
+    /// What the sentinels say, where there are some.
+    pub sentinels: Option<String>,
+    /// In order of preference.
+    pub nodes: Vec<NodeStatus>,
+    /// The last lines of the journal of transitions of this node, the newest last.
+    pub transitions: Vec<String>,
+}
+
+/// One node.
+#[derive(Clone, Debug, Serialize)]
+pub struct NodeStatus {
+    /// Its address in `nodes`.
+    pub address: SocketAddr,
+    /// This machine.
+    pub local: bool,
+    /// Its VRRP state: of this node what the last notification said, of another one MASTER where the VIP is there. Nobody
+    /// says more of itself.
+    pub vrrp: Option<String>,
+    /// The VIP is there.
+    pub vip: bool,
+    /// Why nothing more is known of it.
+    pub failure: Option<String>,
+    /// `master` or `replica`.
+    pub role: Option<&'static str>,
+    /// Whom it follows.
+    pub follows: Option<String>,
+    /// `up`, `down`, or a copy that is under way.
+    pub link: Option<String>,
+    /// Bytes that the serving master has and it has not yet.
+    pub lag_bytes: Option<u64>,
+    /// What its data is worth, as seen from here.
+    pub standing: Option<String>,
+    /// May it take the VIP?
+    pub eligible: Option<bool>,
+    /// Why.
+    pub why: Option<String>,
+    /// Of Redis; a Valkey says with which Redis it is compatible.
+    pub version: Option<String>,
+    /// Of Redis, in seconds.
+    pub uptime_seconds: Option<u64>,
+    /// In all databases.
+    pub keys: Option<u64>,
+    /// Bytes of its history.
+    pub offset: Option<i64>,
+    /// Which reign its data is of.
+    pub term: Option<u64>,
+}
+
+/// Looks at everything once; `transitions` is for how many lines of the journal.
+pub fn gather(config: &Config, survey: &mut Survey, transitions: usize) -> Gathered {
+    let deadline = Deadline::after(config.timing.connect + config.timing.command);
+    let mut sentinels = config.sentinel.as_ref().map(|sentinel| Sentinels::new(sentinel, &config.timing));
+    let poll = sentinels.as_mut().map(|sentinels| sentinels.ask(deadline));
+    let view = survey.look(true, Deadline::after(config.timing.connect + config.timing.command));
+    let store = Store::new(&config.memory_dir);
+    let state = ticket::read(&config.memory_dir).ok().flatten().map(|ticket| ticket.state.to_string());
+    let vip_at = match view.vip {
+        Vip::Here => Some(view.local.address),
+        Vip::At(node) => Some(node),
+        Vip::Unknown => None,
+    };
+    let mut nodes = Vec::new();
+    for address in &config.nodes {
+        let Some(node) = nodes_of(&view).find(|node| node.address == *address) else { continue };
+        let local = *address == view.local.address;
+        let vip = vip_at == Some(*address);
+        let vrrp = if local { state.clone() } else { vip.then(|| "MASTER".to_string()) };
+        let mut status = NodeStatus { local, vrrp, vip, ..seen(node) };
+        if let Ok(found) = &node.seen {
+            status.lag_bytes = lag(&view, *address, found);
+            let judged = match &poll {
+                Some(poll) => {
+                    let judged = election::eligible(*address, found, poll);
+                    (None, judged.eligible, judged.why)
+                }
+                None => {
+                    let judged = plan::eligibility(&from(&view, *address));
+                    (Some(judged.standing.to_string()), Some(judged.eligible), judged.why)
+                }
+            };
+            (status.standing, status.eligible, status.why) = (judged.0, judged.1, Some(judged.2));
+            status.uptime_seconds = uptime(survey, *address, config.timing.command);
+        }
+        nodes.push(status);
+    }
+    let (troubles, notes) = (troubles(config, &view, vip_at), notes(config, &store));
+    let (lines, unread) = tail(&config.log_dir.join(TRANSITIONS), transitions);
+    Gathered {
+        instance: config.instance.clone(),
+        at: now(),
+        vip: config.vip,
+        vip_at,
+        healthy: troubles.is_empty(),
+        troubles,
+        notes: notes.into_iter().chain(unread).collect(),
+        drained: view.drained.clone(),
+        held_back_seconds: failures::held_back(&store, &config.flap).map(|left| left.as_secs()),
+        sentinels: poll.map(|poll| poll.to_string()),
+        nodes,
+        transitions: lines,
+    }
+}
+
+fn nodes_of(view: &View) -> impl Iterator<Item = &Node> {
+    std::iter::once(&view.local).chain(&view.peers)
+}
+
+/// What a node says of itself.
+fn seen(node: &Node) -> NodeStatus {
+    let found = node.seen.as_ref().ok();
+    let following = found.and_then(Observation::following);
+    let link = following.map(|following| match (following.syncing, following.synced_percent, following.link_up) {
+        (true, Some(percent), _) => format!("copying {percent} %"),
+        (true, None, _) => "copying".to_string(),
+        (false, _, true) => "up".to_string(),
+        (false, _, false) => "down".to_string(),
+    });
+    NodeStatus {
+        address: node.address,
+        local: false,
+        vrrp: None,
+        vip: false,
+        failure: node.seen.as_ref().err().map(|failure| plain(&failure.to_string())),
+        role: found.map(|found| if found.is_master() { "master" } else { "replica" }),
+        follows: following.map(|following| plain(&format!("{}:{}", following.host, following.port))),
+        link,
+        lag_bytes: None,
+        standing: None,
+        eligible: None,
+        why: None,
+        version: found.map(|found| found.version.to_string()),
+        uptime_seconds: None,
+        keys: found.map(|found| found.keys),
+        offset: found.map(|found| found.replication.lineage.offset),
+        term: found.and_then(|found| Some(found.term.as_ref()?.number)),
+    }
+}
+
+/// Bytes that `address` lacks of the one that it follows.
+fn lag(view: &View, address: SocketAddr, found: &Observation) -> Option<u64> {
+    let master = nodes_of(view).find(|node| node.address != address && found.follows(node.address))?;
+    let (mine, theirs) = (&found.replication.lineage, &master.seen.as_ref().ok()?.replication.lineage);
+    (mine.replid == theirs.replid).then(|| u64::try_from(theirs.offset.saturating_sub(mine.offset)).unwrap_or(0))
+}
+
+/// The same view from another node. What that one remembers is not seen from here: of a master where the VIP is it is taken
+/// that it serves.
+fn from(view: &View, address: SocketAddr) -> View {
+    if view.local.address == address {
+        return view.clone();
+    }
+    let mut peers: Vec<Node> = nodes_of(view).filter(|node| node.address != address).cloned().collect();
+    let local = view.peers.iter().find(|node| node.address == address).cloned().unwrap_or_else(|| view.local.clone());
+    peers.sort_by_key(|node| view.peers.iter().position(|peer| peer.address == node.address));
+    let vip = match view.vip {
+        Vip::At(holder) if holder == address => Vip::Here,
+        Vip::Here => Vip::At(view.local.address),
+        vip => vip,
+    };
+    let served = local.seen.as_ref().ok().filter(|seen| seen.is_master() && vip == Vip::Here).map(|seen| Served {
+        run_id: seen.run_id.clone(),
+        replid: seen.replication.lineage.replid.clone(),
+        at: String::new(),
+    });
+    let memory = Memory { served, synced: None };
+    View { local, peers, vip, memory, alone_for: Duration::ZERO, flapping: None, drained: None, ..*view }
+}
+
+/// Whatever is not as it should be, a sentence each.
+fn troubles(config: &Config, view: &View, vip_at: Option<SocketAddr>) -> Vec<String> {
+    let mut troubles = Vec::new();
+    let master = |node: &&Node| node.seen.as_ref().is_ok_and(|seen| seen.is_master() && !seen.loading);
+    let masters: Vec<&Node> = nodes_of(view).filter(master).collect();
+    match vip_at {
+        None => troubles.push(format!("no node is seen to hold the VIP {}", config.vip)),
+        Some(holder) if !masters.iter().any(|node| node.address == holder) => {
+            troubles.push(format!("the VIP is at {holder}, whose Redis is no master"));
+        }
+        Some(_) => {}
+    }
+    match masters[..] {
+        [] => troubles.push("no node is master".to_string()),
+        [_] => {}
+        _ => {
+            let all: Vec<String> = masters.iter().map(|node| node.address.to_string()).collect();
+            troubles.push(format!("more than one master: {}", all.join(", ")));
+        }
+    }
+    for node in nodes_of(view) {
+        let wrong = match &node.seen {
+            Err(failure) => Some(plain(&failure.to_string())),
+            Ok(seen) if seen.loading => Some("loading its data".to_string()),
+            Ok(seen) if seen.is_master() => None,
+            Ok(seen) => match masters.iter().find(|master| seen.follows(master.address)) {
+                Some(Node { seen: Ok(master), .. }) => plan::in_sync(seen, master, view.max_lag).err(),
+                _ => {
+                    let of = seen.following().map_or_else(String::new, |of| format!("{}:{}", of.host, of.port));
+                    Some(plain(&format!("it follows {of}, which does not serve")))
+                }
+            },
+        };
+        troubles.extend(wrong.map(|wrong| format!("{}: {wrong}", node.address)));
+    }
+    troubles
+}
+
+fn notes(config: &Config, store: &Store) -> Vec<String> {
+    let mut notes = Vec::new();
+    if let Err(error) = std::fs::read_dir(&config.memory_dir)
+        && error.kind() == std::io::ErrorKind::PermissionDenied
+    {
+        notes.push(format!(
+            "{} can't be read, so what this node remembers is not known: run it as root",
+            config.memory_dir.display()
+        ));
+    }
+    if let Some(left) = failures::held_back(store, &config.flap) {
+        notes.push(format!(
+            "the local Redis died again and again; held back for {} s more (check_redis --forget-failures)",
+            left.as_secs()
+        ));
+    }
+    notes
+}
+
+/// Seconds since Redis was started.
+fn uptime(survey: &mut Survey, node: SocketAddr, command: Duration) -> Option<u64> {
+    let server = survey.node(node).ok()?;
+    let text = string(server.call_again(cmd("INFO").arg("server"), Deadline::after(command)).ok()?).ok()?;
+    text.lines().find_map(|line| line.strip_prefix("uptime_in_seconds:"))?.trim().parse().ok()
+}
+
+/// The last `count` lines of a file; a note where it can't be read.
+fn tail(path: &Path, count: usize) -> (Vec<String>, Option<String>) {
+    let read = || -> std::io::Result<Vec<u8>> {
+        let mut file = File::open(path)?;
+        let start = file.metadata()?.len().saturating_sub(TAIL);
+        file.seek(SeekFrom::Start(start))?;
+        let mut bytes = Vec::new();
+        file.take(TAIL).read_to_end(&mut bytes)?;
+        // Not half a line.
+        let first = if start == 0 { 0 } else { bytes.iter().position(|byte| *byte == b'\n').map_or(0, |at| at + 1) };
+        Ok(bytes.split_off(first))
+    };
+    match read() {
+        _ if count == 0 => (Vec::new(), None),
+        Ok(bytes) => {
+            let text = String::from_utf8_lossy(&bytes);
+            let lines: Vec<&str> = text.lines().collect();
+            (lines.iter().skip(lines.len().saturating_sub(count)).map(|line| plain(line)).collect(), None)
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => (Vec::new(), None),
+        Err(error) => (Vec::new(), Some(format!("{} can't be read: {error}", path.display()))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fmt::Write as _;
+
+    #[test]
+    fn the_tail_of_a_long_journal_is_whole_lines() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = dir.path().join("journal");
+        let mut text = String::new();
+        (0..5000).for_each(|line| {
+            let _ = writeln!(text, "line {line} \u{1b}[31m of the journal");
+        });
+        std::fs::write(&path, &text).expect("a write");
+        let (lines, note) = tail(&path, 3);
+        assert_eq!((lines.len(), note), (3, None));
+        assert_eq!(lines.last().map(String::as_str), Some("line 4999  [31m of the journal"));
+        assert!(tail(&path, 1_000_000).0.iter().all(|line| line.starts_with("line ")));
+        assert_eq!(tail(&dir.path().join("none"), 3), (vec![], None));
+        assert_eq!(tail(&path, 0), (vec![], None));
+        assert!(tail(dir.path(), 3).1.is_some_and(|note| note.contains("can't be read")));
+    }
+}
