@@ -155,11 +155,13 @@ fn is_agreed(vip: SocketAddr, other: SocketAddr, rate: u32, terminal: &Terminal)
         io::stdin().is_terminal() && terminal.is_terminal,
         "failover-test: it moves the VIP and the role, and nobody is there to be asked; give --yes"
     );
-    terminal.line(&format!(
-        "This moves the VIP {} and the role to {other} and back. Clients lose their connections twice, and writes stand still for \
-         a moment each time; meanwhile {rate} writes a second go through the VIP to keys {PREFIX}...",
-        vip.ip()
-    ));
+    for line in [
+        format!("This moves the VIP {} and the role to {other} and back.", vip.ip()),
+        "Clients lose their connections twice, and writes stand still for a moment each time.".to_owned(),
+        format!("Meanwhile {rate} writes a second go through the VIP, to keys that are deleted at the end."),
+    ] {
+        terminal.line(&line);
+    }
     let _ = write!(io::stdout(), "Go on? [y/N] ");
     let _ = io::stdout().flush();
     let mut answer = String::new();
@@ -202,6 +204,7 @@ fn moves(
         Ok(to)
     })?;
     drain::end(&program.store).context("ending the drain")?;
+    program.journal.line(&format!("failover test: {to} serves, and this node follows it; the drain is ended"), &[]);
     if !heard {
         // Where it is in use it is asked every second, and a lower priority is what moves the VIP back, too.
         return Ok(Came::Stays(to));

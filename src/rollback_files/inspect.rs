@@ -72,7 +72,8 @@ pub fn inspect(config: &Config, file: &Found, wish: &Wish, terminal: &Terminal) 
     })?;
     let databases = databases(&mut server)?;
     let mut report = Report::new(terminal, wish.json, wish.limit);
-    report.begin(file, node, how, &verified);
+    progress.clear();
+    report.begin(file, node, how, &verified, &libraries(&mut server));
     let mut export = wish.export.as_deref().map(Export::create).transpose()?;
     let mut tally = Tally::default();
     let internal = Internal { term_key: config.policy.term_key.clone() };
@@ -154,6 +155,23 @@ fn serving(view: &View) -> anyhow::Result<(SocketAddr, &'static str)> {
 fn databases(server: &mut Server) -> anyhow::Result<Vec<(u64, u64)>> {
     let info = server.call(cmd("INFO").arg("keyspace"), Deadline::after(Duration::from_secs(5))).and_then(string);
     Ok(read_keyspace(&info.context("asking the private redis-server for its databases")?))
+}
+
+/// The function libraries of the file, but for the one that carries the term; none before Redis 7.
+fn libraries(server: &mut Server) -> Vec<String> {
+    let listed = server.call(cmd("FUNCTION").arg("LIST"), Deadline::after(Duration::from_secs(5)));
+    let Ok(Value::Array(all)) = listed else { return Vec::new() };
+    let name = |library| match library {
+        Value::Array(fields) => {
+            fields.into_iter().skip_while(|field| *field != Value::BulkString(b"library_name".to_vec())).nth(1)
+        }
+        _ => None,
+    };
+    all.into_iter()
+        .filter_map(name)
+        .filter_map(|name| string(name).ok())
+        .filter(|name| name != crate::term::LIBRARY)
+        .collect()
 }
 
 fn read_keyspace(info: &str) -> Vec<(u64, u64)> {

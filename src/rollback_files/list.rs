@@ -7,6 +7,7 @@ use bytesize::ByteSize;
 use serde_json::{Value, json};
 
 use super::found::{Found, Listing, listing};
+use super::tally::counted;
 use crate::config::Config;
 use crate::deadline::Deadline;
 use crate::info::short;
@@ -17,6 +18,8 @@ use crate::turn::Ended;
 
 /// Narrower than this nothing is cut any more.
 const NARROWEST: usize = 20;
+/// Where the texts of `show` begin.
+const INDENT: usize = 13;
 
 /// All files in `rollback.dir`, the newest first, this instance's before others'.
 ///
@@ -27,7 +30,16 @@ pub fn list(config: &Config, json: bool, terminal: &Terminal) -> anyhow::Result<
     let Listing { files, unfinished } = listing(dir)?;
     let ours = |file: &Found| file.is_of(&config.instance, &config.nodes);
     if json {
-        let all: Vec<Value> = files.iter().map(|file| as_json(file, ours(file))).collect();
+        let all: Vec<Value> = files
+            .iter()
+            .map(|file| {
+                let mut told = as_json(file);
+                if let Some(map) = told.as_object_mut() {
+                    map.insert("ours".to_owned(), ours(file).into());
+                }
+                told
+            })
+            .collect();
         terminal.line(
             &json!({"dir": dir, "instance": config.instance, "unfinished": unfinished, "files": all}).to_string(),
         );
@@ -103,8 +115,8 @@ fn row(file: &Found) -> [String; 6] {
     ]
 }
 
-fn as_json(file: &Found, ours: bool) -> Value {
-    json!({"name": file.name, "path": file.path, "ours": ours, "bytes": file.bytes,
+fn as_json(file: &Found) -> Value {
+    json!({"name": file.name, "path": file.path, "bytes": file.bytes,
         "about": file.about.as_ref().ok(), "trouble": file.trouble()})
 }
 
@@ -139,9 +151,8 @@ pub fn show(file: &Found, deadline: Deadline, json: bool, terminal: &Terminal) -
     }
     let whole = verified.is_ok() && file.trouble().is_none_or(|_| file.about.is_err());
     if json {
-        let mut told = as_json(file, true);
+        let mut told = as_json(file);
         if let Some(map) = told.as_object_mut() {
-            map.remove("ours");
             map.insert("whole".to_owned(), whole.into());
             map.insert(
                 "check".to_owned(),
@@ -151,31 +162,56 @@ pub fn show(file: &Found, deadline: Deadline, json: bool, terminal: &Terminal) -
         terminal.line(&told.to_string());
         return Ok(whole);
     }
-    let say = |name: &str, text: &str| {
-        terminal.line(&format!("{}  {}", terminal.paint(Tone::Strong, &format!("{name:<12}")), plain(text)));
+    let say = |name: &str, text: &str, tone: Option<Tone>| {
+        let mut name = name;
+        for line in wrapped(&plain(text), terminal.width) {
+            let line = tone.map_or_else(|| line.clone(), |tone| terminal.paint(tone, &line));
+            terminal.line(&format!("{}{line}", terminal.paint(Tone::Strong, &format!("{name:<INDENT$}"))));
+            name = "";
+        }
     };
-    say("file", &file.path.display().to_string());
+    // To be copied: these are never broken.
+    let whole_line = |name: &str, text: &str| {
+        terminal.line(&format!("{}{}", terminal.paint(Tone::Strong, &format!("{name:<INDENT$}")), plain(text)));
+    };
+    whole_line("file", &file.path.display().to_string());
     match &verified {
         Ok(read) => {
-            let keys = read.keys.map_or_else(|| "some".to_owned(), |keys| keys.to_string());
+            let keys = read.keys.map_or_else(|| "some keys".to_owned(), |keys| counted(keys, "key"));
             let version = read.version.as_ref().map(|version| format!(", written by {version}")).unwrap_or_default();
             let memory = read.used_memory.map(|bytes| format!(", {} of memory", ByteSize(bytes))).unwrap_or_default();
-            say("check", &terminal.paint(Tone::Good, "whole").to_string());
-            say("read", &format!("{keys} keys{version}{memory}"));
+            say("check", "whole", Some(Tone::Good));
+            say("read", &format!("{keys}{version}{memory}"), None);
         }
-        Err(error) => say("check", &short(&format!("{error:#}"))),
+        Err(error) => say("check", &short(&format!("{error:#}")), Some(Tone::Bad)),
     }
     if let Some(trouble) = file.trouble() {
-        say("but", &trouble);
+        say("but", &trouble, Some(Tone::Bad));
     }
     if let Ok(about) = &file.about {
-        tell_about(about, &say);
+        tell_about(about, &|name, text| say(name, text, None));
     }
     if file.bytes.is_some() {
-        say("look", &look(&file.path, file.about.as_ref().ok()));
-        say("compare", &format!("keepalived-redis rollback inspect {}", compare_word(file)));
+        whole_line("look", &look(&file.path, file.about.as_ref().ok()));
+        whole_line("compare", &format!("keepalived-redis rollback inspect {}", compare_word(file)));
     }
     Ok(whole)
+}
+
+/// The lines that `text` takes beside a name; a word that is longer than a line stays whole.
+fn wrapped(text: &str, width: Option<usize>) -> Vec<String> {
+    let room = width.map_or(usize::MAX, |width| width.saturating_sub(INDENT).max(NARROWEST));
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split(' ') {
+        match lines.last_mut() {
+            Some(line) if line.chars().count() + 1 + word.chars().count() <= room => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines
 }
 
 fn compare_word(file: &Found) -> String {
@@ -199,7 +235,6 @@ fn tell_about(about: &About, say: &dyn Fn(&str, &str)) {
     say("why", &about.why);
     say("data of", &format!("{}, run {}, Redis {}", about.node, about.run_id, about.redis_version));
     say("gave way to", &about.followed.to_string());
-    say("keys", &about.keys.map_or_else(|| "unknown".to_owned(), |keys| keys.to_string()));
     let diverged = about.diverged_bytes.map(|bytes| format!("{bytes} bytes of its history the other node lacks"));
     say(
         "diverged",
@@ -227,5 +262,8 @@ mod tests {
         assert_eq!(cut(text, Some(80)), text);
         assert_eq!(cut(text, Some(22)), "a long line that sa...");
         assert_eq!(cut(text, Some(1)).chars().count(), NARROWEST);
+        assert_eq!(wrapped(text, None), [text]);
+        assert_eq!(wrapped(text, Some(33)), ["a long line that", "says a lot"]);
+        assert_eq!(wrapped("/a/path/that/is/longer x", Some(33)), ["/a/path/that/is/longer", "x"]);
     }
 }

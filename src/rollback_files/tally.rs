@@ -65,20 +65,27 @@ impl<'t> Report<'t> {
     }
 
     /// What is compared with what.
-    pub fn begin(&self, file: &Found, node: SocketAddr, how: &str, verified: &Verified) {
+    pub fn begin(&self, file: &Found, node: SocketAddr, how: &str, verified: &Verified, libraries: &[String]) {
         if self.json {
             return;
         }
         let size = ByteSize(file.bytes.unwrap_or(0)).display().si();
         let keys = verified.keys.map(|keys| format!("{}, ", counted(keys, "key"))).unwrap_or_default();
-        let of = match &file.about {
-            Ok(about) => {
-                format!(", data of {} when {} took its place at {}", about.node, about.followed, plain(&about.at))
-            }
-            Err(why) => format!("; {}", plain(why)),
-        };
-        self.terminal.line(&format!("{}: {keys}{size}{of}", file.path.display()));
-        self.terminal.line(&format!("compared with {node}, {how}"));
+        let lines = [
+            file.path.display().to_string(),
+            match &file.about {
+                Ok(about) => format!("{keys}{size}, data of {}, which gave way to {}", about.node, about.followed),
+                Err(why) => format!("{keys}{size}; {why}"),
+            },
+            format!("compared with {node}, {how}"),
+        ];
+        for line in lines {
+            self.terminal.line(&plain(&line));
+        }
+        if !libraries.is_empty() {
+            let names = libraries.join(", ");
+            self.terminal.line(&plain(&format!("it holds function libraries, which are not compared: {names}")));
+        }
     }
 
     /// This one is to be named.
@@ -148,13 +155,9 @@ impl<'t> Report<'t> {
         if let Some(done) = exported {
             self.terminal.line(&done.to_string());
         }
-        self.terminal.line(&self.terminal.paint(
-            Tone::Faint,
-            &format!(
-                "{node} was only read: {commands} commands in {:.1} s, {a_second:.0} a second; times to live are not compared",
-                time.as_secs_f64()
-            ),
-        ));
+        let rate = if time >= Duration::from_secs(1) { format!(", {a_second:.0} a second") } else { String::new() };
+        let said = format!("times to live are not compared; {node} was only read: {commands} commands{rate}");
+        self.terminal.line(&self.terminal.paint(Tone::Faint, &said));
     }
 }
 
@@ -181,7 +184,8 @@ fn key_json(db: u64, entry: &Entry) -> serde_json::Value {
     line
 }
 
-fn counted(number: u64, what: &str) -> String {
+/// `1 key`, `2 keys`.
+pub fn counted(number: u64, what: &str) -> String {
     format!("{number} {what}{}", if number == 1 { "" } else { "s" })
 }
 
