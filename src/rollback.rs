@@ -18,7 +18,7 @@ use anyhow::anyhow;
 
 pub use self::about::{About, History};
 use self::dump::{Dumped, dump};
-pub use self::dump::{Verified, verify};
+pub use self::dump::{Verified, is_valkeys, verify};
 use crate::config::{Auth, Rollback};
 use crate::deadline::Deadline;
 use crate::endpoint::Endpoint;

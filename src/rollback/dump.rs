@@ -1,7 +1,7 @@
 //! A file with an RDB of a Redis, and making sure that it is one that can be read.
 
 use std::fs;
-use std::io::Read;
+use std::io::{self, Read};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -53,13 +53,7 @@ pub struct Verified {
 /// # Errors
 /// It is damaged, or could not be read before `deadline`; a sentence.
 pub fn verify(file: &Path, deadline: Deadline, go_on: GoOn<'_>) -> anyhow::Result<Verified> {
-    let mut child = Command::new("redis-check-rdb")
-        .arg(file)
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .context("starting redis-check-rdb (install redis-tools, or the redis package)")?;
+    let mut child = checker(file)?;
     let ended = wait(&mut child, deadline, go_on);
     if ended.is_err() {
         let _ = child.kill();
@@ -81,6 +75,31 @@ pub fn verify(file: &Path, deadline: Deadline, go_on: GoOn<'_>) -> anyhow::Resul
         bail!("it is damaged: {complaint}");
     }
     Ok(read_report(&said))
+}
+
+/// Written by Valkey: from its version 9 on a format of its own.
+pub fn is_valkeys(file: &Path) -> io::Result<bool> {
+    let mut head = Vec::new();
+    fs::File::open(file)?.take(64).read_to_end(&mut head)?;
+    Ok([&b"VALKEY"[..], &b"valkey-ver"[..]].iter().any(|mark| head.windows(mark.len()).any(|w| w == *mark)))
+}
+
+/// Starts what reads it. The formats of Redis and Valkey have parted: an older one of the other family takes a whole file
+/// for a damaged one. So it is the family's that wrote it; the other one's where that is not installed.
+fn checker(file: &Path) -> anyhow::Result<Child> {
+    const REDIS: &str = "redis-check-rdb";
+    const VALKEY: &str = "valkey-check-rdb";
+    let is_valkeys = is_valkeys(file)?;
+    let [first, second] = if is_valkeys { [VALKEY, REDIS] } else { [REDIS, VALKEY] };
+    let start = |program: &str| {
+        Command::new(program).arg(file).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn()
+    };
+    let started = start(first).or_else(|error| match error.kind() {
+        io::ErrorKind::NotFound => start(second).map_err(|_| error),
+        _ => Err(error),
+    });
+    let tools = if is_valkeys { "valkey-tools, or the valkey package" } else { "redis-tools, or the redis package" };
+    started.with_context(|| format!("starting {first} (install {tools})"))
 }
 
 /// The line that says what is wrong; behind it come counters.

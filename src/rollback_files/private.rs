@@ -17,9 +17,10 @@ use crate::deadline::Deadline;
 use crate::endpoint::Endpoint;
 use crate::info::short;
 use crate::interrupt::Interrupt;
+use crate::rollback::is_valkeys;
 use crate::server::{Failure, Server, string};
 
-/// In this order, as they are found in PATH.
+/// As they are found in PATH; the one first whose family wrote the file.
 const PROGRAMS: [&str; 2] = ["redis-server", "valkey-server"];
 /// A file may use more than a server's usual 16 databases; with too few it is not read at all.
 const DATABASES: &str = "10000";
@@ -57,7 +58,11 @@ impl Private {
         let rdb = rdb.canonicalize().with_context(|| format!("looking for {}", rdb.display()))?;
         // The file itself is opened for reading alone; whatever else is done to this name is done to the link.
         symlink(&rdb, dir.path().join("dump.rdb")).context("linking the file for a private redis-server")?;
-        for program in PROGRAMS {
+        let mut programs = PROGRAMS;
+        if is_valkeys(&rdb).unwrap_or(false) {
+            programs.reverse();
+        }
+        for program in programs {
             match Self::spawn(program, &dir) {
                 Ok(child) => {
                     // Where memory runs short it is this one that the kernel ends, and not the Redis that serves.

@@ -84,12 +84,17 @@ impl<'s> Side<'s> {
         let asked = answers.split_off(prelude);
         if let Some(Err(denial)) = answers.pop() {
             match denial.code.as_str() {
-                "ERR" => return Ok(Answers::NoDatabase),
+                "ERR" if denial.text.contains("index") => return Ok(Answers::NoDatabase),
                 _ => return Err(self.denied(&denial)),
             }
         }
         // A wrong type is an answer: the key may have changed since its type was asked for.
-        match asked.iter().flat_map(|answer| answer.as_ref().err()).find(|d| d.code != "WRONGTYPE" && d.code != "ERR") {
+        let is_answer = |denial: &Denial| match denial.code.as_str() {
+            "WRONGTYPE" => true,
+            "ERR" => !denial.text.starts_with("unknown command"),
+            _ => false,
+        };
+        match asked.iter().flat_map(|answer| answer.as_ref().err()).find(|denial| !is_answer(denial)) {
             Some(denial) => Err(self.denied(denial)),
             None => Ok(Answers::All(asked)),
         }
