@@ -19,7 +19,9 @@ use std::path::{Path, PathBuf};
 
 pub use self::error::ConfigError;
 pub use self::secret::Secret;
-pub use self::settings::{Auth, Config, Flap, Policy, Rollback, RollbackMode, Sentinel, SilentSentinels, Timing};
+pub use self::settings::{
+    Auth, Config, Flap, Hooks, Policy, Rollback, RollbackMode, Sentinel, SilentSentinels, Timing,
+};
 use crate::endpoint::Endpoint;
 
 /// Where the file stands unless a flag or the environment names another.

@@ -9,6 +9,7 @@ use anyhow::{Context, anyhow, bail};
 use crate::config::Config;
 use crate::deadline::{Deadline, Stopwatch, ms};
 use crate::drain::{self, Drain};
+use crate::hook::Event;
 use crate::journal::{Journal, Label, TRANSITIONS};
 use crate::plan::{self, View, Vip};
 use crate::program::{Program, code, local_node, say};
@@ -73,7 +74,7 @@ pub fn resume(path: &Path) -> u8 {
             _ if eligible.eligible => "resumed: this node may take the VIP again".to_string(),
             _ => format!("resumed; this node may take the VIP when its data allows: {}", eligible.why),
         };
-        program.journal.line(&sentence, &[]);
+        program.transition(Event::Resumed, &sentence, &[]);
         Ok(())
     })
 }
@@ -127,7 +128,7 @@ fn stay_out(program: &mut Program, view: &View, wish: Wish) -> anyhow::Result<()
     };
     let drain = begin(program, wish)?;
     let sentence = format!("{drain}: {holder} holds the VIP, and this node stays out");
-    program.journal.line(&sentence, &[]);
+    program.transition(Event::Drained, &sentence, &[]);
     Ok(())
 }
 
@@ -151,7 +152,7 @@ pub fn move_away(program: &mut Program, view: &View, wish: Wish) -> anyhow::Resu
     }
     let clock = Stopwatch::start();
     let drain = begin(program, wish)?;
-    program.journal.line(&format!("{drain}: giving up the VIP"), &[]);
+    program.transition(Event::Drained, &format!("{drain}: giving up the VIP"), &[]);
     let gone = until_gone(program, wish, &clock);
     if let (Err(_), false) = (&gone, wish.force) {
         let _ = drain::end(&program.store);

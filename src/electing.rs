@@ -11,6 +11,7 @@ use self::handing_over::hand_over;
 use crate::deadline::{Deadline, Stopwatch, ms};
 use crate::election::{self, Named, Poll, Scene, Step};
 use crate::handover::{Trouble, failed};
+use crate::hook::Event;
 use crate::info::{Observation, Role};
 use crate::plan::View;
 use crate::program::{Outcome, Program};
@@ -74,7 +75,7 @@ fn work(program: &mut Program, turn: &Turn, again: bool, held: &mut bool) -> Res
             Step::Done(why) => {
                 if !again {
                     let took = ms(program.clock.elapsed());
-                    program.journal.line(&format!("serving: {why}"), &[("took_ms", &took)]);
+                    program.transition(Event::Serving, &format!("serving: {why}"), &[("took_ms", &took)]);
                 }
                 return Ok(Outcome::Yes);
             }
@@ -169,7 +170,8 @@ fn promote(
     sentinels.fail_over(sentinel).map_err(|failure| failed("asking for a failover at", sentinel, failure))?;
     let promoted = until_promoted(program, view, master)?;
     let (took, keys) = (ms(program.clock.elapsed()), view.local.seen.as_ref().map_or(0, |seen| seen.keys));
-    program.journal.line(
+    program.transition(
+        Event::Promoted,
         &format!("Sentinel, asked at once, promoted {promoted}: {master} is gone: {why}"),
         &[("since_start_ms", &took), ("keys", &keys), ("peer", &master)],
     );

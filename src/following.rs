@@ -13,6 +13,7 @@ use crate::config::RollbackMode;
 use crate::deadline::{Deadline, Stopwatch, ms};
 use crate::fence::{self, Fence};
 use crate::handover::{self, Side, Trouble, failed};
+use crate::hook::Event;
 use crate::info::Observation;
 use crate::memory::{CopyDelay, InFile};
 use crate::plan::{self, View};
@@ -55,7 +56,7 @@ pub fn follow(program: &mut Program, turn: &Turn, view: &View, peer: SocketAddr,
     }
     dropped?;
     program.forget_served();
-    program.journal.line(&format!("now a replica of {peer}, because {why}"), &[("peer", &peer)]);
+    program.transition(Event::Following, &format!("now a replica of {peer}, because {why}"), &[("peer", &peer)]);
     if let Ok(server) = program.survey.local() {
         // Before the rewrite: a fence that a program left behind must not be written down.
         let _ = fence::lift(server, mine.version, command);
@@ -149,7 +150,7 @@ fn keep(
         RollbackMode::Always if mine.keys == 0 => return Ok(()),
         RollbackMode::Never => {
             let sentence = format!("dropping the local data for that of {peer}; rollback.mode is never");
-            program.journal.line(&sentence, &[("keys", &mine.keys), ("diverged_bytes", &past)]);
+            program.transition(Event::Dropped, &sentence, &[("keys", &mine.keys), ("diverged_bytes", &past)]);
             return Ok(());
         }
         RollbackMode::Auto | RollbackMode::Always => {}
@@ -186,10 +187,13 @@ fn keep(
     let kept = kept.map_err(|error| failed("following", peer, format!("{error:#}")))?;
     remember_file(program, mine, &kept, held);
     let keys = kept.keys.map_or_else(|| "unknown".to_string(), |keys| keys.to_string());
-    program.journal.line(
-        &format!("kept the local data in {} before following {peer}", kept.path.display()),
-        &[("keys", &keys), ("diverged_bytes", &past), ("bytes", &kept.bytes), ("took_ms", &ms(clock.elapsed()))],
-    );
+    let sentence = format!("kept the local data in {} before following {peer}", kept.path.display());
+    let (took, file) = (ms(clock.elapsed()), kept.path.display());
+    let mut pairs: Vec<(&str, &dyn std::fmt::Display)> =
+        vec![("keys", &keys), ("diverged_bytes", &past), ("bytes", &kept.bytes), ("took_ms", &took)];
+    program.journal.line(&sentence, &pairs);
+    pairs.extend([("file", &file as &dyn std::fmt::Display), ("peer", &peer)]);
+    program.tell(Event::Kept, &sentence, &pairs);
     Ok(())
 }
 

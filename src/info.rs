@@ -49,10 +49,27 @@ pub struct Following {
     pub link_up: bool,
     /// A full copy is being received.
     pub syncing: bool,
-    /// How much of the copy has come, in percent, where the server knows.
-    pub synced_percent: Option<u8>,
+    /// How much of the copy has come, where the server says (6.2, and before it where the copy was made on disk).
+    pub copied: Option<Copied>,
     /// Bytes of the stream received, where the server says (7.0); the applied ones are [`Replication::offset`].
     pub received: Option<i64>,
+}
+
+/// How far a copy has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Copied {
+    /// Bytes that are here.
+    pub bytes: u64,
+    /// All of them; a master that sends the copy while it makes it does not know.
+    pub total: Option<u64>,
+}
+
+impl Copied {
+    /// Of a hundred.
+    pub fn percent(self) -> Option<u8> {
+        let total = self.total.filter(|total| *total >= self.bytes && *total > 0)?;
+        u8::try_from(u128::from(self.bytes) * 100 / u128::from(total)).ok()
+    }
 }
 
 impl Following {
@@ -193,12 +210,13 @@ impl Replication {
 fn following(fields: &Fields<'_>) -> Result<Following, String> {
     let host = fields.get("master_host").filter(|host| !host.is_empty());
     let port = number::<u16>(fields, "master_port")?;
-    let total = number::<i64>(fields, "master_sync_total_bytes")?.filter(|total| *total > 0);
-    let left = number::<i64>(fields, "master_sync_left_bytes")?.filter(|left| *left >= 0);
-    let percent = match (total, left) {
-        (Some(total), Some(left)) if left <= total => {
-            u8::try_from((i128::from(total) - i128::from(left)) * 100 / i128::from(total)).ok()
-        }
+    let bytes = |name| Ok::<_, String>(number::<i64>(fields, name)?.and_then(|bytes| u64::try_from(bytes).ok()));
+    let total = bytes("master_sync_total_bytes")?.filter(|total| *total > 0);
+    let left = bytes("master_sync_left_bytes")?;
+    let read = bytes("master_sync_read_bytes")?;
+    let copied = match (total, left, read) {
+        (Some(total), Some(left), _) if left <= total => Some(Copied { bytes: total - left, total: Some(total) }),
+        (_, _, Some(read)) => Some(Copied { bytes: read, total: total.filter(|total| *total >= read) }),
         _ => None,
     };
     Ok(Following {
@@ -206,7 +224,7 @@ fn following(fields: &Fields<'_>) -> Result<Following, String> {
         port: port.ok_or("master_port is missing from INFO of a replica")?,
         link_up: fields.get("master_link_status").is_some_and(|status| status == "up"),
         syncing: fields.get("master_sync_in_progress").is_some_and(|v| v != "0"),
-        synced_percent: percent,
+        copied,
         received: number::<i64>(fields, "slave_read_repl_offset")?,
     })
 }
@@ -303,7 +321,7 @@ mod tests {
         #[test]
         fn no_number_makes_it_panic(number in any::<i128>(), field in prop::sample::select(vec![
             "master_repl_offset", "slave_repl_offset", "second_repl_offset", "master_port", "connected_slaves",
-            "master_sync_total_bytes", "master_sync_left_bytes",
+            "master_sync_total_bytes", "master_sync_left_bytes", "master_sync_read_bytes",
         ])) {
             let _ = Observation::read(&format!("{REPLICA}{field}:{number}\r\n"));
         }

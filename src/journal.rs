@@ -10,6 +10,7 @@ use std::time::Duration;
 use fs2::FileExt;
 
 use crate::deadline::Deadline;
+use crate::terminal;
 
 /// The journal of transitions.
 pub const TRANSITIONS: &str = "keepalived-redis-status.log";
@@ -72,6 +73,11 @@ impl Journal {
         Journal { path: dir.join(file), program, label, echo }
     }
 
+    /// What its lines are about.
+    pub fn label(&self) -> Label {
+        self.label
+    }
+
     /// Appends `time program[pid] [Label] sentence key=value ...` with one write(2).
     ///
     /// The file is opened for each line, so logrotate needs no signal. The lock keeps lines whole on file systems
@@ -83,7 +89,7 @@ impl Journal {
         }
         let text: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
         if self.echo {
-            let _ = writeln!(std::io::stdout(), "{}: {text}", self.program);
+            let _ = writeln!(std::io::stdout(), "{}{}: {text}", terminal::erase(), self.program);
         }
         let now = chrono::Local::now().format("%Y-%m-%dT%H:%M:%S%.3f%:z");
         let line = format!("{now} {}[{}] {} {text}\n", self.program, std::process::id(), self.label);

@@ -1,10 +1,10 @@
 //! What the programs that keepalived runs for a pair of Redis servers share.
 //!
-//! Modules lean only on those named before them: [`endpoint`], [`deadline`], [`addresses`], [`tls`] (ground); [`config`],
-//! [`journal`], [`memory`], [`failures`], [`drain`], [`ticket`], [`turn`], [`track_file`]; [`term`], [`info`], [`stream`], `reply`, `line`, [`server`] (one Redis); [`lineage`], [`plan`], [`election`], [`pulse`] (pure
+//! Modules lean only on those named before them: [`endpoint`], [`deadline`], [`terminal`], [`interrupt`], [`addresses`], [`tls`] (ground); [`config`],
+//! [`journal`], [`memory`], [`failures`], [`drain`], [`hook`], [`ticket`], [`turn`], [`track_file`]; [`term`], [`info`], [`stream`], `reply`, `line`, [`server`] (one Redis); [`lineage`], [`plan`], [`election`], [`pulse`], [`progress`] (pure
 //! decisions); [`survey`], [`sentinel`], [`elected`], [`probe`], [`fence`], [`handover`], [`rollback`] (one step each); [`program`], [`following`],
 //! [`serve`], [`yielding`], [`electing`], [`deposed`], [`stop`], [`check`] (what a program does); [`notification`], [`report`], [`subscription`], [`watch`]
-//! (one run of it); [`cli`], and the doorways in `bin/`. For people: [`terminal`], [`interrupt`]; [`status`], [`explain`], [`doctor`], [`draining`],
+//! (one run of it); [`cli`], and the doorways in `bin/`. For people: [`status`], [`explain`], [`doctor`], [`draining`],
 //! [`rollback_files`], [`failover_test`] (a sub-command each); [`console`].
 
 pub mod addresses;
@@ -27,6 +27,7 @@ pub mod failures;
 pub mod fence;
 pub mod following;
 pub mod handover;
+pub mod hook;
 pub mod info;
 pub mod interrupt;
 pub mod journal;
@@ -37,6 +38,7 @@ pub mod notification;
 pub mod plan;
 pub mod probe;
 pub mod program;
+pub mod progress;
 pub mod pulse;
 mod reply;
 pub mod report;

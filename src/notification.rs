@@ -6,6 +6,7 @@ use std::path::Path;
 use crate::config::{Config, LOG_DIR};
 use crate::deadline::{Deadline, Stopwatch, ms};
 use crate::failures;
+use crate::hook::Event;
 use crate::journal::{Journal, TRANSITIONS};
 use crate::plan::Vip;
 use crate::probe::{Liveness, probe};
@@ -80,7 +81,7 @@ fn work(program: &mut Program, turn: Turn, state: State) -> u8 {
             give_way(program, &turn)
         }
         State::Stop => {
-            program.journal.line("keepalived stops here", &[]);
+            program.transition(Event::Stop, "keepalived stops here", &[]);
             if let Some(mut sentinels) = program.sentinels() {
                 deposed::diagnose(program, &sentinels.ask(Deadline::after(program.config.timing.connect)));
             }
@@ -114,7 +115,7 @@ fn diagnose(program: &Program) {
         true => format!("this node is in FAULT; its Redis at {endpoint} is {}", found.liveness),
         false => format!("this node is in FAULT, because its Redis at {endpoint} is not alive: {}", found.liveness),
     };
-    program.journal.line(&sentence, &[("took_ms", &ms(found.took))]);
+    program.transition(Event::Fault, &sentence, &[("took_ms", &ms(found.took))]);
     if !found.liveness.is_alive()
         && found.liveness != Liveness::Loading
         && let Some(counted) = failures::seen_dead(&program.store, &program.config.flap)

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::fmt::Display;
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -11,20 +11,25 @@ use crate::config::Config;
 use crate::deadline::{Deadline, Stopwatch, ms};
 use crate::fence;
 use crate::handover::{self, Moved, Trouble, failed};
+use crate::hook::{self, Event};
 use crate::info::{Observation, Role};
-use crate::journal::Journal;
+use crate::journal::{Journal, Label};
 use crate::memory::{InFile, Served, Store, now};
 use crate::plan::{View, Vip};
+use crate::progress::Progress;
 use crate::sentinel::Sentinels;
 use crate::server::Failure;
 use crate::survey::Survey;
 use crate::term::Term;
+use crate::terminal;
 use crate::turn::{Ended, Turn};
 
 /// A wait is said at first, then this often.
 const REMINDER: Duration = Duration::from_secs(60);
 /// A sync that moves on is said this often.
 const PROGRESS: Duration = Duration::from_secs(5);
+/// A person is shown a progress this often.
+const SHOWN: Duration = Duration::from_millis(500);
 /// A fence that stays up this long has been left behind: a handover is a thousand times faster.
 const FENCE_AGE: Duration = Duration::from_secs(3);
 
@@ -75,6 +80,11 @@ pub struct Program {
     /// The rollback file that was taken last: the same data is not kept twice.
     pub kept: Option<InFile>,
     fence_seen: Option<Stopwatch>,
+    progress: Progress,
+    /// How large a copy from a master can be.
+    at_most: Option<(SocketAddr, Option<u64>)>,
+    /// When a person was shown the progress last.
+    shown: Option<Stopwatch>,
 }
 
 /// Which of the configured nodes this machine is.
@@ -130,6 +140,9 @@ impl Program {
             situation: None,
             kept: None,
             fence_seen: None,
+            progress: Progress::default(),
+            at_most: None,
+            shown: None,
         }
     }
 
@@ -142,6 +155,34 @@ impl Program {
     pub fn look(&mut self, ask_vip: bool) -> View {
         let timing = &self.config.timing;
         self.survey.look(ask_vip, Deadline::after(timing.connect + timing.command))
+    }
+
+    /// A transition: a line of the journal, and the hook is told.
+    pub fn transition(&self, event: Event, sentence: &str, pairs: &[(&str, &dyn Display)]) {
+        self.journal.line(sentence, pairs);
+        self.tell(event, sentence, pairs);
+    }
+
+    /// Tells the hook alone. Whatever becomes of it, nothing here depends on it.
+    pub fn tell(&self, event: Event, sentence: &str, pairs: &[(&str, &dyn Display)]) {
+        if self.config.hooks.on_transition.is_empty() {
+            return;
+        }
+        let (label, at) = (self.journal.label(), now());
+        let state = label.to_string().trim_matches(['[', ']']).to_ascii_uppercase();
+        let mut facts: Vec<(&str, &dyn Display)> = vec![
+            ("at", &at),
+            ("instance", &self.config.instance),
+            ("node", &self.local),
+            ("sentence", &sentence),
+            ("vip", &self.config.vip),
+        ];
+        // By hand there is no VRRP state that this is done for.
+        facts.extend((label != Label::Drain).then_some(("state", &state as &dyn Display)));
+        facts.extend(pairs.iter().copied());
+        if let Err(error) = hook::start(&self.config.hooks, event, &facts) {
+            self.journal.line(&format!("warning: {error:#}"), &[]);
+        }
     }
 
     /// For how long the pair has been seen as it is in `view`.
@@ -205,6 +246,29 @@ impl Program {
         self.waits.retain(|_, said| said.elapsed() < REMINDER);
         self.waits.insert(kind, Stopwatch::start());
         self.journal.line(&format!("waiting: {why}"), &[("waited_ms", &ms(self.clock.elapsed()))]);
+    }
+
+    /// Shows a person on a terminal how a copy of the master's data moves on, twice a second.
+    pub fn show_progress(&mut self, view: &View) {
+        let following = view.local.seen.as_ref().ok().and_then(Observation::following);
+        let Some((following, copied)) = following.and_then(|f| Some((f, f.copied.filter(|_| f.syncing)?))) else {
+            return;
+        };
+        if !std::io::stdout().is_terminal() || self.shown.is_some_and(|shown| shown.elapsed() < SHOWN) {
+            return;
+        }
+        self.shown = Some(Stopwatch::start());
+        let at_most = match (following.address(), self.at_most) {
+            (Some(master), Some((known, most))) if known == master => most,
+            (Some(master), _) => {
+                let command = self.config.timing.command;
+                let most = self.survey.node(master).ok().and_then(|server| server.dataset(Deadline::after(command)));
+                self.at_most = Some((master, most));
+                most
+            }
+            _ => None,
+        };
+        terminal::passing(&self.progress.look(self.clock.elapsed(), copied, at_most));
     }
 
     /// A failed step is said once; the loop that it happened in looks again.

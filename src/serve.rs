@@ -8,6 +8,7 @@ use crate::deadline::{Deadline, Stopwatch, ms};
 use crate::fence;
 use crate::following;
 use crate::handover::{self, Side, Trouble, failed};
+use crate::hook::Event;
 use crate::plan::{self, Step, View, Vip};
 use crate::program::{Outcome, Program, observed};
 use crate::turn::{Ended, Turn};
@@ -50,6 +51,7 @@ fn work(program: &mut Program, turn: &Turn, again: bool, held: &mut bool) -> Res
         let mut view = program.look(true);
         let waited = program.unchanged_for(&view);
         following::restore_copy_delay(program, &view);
+        program.show_progress(&view);
         let mut step = plan::serve(&view, waited);
         if matches!(step, Step::Done(_)) {
             // An older program may be in the middle of a step that it is about to undo: look again when it has left.
@@ -114,7 +116,7 @@ fn take(
                 settle(program, view.local.seen.as_ref().map_or("", |seen| &seen.replication.lineage.replid));
             }
             let took = ms(program.clock.elapsed());
-            program.journal.line(&format!("serving: {why}"), &[("took_ms", &took)]);
+            program.transition(Event::Serving, &format!("serving: {why}"), &[("took_ms", &took)]);
             Ok(Some(Outcome::Yes))
         }
         Step::Refuse(why) => {
@@ -177,7 +179,8 @@ fn promote(program: &mut Program, turn: &Turn, view: &View, why: &str) -> Result
             program.journal.line(&format!("{} is gone: {failure}", peer.address), &[("peer", &peer.address)]);
         }
     }
-    program.journal.line(
+    program.transition(
+        Event::Promoted,
         &format!("promoted: {why}"),
         &[
             ("took_ms", &step),
@@ -208,7 +211,8 @@ fn take_over(program: &mut Program, turn: &Turn, view: &View, peer: SocketAddr, 
     program.write_term(view, local, &moved.replid);
     let rewritten = program.rewrite_both(peer);
     settle(program, &moved.replid);
-    program.journal.line(
+    program.transition(
+        Event::TookOver,
         &format!("took the role over from {peer}: {why}"),
         &[("took_ms", &ms(moved.took)), ("since_start_ms", &total), ("offset", &moved.offset), ("peer", &peer)],
     );

@@ -209,6 +209,12 @@ impl Server {
         Replication::read(&string(seen)?).map_err(Failure::Rubbish)
     }
 
+    /// Bytes of memory that the data takes: a copy of it is seldom larger. `None` where the server does not say.
+    pub fn dataset(&mut self, deadline: Deadline) -> Option<u64> {
+        let text = string(self.call_again(cmd("INFO").arg("memory"), deadline).ok()?).ok()?;
+        text.lines().find_map(|line| line.strip_prefix("used_memory_dataset:"))?.trim().parse().ok()
+    }
+
     /// One configuration parameter; `None` where this version does not know it.
     ///
     /// # Errors

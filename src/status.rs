@@ -2,6 +2,8 @@
 
 mod gathered;
 mod metrics;
+#[cfg(test)]
+mod sample;
 mod table;
 
 use std::path::{Path, PathBuf};

@@ -28,6 +28,8 @@ pub enum Tone {
     Strong,
     /// Of little weight.
     Faint,
+    /// As it is.
+    Plain,
 }
 
 impl Terminal {
@@ -55,6 +57,7 @@ impl Terminal {
             Tone::Bad => Style::new().fg_color(Some(AnsiColor::Red.into())).bold(),
             Tone::Strong => Style::new().bold(),
             Tone::Faint => Style::new().dimmed(),
+            Tone::Plain => return text.to_string(),
         };
         format!("{style}{text}{style:#}")
     }
@@ -81,6 +84,22 @@ impl Terminal {
         let mut out = io::stdout().lock();
         writeln!(out, "{text}").and_then(|()| out.flush()).is_ok()
     }
+}
+
+/// A line that the next one replaces, for whoever watches; on a terminal only.
+pub fn passing(line: &str) {
+    let terminal = Terminal::of_stdout();
+    if terminal.is_terminal {
+        let most = terminal.width.unwrap_or(80).saturating_sub(1);
+        let line: String = line.chars().take(most).collect();
+        terminal.text(&format!("{}{line}\r", erase()));
+    }
+}
+
+/// What a line begins with, so that nothing of a passing one is left.
+pub fn erase() -> &'static str {
+    let dumb = std::env::var_os("TERM").is_none_or(|term| term.is_empty() || term == "dumb");
+    if dumb || !io::stdout().is_terminal() { "" } else { "\x1b[K" }
 }
 
 /// Text from outside without anything that could steer a terminal.

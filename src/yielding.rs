@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::deadline::{Deadline, ms};
 use crate::following;
 use crate::handover::{self, Side, Trouble, failed};
+use crate::hook::Event;
 use crate::plan::{self, Step, View};
 use crate::program::{Outcome, Program, observed};
 use crate::turn::{Ended, Turn};
@@ -29,6 +30,7 @@ pub fn run(program: &mut Program, turn: &Turn) -> Result<Outcome, Ended> {
         let view = program.look(true);
         let waited = program.unchanged_for(&view);
         following::restore_copy_delay(program, &view);
+        program.show_progress(&view);
         let step = plan::yield_role(&view, waited, GRACE);
         if !delayed && matches!(step, Step::Follow { .. } | Step::GiveUp(..)) {
             program.delay(turn)?;
@@ -40,7 +42,7 @@ pub fn run(program: &mut Program, turn: &Turn) -> Result<Outcome, Ended> {
                 if let (Ok(seen), Some((peer, _))) = (&view.local.seen, view.serving_peer()) {
                     program.remember_synced(seen, peer);
                 }
-                program.journal.line(why, &[("took_ms", &ms(program.clock.elapsed()))]);
+                program.transition(Event::InSync, why, &[("took_ms", &ms(program.clock.elapsed()))]);
                 // Whoever made it a replica may have died before it could write that down.
                 program.write_role_down();
                 return Ok(Outcome::Yes);
@@ -85,7 +87,8 @@ fn give_up(program: &mut Program, turn: &Turn, view: &View, peer: SocketAddr, wh
     program.write_term(view, peer, &moved.replid);
     let rewritten = program.rewrite_both(peer);
     program.forget_served();
-    program.journal.line(
+    program.transition(
+        Event::GaveUp,
         &format!("gave the role to {peer}: {why}"),
         &[("took_ms", &ms(moved.took)), ("offset", &moved.offset), ("peer", &peer)],
     );

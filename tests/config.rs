@@ -405,15 +405,15 @@ fn an_unknown_key_is_an_error_with_its_line_and_what_is_allowed() {
         ),
         (
             "[timings]\ncheck = \"1s\"",
-            "redis-ha.toml:3: timings: unknown key; did you mean [timing]? allowed here: nodes, vip, local, [auth], [tls], [timing], [policy], [flap], [rollback], [log], [memory], [sentinel]",
+            "redis-ha.toml:3: timings: unknown key; did you mean [timing]? allowed here: nodes, vip, local, [auth], [tls], [timing], [policy], [flap], [rollback], [log], [memory], [hooks], [sentinel]",
         ),
         (
             "vips = 1",
-            "redis-ha.toml:3: vips: unknown key; did you mean vip? allowed here: nodes, vip, local, [auth], [tls], [timing], [policy], [flap], [rollback], [log], [memory], [sentinel]",
+            "redis-ha.toml:3: vips: unknown key; did you mean vip? allowed here: nodes, vip, local, [auth], [tls], [timing], [policy], [flap], [rollback], [log], [memory], [hooks], [sentinel]",
         ),
         (
             "max_lag = 1",
-            "redis-ha.toml:3: max_lag: unknown key; max_lag belongs into [policy]; allowed here: nodes, vip, local, [auth], [tls], [timing], [policy], [flap], [rollback], [log], [memory], [sentinel]",
+            "redis-ha.toml:3: max_lag: unknown key; max_lag belongs into [policy]; allowed here: nodes, vip, local, [auth], [tls], [timing], [policy], [flap], [rollback], [log], [memory], [hooks], [sentinel]",
         ),
         (
             "[log]\nlocal = 1",
@@ -441,15 +441,15 @@ fn an_unknown_key_is_an_error_with_its_line_and_what_is_allowed() {
         ),
         (
             "dir = 1",
-            "redis-ha.toml:3: dir: unknown key; allowed here: nodes, vip, local, [auth], [tls], [timing], [policy], [flap], [rollback], [log], [memory], [sentinel]",
+            "redis-ha.toml:3: dir: unknown key; allowed here: nodes, vip, local, [auth], [tls], [timing], [policy], [flap], [rollback], [log], [memory], [hooks], [sentinel]",
         ),
         (
             "zz = 1\naa = 1",
-            "redis-ha.toml:3: zz: unknown key; allowed here: nodes, vip, local, [auth], [tls], [timing], [policy], [flap], [rollback], [log], [memory], [sentinel]",
+            "redis-ha.toml:3: zz: unknown key; allowed here: nodes, vip, local, [auth], [tls], [timing], [policy], [flap], [rollback], [log], [memory], [hooks], [sentinel]",
         ),
         (
             "\"a\\nb\" = 1",
-            "redis-ha.toml:3: a\\nb: unknown key; allowed here: nodes, vip, local, [auth], [tls], [timing], [policy], [flap], [rollback], [log], [memory], [sentinel]",
+            "redis-ha.toml:3: a\\nb: unknown key; allowed here: nodes, vip, local, [auth], [tls], [timing], [policy], [flap], [rollback], [log], [memory], [hooks], [sentinel]",
         ),
     ];
     for (rest, expected) in cases {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use self::places::{local, nodes, sentinel, tls_files, username, vip};
 use super::document::{Field, Source};
 use super::file::File;
-use super::{Auth, Config, ConfigError, Flap, LOG_DIR, Policy, Rollback, RollbackMode, STATE_DIR, Timing};
+use super::{Auth, Config, ConfigError, Flap, Hooks, LOG_DIR, Policy, Rollback, RollbackMode, STATE_DIR, Timing};
 use crate::tls;
 
 /// Every section and its keys; the first is what stands before any section. A dot is a section within another.
@@ -22,6 +22,7 @@ pub(super) const SECTIONS: &[(&str, &[&str])] = &[
     ("rollback", &["mode", "dir", "keep"]),
     ("log", &["dir"]),
     ("memory", &["dir"]),
+    ("hooks", &["on_transition", "timeout"]),
     ("sentinel", &["master_name", "nodes", "quorum", "when_sentinels_silent", "username", "password_file"]),
     ("sentinel.tls", &["ca", "cert", "key", "server_name"]),
 ];
@@ -78,6 +79,7 @@ pub(super) fn config(path: &Path, instance: String, text: &str) -> Result<(Confi
         policy: policy(&file)?,
         flap: flap(&file)?,
         rollback: rollback(&file)?,
+        hooks: hooks(&file)?,
         log_dir: file.dir("log", LOG_DIR)?,
         memory_dir: memory.join(&instance),
         instance,
@@ -132,6 +134,27 @@ fn policy(file: &File<'_>) -> Result<Policy, ConfigError> {
         Ok(key.to_owned())
     })?;
     Ok(Policy { max_lag: max_lag.unwrap_or(Policy::default().max_lag), term_key })
+}
+
+fn hooks(file: &File<'_>) -> Result<Hooks, ConfigError> {
+    const EXAMPLE: &str = "\"/usr/local/sbin/tell-me --by mail\"";
+    let on_transition = file.optional("hooks", "on_transition", |field| {
+        let text = field.string(EXAMPLE)?;
+        let words = shell_words::split(text).map_err(|_| field.wrong("a quote is not closed"))?;
+        match words.first() {
+            Some(program) if program.starts_with('/') && !text.contains(char::is_control) => Ok(words),
+            // No shell, and no PATH that keepalived would hand down.
+            _ => Err(field
+                .wrong(format_args!("not the absolute path of a program, and its arguments; write it as {EXAMPLE}"))),
+        }
+    })?;
+    const SECOND: Duration = Duration::from_secs(1);
+    let timeout = file.optional("hooks", "timeout", |field| field.duration(SECOND..=600 * SECOND))?;
+    let default = Hooks::default();
+    Ok(Hooks {
+        on_transition: on_transition.unwrap_or(default.on_transition),
+        timeout: timeout.unwrap_or(default.timeout),
+    })
 }
 
 fn flap(file: &File<'_>) -> Result<Flap, ConfigError> {

@@ -33,12 +33,29 @@ pub struct Config {
     pub flap: Flap,
     /// Files taken of data that is about to be dropped.
     pub rollback: Rollback,
+    /// Whom to tell of a transition.
+    pub hooks: Hooks,
     /// Directory of the journals.
     pub log_dir: PathBuf,
     /// Directory of this instance's memory: `<memory.dir>/<instance>`.
     pub memory_dir: PathBuf,
     /// Sentinel elects the master, and the VIP follows it; `None` where these programs move the role.
     pub sentinel: Option<Sentinel>,
+}
+
+/// Whom to tell of a transition.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hooks {
+    /// A program, by its absolute path, and its arguments; empty: nobody is told.
+    pub on_transition: Vec<String>,
+    /// It is ended after this time.
+    pub timeout: Duration,
+}
+
+impl Default for Hooks {
+    fn default() -> Self {
+        Hooks { on_transition: Vec::new(), timeout: Duration::from_secs(30) }
+    }
 }
 
 /// Whom to ask for the master that Sentinel has elected.

@@ -8,6 +8,7 @@ use crate::deadline::{Deadline, Stopwatch, ms};
 use crate::election::{self, Named, Scene};
 use crate::fence::Fence;
 use crate::handover::{self, Side, Trouble, failed};
+use crate::hook::Event;
 use crate::info::{Replication, Role, Version};
 use crate::plan::View;
 use crate::program::{Outcome, Program, observed};
@@ -56,7 +57,8 @@ pub(super) fn hand_over(
     }
     let took = ms(program.clock.elapsed());
     let offset = held.lineage.offset;
-    program.journal.line(
+    program.transition(
+        Event::TookOver,
         &format!("Sentinel moved the role from {master} to {promoted}: {why}"),
         &[("took_ms", &ms(clock.elapsed())), ("since_start_ms", &took), ("offset", &offset), ("peer", &master)],
     );

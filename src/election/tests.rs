@@ -27,7 +27,7 @@ fn master() -> Result<Observation, Failure> {
 
 fn replica_of(last: u8) -> Result<Observation, Failure> {
     let (host, port) = (node(last).ip().to_string(), node(last).port());
-    let following = Following { host, port, link_up: true, syncing: false, synced_percent: None, received: None };
+    let following = Following { host, port, link_up: true, syncing: false, copied: None, received: None };
     Ok(redis(Role::Replica(following)))
 }
 

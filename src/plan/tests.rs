@@ -49,7 +49,7 @@ fn replica(of: SocketAddr, replid: char, offset: i64) -> Observation {
         port: of.port(),
         link_up: true,
         syncing: false,
-        synced_percent: None,
+        copied: None,
         received: Some(offset),
     });
     seen

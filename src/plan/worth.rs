@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use super::rule::{Rule, holds};
 use super::{Step, View};
-use crate::info::Observation;
+use crate::info::{Copied, Observation};
 use crate::lineage::{Relation, compare};
 use crate::term::Order;
 
@@ -13,7 +13,7 @@ use crate::term::Order;
 pub fn in_sync(replica: &Observation, master: &Observation, max_lag: u64) -> Result<(), String> {
     let Some(following) = replica.following() else { return Err("it is no replica".to_string()) };
     if following.syncing || replica.loading {
-        return Err(match following.synced_percent {
+        return Err(match following.copied.and_then(Copied::percent) {
             Some(percent) => format!("a full copy is being received, {percent} %"),
             None => "a full copy is being received".to_string(),
         });

@@ -13,12 +13,12 @@ use crate::config::Config;
 use crate::deadline::Deadline;
 use crate::election;
 use crate::failures;
-use crate::info::Observation;
+use crate::info::{Copied, Following, Observation};
 use crate::journal::TRANSITIONS;
 use crate::memory::{Memory, Served, Store, now};
 use crate::plan::{self, Node, View, Vip};
 use crate::sentinel::Sentinels;
-use crate::server::string;
+use crate::server::{Failure, string};
 use crate::survey::Survey;
 use crate::terminal::plain;
 use crate::ticket;
@@ -69,6 +69,8 @@ pub struct NodeStatus {
     pub vip: bool,
     /// Why nothing more is known of it.
     pub failure: Option<String>,
+    /// It is alive, and tells this user nothing: a password, a right, a certificate.
+    pub refuses: bool,
     /// `master` or `replica`.
     pub role: Option<&'static str>,
     /// Whom it follows.
@@ -102,7 +104,9 @@ pub fn gather(config: &Config, survey: &mut Survey, transitions: usize) -> Gathe
     let poll = sentinels.as_mut().map(|sentinels| sentinels.ask(deadline));
     let view = survey.look(true, Deadline::after(config.timing.connect + config.timing.command));
     let store = Store::new(&config.memory_dir);
-    let state = ticket::read(&config.memory_dir).ok().flatten().map(|ticket| ticket.state.to_string());
+    let ticket = ticket::read(&config.memory_dir);
+    let forgotten = ticket.is_err();
+    let state = ticket.ok().flatten().map(|ticket| ticket.state.to_string());
     let vip_at = match view.vip {
         Vip::Here => Some(view.local.address),
         Vip::At(node) => Some(node),
@@ -123,7 +127,7 @@ pub fn gather(config: &Config, survey: &mut Survey, transitions: usize) -> Gathe
                     (None, judged.eligible, judged.why)
                 }
                 None => {
-                    let judged = plan::eligibility(&from(&view, *address));
+                    let judged = plan::eligibility(&from(&view, *address, forgotten));
                     (Some(judged.standing.to_string()), Some(judged.eligible), judged.why)
                 }
             };
@@ -132,7 +136,7 @@ pub fn gather(config: &Config, survey: &mut Survey, transitions: usize) -> Gathe
         }
         nodes.push(status);
     }
-    let (troubles, notes) = (troubles(config, &view, vip_at), notes(config, &store));
+    let (troubles, notes) = (troubles(config, &view, vip_at), notes(config, &store, forgotten));
     let (lines, unread) = tail(&config.log_dir.join(TRANSITIONS), transitions);
     Gathered {
         instance: config.instance.clone(),
@@ -158,7 +162,8 @@ fn nodes_of(view: &View) -> impl Iterator<Item = &Node> {
 fn seen(node: &Node) -> NodeStatus {
     let found = node.seen.as_ref().ok();
     let following = found.and_then(Observation::following);
-    let link = following.map(|following| match (following.syncing, following.synced_percent, following.link_up) {
+    let percent = |following: &Following| following.copied.and_then(Copied::percent);
+    let link = following.map(|following| match (following.syncing, percent(following), following.link_up) {
         (true, Some(percent), _) => format!("copying {percent} %"),
         (true, None, _) => "copying".to_string(),
         (false, _, true) => "up".to_string(),
@@ -170,6 +175,7 @@ fn seen(node: &Node) -> NodeStatus {
         vrrp: None,
         vip: false,
         failure: node.seen.as_ref().err().map(|failure| plain(&failure.to_string())),
+        refuses: matches!(node.seen, Err(Failure::Denied(_) | Failure::Tls(_))),
         role: found.map(|found| if found.is_master() { "master" } else { "replica" }),
         follows: following.map(|following| plain(&format!("{}:{}", following.host, following.port))),
         link,
@@ -192,18 +198,17 @@ fn lag(view: &View, address: SocketAddr, found: &Observation) -> Option<u64> {
     (mine.replid == theirs.replid).then(|| u64::try_from(theirs.offset.saturating_sub(mine.offset)).unwrap_or(0))
 }
 
-/// The same view from another node. What that one remembers is not seen from here: of a master where the VIP is it is taken
-/// that it serves.
-fn from(view: &View, address: SocketAddr) -> View {
-    if view.local.address == address {
+/// The same view from another node. What that one remembers is not seen from here, nor what this one does where it is
+/// `forgotten`: of a master where the VIP is it is taken that it serves.
+fn from(view: &View, address: SocketAddr, forgotten: bool) -> View {
+    if view.local.address == address && !forgotten {
         return view.clone();
     }
-    let mut peers: Vec<Node> = nodes_of(view).filter(|node| node.address != address).cloned().collect();
-    let local = view.peers.iter().find(|node| node.address == address).cloned().unwrap_or_else(|| view.local.clone());
-    peers.sort_by_key(|node| view.peers.iter().position(|peer| peer.address == node.address));
+    let peers: Vec<Node> = nodes_of(view).filter(|node| node.address != address).cloned().collect();
+    let local = nodes_of(view).find(|node| node.address == address).unwrap_or(&view.local).clone();
     let vip = match view.vip {
         Vip::At(holder) if holder == address => Vip::Here,
-        Vip::Here => Vip::At(view.local.address),
+        Vip::Here if view.local.address != address => Vip::At(view.local.address),
         vip => vip,
     };
     let served = local.seen.as_ref().ok().filter(|seen| seen.is_master() && vip == Vip::Here).map(|seen| Served {
@@ -223,12 +228,12 @@ fn troubles(config: &Config, view: &View, vip_at: Option<SocketAddr>) -> Vec<Str
     match vip_at {
         None => troubles.push(format!("no node is seen to hold the VIP {}", config.vip)),
         Some(holder) if !masters.iter().any(|node| node.address == holder) => {
-            troubles.push(format!("the VIP is at {holder}, whose Redis is no master"));
+            troubles.push(format!("the VIP is at {holder}, whose Redis is not seen to be master"));
         }
         Some(_) => {}
     }
     match masters[..] {
-        [] => troubles.push("no node is master".to_string()),
+        [] => troubles.push("no node is seen to be master".to_string()),
         [_] => {}
         _ => {
             let all: Vec<String> = masters.iter().map(|node| node.address.to_string()).collect();
@@ -253,11 +258,9 @@ fn troubles(config: &Config, view: &View, vip_at: Option<SocketAddr>) -> Vec<Str
     troubles
 }
 
-fn notes(config: &Config, store: &Store) -> Vec<String> {
+fn notes(config: &Config, store: &Store, forgotten: bool) -> Vec<String> {
     let mut notes = Vec::new();
-    if let Err(error) = std::fs::read_dir(&config.memory_dir)
-        && error.kind() == std::io::ErrorKind::PermissionDenied
-    {
+    if forgotten {
         notes.push(format!(
             "{} can't be read, so what this node remembers is not known: run it as root",
             config.memory_dir.display()

@@ -98,6 +98,38 @@ impl Metrics {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::status::sample::pair;
+    use std::collections::BTreeSet;
+
+    /// The names in a text.
+    fn names(text: &str) -> BTreeSet<String> {
+        let word = |c: char| c.is_ascii_lowercase() || c == '_';
+        let found = text.match_indices("keepalived_redis_").map(|(at, _)| text[at..].chars().take_while(|c| word(*c)));
+        let found = found.map(|name| name.collect::<String>());
+        // The file's own name, in the examples.
+        found.filter(|name| name != "keepalived_redis_").collect()
+    }
+
+    #[test]
+    fn every_metric_stands_in_the_documentation_and_no_alert_asks_for_another_one() {
+        let text = render(&pair());
+        let told = names(&text);
+        let documented = names(include_str!("../../docs/monitoring.md"));
+        assert_eq!(told, documented);
+        let alerts = names(include_str!("../../contrib/alerts.yml"));
+        assert!(alerts.len() > 5 && alerts.is_subset(&told), "{:?}", alerts.difference(&told).collect::<Vec<_>>());
+        for name in &told {
+            let help = format!("# HELP {name} ");
+            assert!(
+                text.matches(&help).count() == 1 && text.contains(&format!("\n{name}{{pair=\"redis-ha\"")),
+                "{text}"
+            );
+        }
+        for line in text.lines().filter(|line| !line.starts_with('#')) {
+            let (series, value) = line.rsplit_once(' ').expect("a value");
+            assert!(series.ends_with('}') && value.parse::<f64>().is_ok(), "{line}");
+        }
+    }
 
     #[test]
     fn a_line_of_the_journal_has_a_time() {

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use chrono::Local;
+
 use super::{Gathered, NodeStatus};
 use crate::terminal::{Terminal, Tone};
 
@@ -17,7 +19,7 @@ const COLUMNS: [Column; 11] = [
     Column { heading: "NODE", cell: name, dispensable: 0 },
     Column { heading: "VRRP", cell: |node| node.vrrp.clone().unwrap_or_else(none), dispensable: 0 },
     Column { heading: "VIP", cell: |node| if node.vip { "here" } else { "-" }.to_string(), dispensable: 0 },
-    Column { heading: "REDIS", cell: |node| node.role.unwrap_or("down").to_string(), dispensable: 0 },
+    Column { heading: "REDIS", cell: role, dispensable: 0 },
     Column { heading: "LINK", cell: |node| node.link.clone().unwrap_or_else(none), dispensable: 1 },
     Column { heading: "BEHIND", cell: |node| node.lag_bytes.map_or_else(none, bytes), dispensable: 2 },
     Column { heading: "STANDING", cell: |node| node.standing.clone().unwrap_or_else(none), dispensable: 3 },
@@ -56,7 +58,7 @@ pub fn render(found: &Gathered, terminal: &Terminal) -> String {
     if !found.transitions.is_empty() {
         text.push("");
         text.push(&terminal.paint(Tone::Strong, "the last transitions of this node"));
-        found.transitions.iter().for_each(|line| text.cut(line));
+        found.transitions.iter().for_each(|line| text.wrapped(Tone::Plain, &shorter(line)));
     }
     text.text
 }
@@ -110,6 +112,11 @@ fn name(node: &NodeStatus) -> String {
     format!("{}{}", node.address, if node.local { " *" } else { "" })
 }
 
+fn role(node: &NodeStatus) -> String {
+    let silent = if node.refuses { "refuses" } else { "down" };
+    node.role.unwrap_or(silent).to_string()
+}
+
 fn eligible(node: &NodeStatus) -> String {
     match node.eligible {
         Some(true) => "yes".to_string(),
@@ -127,6 +134,19 @@ fn bytes(bytes: u64) -> String {
 fn up(seconds: u64) -> String {
     let text = humantime::format_duration(Duration::from_secs(seconds)).to_string();
     text.split(' ').take(2).collect::<Vec<_>>().join(" ")
+}
+
+/// A line of the journal without the program and its pid, which the label stands for, and without the date where it is of
+/// today: `14:02:03.004 [Master] promoted: ...`.
+fn shorter(line: &str) -> String {
+    let today = Local::now().format("%Y-%m-%dT").to_string();
+    let Some((time, rest)) = line.split_once(' ') else { return line.to_string() };
+    let Some((_, sentence)) = rest.split_once("] ") else { return line.to_string() };
+    let time = time.strip_prefix(&today).unwrap_or(time);
+    // Without the offset, and without the T of another day.
+    let zone = time.len().checked_sub(6).and_then(|length| time.get(..length));
+    let time = zone.unwrap_or(time).replace('T', " ");
+    format!("{time} {sentence}")
 }
 
 struct Text<'a> {
@@ -156,15 +176,55 @@ impl Text<'_> {
         }
         self.push(&self.terminal.paint(tone, &line));
     }
+}
 
-    /// A line of the journal: whoever wants the rest of it opens the journal.
-    fn cut(&mut self, line: &str) {
-        match self.terminal.width {
-            Some(most) if line.chars().count() > most => {
-                let short: String = line.chars().take(most.saturating_sub(3)).collect();
-                self.push(&format!("{short}..."));
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::status::sample::pair;
+    use crate::terminal::plain;
+
+    #[test]
+    fn no_line_of_the_table_is_wider_than_the_terminal() {
+        for width in 70..140 {
+            let terminal = Terminal { colour: false, is_terminal: true, width: Some(width) };
+            let text = render(&pair(), &terminal);
+            for line in text.lines() {
+                assert!(line.chars().count() <= width, "{width}: {line}");
             }
-            _ => self.push(line),
+            assert!(text.contains("192.168.158.12:6379") && text.contains("NOT HEALTHY") && text.contains("45 %"));
         }
+        let all = render(&pair(), &Terminal { colour: false, is_terminal: false, width: None });
+        assert!(all.contains("3days 1h") && all.contains("117.7 MiB") && all.contains("down"), "{all}");
+    }
+
+    #[test]
+    fn colours_are_all_that_a_terminal_adds() {
+        let plainly = render(&pair(), &Terminal { colour: false, is_terminal: true, width: None });
+        let colours = render(&pair(), &Terminal { colour: true, is_terminal: true, width: None });
+        assert!(!plainly.contains('\u{1b}') && colours.contains('\u{1b}'));
+        let mut without = String::new();
+        let mut escape = false;
+        for c in colours.chars() {
+            escape |= c == '\u{1b}';
+            if !escape {
+                without.push(c);
+            }
+            escape &= c != 'm';
+        }
+        assert_eq!(without, plainly);
+        assert_eq!(plain(&plainly).len(), plainly.len());
+    }
+
+    #[test]
+    fn a_line_of_the_journal_is_shortened_to_what_a_person_reads() {
+        let today = Local::now().format("%Y-%m-%d");
+        let line = format!("{today}T14:02:03.004+01:00 redis_master[12] [Master] promoted: x took_ms=0.5");
+        assert_eq!(shorter(&line), "14:02:03.004 [Master] promoted: x took_ms=0.5");
+        let line = "2020-01-02T14:02:03.004+01:00 redis_stop[12] [Stop] keepalived stops here";
+        assert_eq!(shorter(line), "2020-01-02 14:02:03.004 [Stop] keepalived stops here");
+        assert_eq!(shorter("rubbish"), "rubbish");
+        assert_eq!(shorter("no brackets here"), "no brackets here");
+        assert_eq!(shorter("\u{e4}\u{f6} x[1] y"), "\u{e4}\u{f6} y", "no panic within a letter");
     }
 }

@@ -26,7 +26,9 @@ fn is_sane(seen: &Observation) -> bool {
         && (lineage.replid.is_empty() || hex(&lineage.replid))
         && lineage.replid2.as_ref().is_none_or(|id| hex(id) && lineage.second_offset >= 0)
         && lineage.offset >= 0
-        && seen.following().is_none_or(|f| !f.host.is_empty() && f.synced_percent.is_none_or(|percent| percent <= 100))
+        && seen.following().is_none_or(|f| {
+            !f.host.is_empty() && f.copied.and_then(|copied| copied.percent()).is_none_or(|percent| percent <= 100)
+        })
 }
 
 fn is_one_line(reason: &str) -> bool {

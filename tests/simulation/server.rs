@@ -148,7 +148,7 @@ impl Redis {
                 port: of.port(),
                 link_up: self.link_is_up(),
                 syncing: matches!(self.link, Link::Copying { .. }),
-                synced_percent: None,
+                copied: None,
                 received: Some(self.offset),
             }),
         };

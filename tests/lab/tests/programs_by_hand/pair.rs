@@ -13,6 +13,8 @@ use lab::wait;
 
 /// How long anything here may take that should take moments.
 pub const SOON: Duration = Duration::from_secs(10);
+const PROGRAMS: [&str; 6] =
+    ["check_redis", "redis_master", "redis_backup", "redis_fault", "redis_stop", "keepalived-redis"];
 /// Where the programs are installed.
 pub const BIN: &str = "/usr/libexec/keepalived";
 pub const CONFIG: &str = "/etc/keepalived/redis-ha.toml";
@@ -68,8 +70,7 @@ impl Pair {
         let pair = Pair { lab, version };
         for host in &pair.lab.hosts {
             host.sh(&format!("mkdir -p {BIN}"))?;
-            let all = ["check_redis", "redis_master", "redis_backup", "redis_fault", "redis_stop", "keepalived-redis"];
-            for program in all {
+            for program in PROGRAMS {
                 let to = host.file(&format!("{BIN}/{program}"));
                 std::fs::copy(programs()?.join(program), to).with_context(|| format!("copying {program}"))?;
             }
