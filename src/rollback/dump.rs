@@ -68,10 +68,9 @@ pub fn verify(file: &Path, deadline: Deadline, go_on: GoOn<'_>) -> anyhow::Resul
     let said = String::from_utf8_lossy(&said);
     if !status.success() {
         let complaint = complaint(&said);
-        ensure!(
-            !complaint.contains("RDB format version"),
-            "it is of a newer Redis than redis-check-rdb here: {complaint}"
-        );
+        let foreign = complaint.contains("RDB format version")
+            || (complaint.contains("Wrong signature") && is_valkeys(file).unwrap_or(false));
+        ensure!(!foreign, "it is of a newer Redis or Valkey than what is installed here can read: {complaint}");
         bail!("it is damaged: {complaint}");
     }
     Ok(read_report(&said))
