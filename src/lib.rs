@@ -1,6 +1,6 @@
 //! What the programs that keepalived runs for a pair of Redis servers share.
 //!
-//! Modules lean only on those named before them: [`endpoint`], [`deadline`], [`terminal`], [`addresses`], [`tls`], [`commands`] (ground); [`config`],
+//! Modules lean only on those named before them: [`endpoint`], [`deadline`], [`terminal`], [`interrupt`], [`addresses`], [`tls`], [`commands`] (ground); [`config`],
 //! [`journal`], [`memory`], [`failures`], [`drain`], [`hook`], [`ticket`], [`turn`], [`track_file`]; [`term`], [`info`], [`stream`], `reply`, `line`, [`server`] (one Redis); [`lineage`], [`plan`], [`election`], [`pulse`], [`progress`] (pure
 //! decisions); [`survey`], [`sentinel`], [`elected`], [`probe`], [`fence`], [`handover`], [`rollback`] (one step each); [`program`], [`following`], [`gathering`],
 //! [`serve`], [`yielding`], [`electing`], [`deposed`], [`stop`], [`check`] (what a program does); [`notification`], [`report`], [`subscription`], [`watch`]
@@ -31,6 +31,7 @@ pub mod gathering;
 pub mod handover;
 pub mod hook;
 pub mod info;
+pub mod interrupt;
 pub mod journal;
 mod line;
 pub mod lineage;

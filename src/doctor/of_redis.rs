@@ -118,6 +118,7 @@ fn login(config: &Config, credentials: &Credentials, replica: SocketAddr, master
         username: credentials.user.clone(),
         password: credentials.password.clone(),
         tls: config.auth.tls.clone(),
+        commands: config.auth.commands.clone(),
     };
     // What a replica says first. It makes nobody a replica: that is PSYNC.
     let commands = [cmd("PING"), cmd("REPLCONF").arg("capa").arg("eof").clone()];
