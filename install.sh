@@ -100,8 +100,10 @@ install.sh - install the Redis programs for keepalived on this node
   --dry-run             say what would be done, change nothing
   --help                this text
 
-Run it on every node. Run twice it changes nothing. Exit codes: 0 done,
-1 refused or failed (one line says what and why), 2 usage.
+Run it on every node. Run twice it changes nothing. As keepalived-redis-setup it
+comes with a package, which has installed the programs: it only configures, and
+--uninstall undoes what it did. Exit codes: 0 done, 1 refused or failed (one line
+says what and why), 2 usage.
 END
 }
 
@@ -1298,6 +1300,21 @@ uninstall() {
     fi
 }
 
+# The units in /etc of an installation from the source tree would come before the
+# package's for ever. The links in /usr/local/sbin stay: keepalived.conf may call a
+# program by one (K13).
+end_source_installation() {
+    before=$changes
+    remove_text "$work/dropin" "$DROPIN"
+    remove_text "$here/contrib/keepalived-redis.target" "$TARGET"
+    remove_text "$here/contrib/$WATCH_UNIT" "/etc/systemd/system/$WATCH_UNIT"
+    if [ "$changes" = "$before" ] || [ $dry_run = 1 ]; then return 0; fi
+    rmdir -- "$(dirname -- "$DROPIN")" 2>/dev/null || :
+    enabled=/etc/systemd/system/keepalived.service.wants/$WATCH_UNIT
+    if [ -L "$enabled" ] && [ ! -e "$enabled" ]; then ln -sf -- "$WATCH" "$enabled"; fi
+    reload_systemd
+}
+
 if [ $uninstall = 1 ]; then
     uninstall
     exit 0
@@ -1362,6 +1379,8 @@ if [ $packaged = 0 ]; then
     make_dir 0755 root "$(dirname -- "$LOGROTATE")"
     make_dir 0755 root "$(dirname -- "$DROPIN")"
     install_pages
+else
+    end_source_installation
 fi
 programs_before=$changes
 if [ $packaged = 0 ]; then

@@ -242,4 +242,13 @@ test_it_takes_the_place_of_an_installation_by_install_sh() {
     says check_redis
     is 700 "$(stat -c %a /var/log/keepalived-redis)" "a directory that was there"
     is rdb "$(cat $ROLLBACK/one.rdb)" "the rollback file"
+    # Units in /etc would come before the package's; one that was edited is a person's.
+    mkdir -p /etc/systemd/system/keepalived.service.d
+    cp "$SOURCE/contrib/keepalived-redis.target" /etc/systemd/system
+    cp "$SOURCE/contrib/keepalived-redis.conf" /etc/systemd/system/keepalived.service.d
+    echo '# edited' >>/etc/systemd/system/keepalived.service.d/keepalived-redis.conf
+    run 0 setup
+    absent /etc/systemd/system/keepalived-redis.target
+    says "note: /etc/systemd/system/keepalived.service.d/keepalived-redis.conf was edited and stays"
+    is /usr/libexec/keepalived/check_redis "$(readlink /usr/local/sbin/check_redis)" "a link that a configuration may call"
 }

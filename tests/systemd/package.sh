@@ -53,6 +53,28 @@ ended_by_plain_setup() {
     inside redis-b keepalived-redis-setup --profile plain | grep -F 'stopped and disabled' && ! is_active redis-b "$WATCHER"
 }
 
+test_the_package_takes_the_place_of_install_sh_under_the_serving_node() {
+    local keepalived
+    keepalived=$(main_pid redis-a keepalived)
+    inside redis-a test -e "/etc/systemd/system/$WATCHER" || fail "install.sh has not installed the watcher here"
+    inside redis-a sh -c 'mkdir -p /var/lib/dpkg/info /var/lib/dpkg/updates /var/lib/dpkg/triggers; : >/var/lib/dpkg/status'
+    inside redis-a dpkg --force-depends --force-unsafe-io --force-confdef --install /srv/package.deb 2>&1
+    setup_on redis-a
+    is "" "$(inside redis-a find /etc/systemd/system -type f -name '*keepalived-redis*')" "units in /etc"
+    # /lib may be the name of /usr/lib.
+    case $(property redis-a "$WATCHER" FragmentPath) in
+        /usr/lib/* | /lib/*) ;;
+        *) fail "the watcher's unit is $(property redis-a "$WATCHER" FragmentPath)" ;;
+    esac
+    is "active enabled" "$(property redis-a "$WATCHER" ActiveState) $(property redis-a "$WATCHER" UnitFileState)" "the watcher"
+    is /usr/lib/systemd/system/keepalived.service.d/keepalived-redis.conf "$(property redis-a keepalived DropInPaths)" \
+        "the drop-ins of keepalived"
+    is "$keepalived" "$(main_pid redis-a keepalived)" "the process of keepalived"
+    serves redis-a || fail "$(state redis-a)"
+    inside redis-a systemctl restart keepalived 2>&1
+    eventually 30 "redis-a serves again" serves redis-a
+}
+
 test_removal_is_refused_under_a_pair_and_leaves_nothing_to_systemd_after_it() {
     if inside redis-b dpkg --remove keepalived-redis 2>&1; then fail "it was not refused"; fi
     is_active redis-b "$WATCHER" || fail "the watcher was stopped all the same"
