@@ -56,7 +56,21 @@ enum Word {
     /// Says what the programs would do now, and why; does nothing
     Explain,
     /// Looks for every known trap that can be seen from here, and says how to get out of it
-    Doctor,
+    ///
+    /// Changes nothing. Exit code 0: nothing fails; 1: something does; 3: the configuration can't be read, or this machine is
+    /// none of its nodes.
+    Doctor {
+        /// JSON, for programs
+        #[arg(long)]
+        json: bool,
+        /// Only what is not well
+        #[arg(short, long)]
+        quiet: bool,
+        /// keepalived's configuration [default: what the keepalived that runs was given, else its service, else
+        /// /etc/keepalived/keepalived.conf]
+        #[arg(long, value_name = "FILE")]
+        keepalived_conf: Option<PathBuf>,
+    },
     /// Gives up the VIP without losing a write, and stays out until resumed
     ///
     /// A drained node is taken only where no other one lives. It is refused where no other node is ready.
@@ -168,7 +182,9 @@ pub fn keepalived_redis() -> ExitCode {
             status::run(&path, &terminal, &wish)
         }
         Word::Explain => explain::run(&path, &terminal),
-        Word::Doctor => doctor::run(&path, &terminal),
+        Word::Doctor { json, quiet, keepalived_conf } => {
+            doctor::run(&path, &doctor::Wanted { json, quiet, keepalived_conf }, &terminal)
+        }
         Word::Drain { lasting, force } => draining::run(&path, Wish { lasting, force }),
         Word::Resume => draining::resume(&path),
         Word::Rollback(Files::List { json }) => rollback_files::list(&path, json, &terminal),

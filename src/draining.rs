@@ -103,7 +103,8 @@ fn answer(path: &Path, work: impl FnOnce(&mut Program) -> anyhow::Result<()>) ->
 pub fn program(path: &Path) -> anyhow::Result<Program> {
     let config = Config::load(path)?;
     let local = local_node(&config)?;
-    let journal = Journal::new(&config.log_dir, TRANSITIONS, "keepalived-redis", Label::Drain, true);
+    let journal =
+        Journal::new(&config.log_dir, TRANSITIONS, "keepalived-redis", Label::Drain, true).of(&config.instance);
     Ok(Program::new(config, local, journal, Stopwatch::start()))
 }
 

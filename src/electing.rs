@@ -59,8 +59,8 @@ fn work(program: &mut Program, turn: &Turn, again: bool, held: &mut bool) -> Res
         let unchanged = program.unchanged_for(&view);
         let mut step = election::serve(&scene, unchanged);
         if matches!(step, Step::HandOver(..)) && !cut_off && sentinels.stood_still(program.local.ip()) {
-            cut_off = true;
-            step = election::serve(&Scene { was_cut_off: true, ..scene.clone() }, unchanged);
+            (cut_off, scene.was_cut_off) = (true, true);
+            step = election::serve(&scene, unchanged);
         }
         if !delayed && matches!(step, Step::Promote(..) | Step::HandOver(..)) {
             program.delay(turn)?;

@@ -30,7 +30,8 @@ pub fn run(path: &Path, terminal: &Terminal) -> u8 {
             return code::CANNOT_TELL;
         }
     };
-    let journal = Journal::new(&config.log_dir, TRANSITIONS, "keepalived-redis", Label::Drain, false);
+    let journal =
+        Journal::new(&config.log_dir, TRANSITIONS, "keepalived-redis", Label::Drain, false).of(&config.instance);
     let mut program = Program::new(config, local, journal, crate::deadline::Stopwatch::start());
     let steps = match program.sentinels() {
         Some(mut sentinels) => {

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use fs2::FileExt;
 
+use crate::config::DEFAULT_PATH;
 use crate::deadline::Deadline;
 use crate::terminal;
 
@@ -64,13 +65,21 @@ pub struct Journal {
     program: &'static str,
     label: Label,
     echo: bool,
+    instance: Option<String>,
 }
 
 impl Journal {
     /// The journal `file` in `dir`; nothing is opened before the first line. With `echo` each sentence is also
     /// printed: under keepalived that goes to /dev/null (K2), by hand a person reads it.
     pub fn new(dir: &Path, file: &str, program: &'static str, label: Label, echo: bool) -> Self {
-        Journal { path: dir.join(file), program, label, echo }
+        Journal { path: dir.join(file), program, label, echo, instance: None }
+    }
+
+    /// Of which instance its lines are. The default one's say nothing of it; those of any other end with
+    /// `instance=NAME`: several instances of a host may share a journal.
+    #[must_use]
+    pub fn of(self, instance: &str) -> Self {
+        Journal { instance: mark(instance), ..self }
     }
 
     /// What its lines are about.
@@ -91,8 +100,9 @@ impl Journal {
         if self.echo {
             let _ = writeln!(std::io::stdout(), "{}{}: {text}", terminal::erase(), self.program);
         }
+        let instance = self.instance.as_deref().unwrap_or_default();
         let now = chrono::Local::now().format("%Y-%m-%dT%H:%M:%S%.3f%:z");
-        let line = format!("{now} {}[{}] {} {text}\n", self.program, std::process::id(), self.label);
+        let line = format!("{now} {}[{}] {} {text}{instance}\n", self.program, std::process::id(), self.label);
         if let Err(error) = self.append(line.as_bytes()) {
             let _ = writeln!(std::io::stderr(), "{}: writing to {}: {error}", self.program, self.path.display());
         }
@@ -116,6 +126,17 @@ impl Journal {
     }
 }
 
+/// Whether a line was written [`Journal::of`] that instance.
+pub fn is_of(line: &str, instance: &str) -> bool {
+    mark(instance).map_or_else(|| !line.contains(" instance="), |mark| line.ends_with(&mark))
+}
+
+/// How the lines of an instance end; those of the default one as they are.
+fn mark(instance: &str) -> Option<String> {
+    let default = Path::new(DEFAULT_PATH).file_stem().is_some_and(|stem| stem == instance);
+    (!default).then(|| format!(" instance={}", quoted(instance)))
+}
+
 fn quoted(value: &str) -> String {
     if value.is_empty() || value.contains([' ', '"', '=']) { format!("{value:?}") } else { value.to_string() }
 }
@@ -137,6 +158,19 @@ mod tests {
         assert!(chrono::DateTime::parse_from_rfc3339(time.trim()).is_ok(), "{time:?}");
         let rest = rest.split_once("] ").expect("the pid").1;
         assert_eq!(rest, "[Master] made master took_ms=1.3 why=\"link down\"\n");
+    }
+
+    #[test]
+    fn a_line_of_another_instance_than_the_default_one_says_of_which() {
+        let dir = tempfile::tempdir().expect("a directory");
+        journal(dir.path()).of("redis-ha").line("the first", &[("took_ms", &1.3)]);
+        journal(dir.path()).of("redis-6380").line("the second", &[("took_ms", &1.3)]);
+        let text = fs::read_to_string(dir.path().join(TRANSITIONS)).expect("two lines");
+        let ends: Vec<&str> = text.lines().filter_map(|line| Some(line.split_once("[Master] ")?.1)).collect();
+        assert_eq!(ends, ["the first took_ms=1.3", "the second took_ms=1.3 instance=redis-6380"]);
+        let of = |instance: &str| text.lines().map(|line| is_of(line, instance)).collect::<Vec<bool>>();
+        assert_eq!((of("redis-ha"), of("redis-6380")), (vec![true, false], vec![false, true]));
+        assert_eq!(of("6380"), [false, false]);
     }
 
     #[test]

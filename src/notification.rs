@@ -24,7 +24,7 @@ pub fn run(name: &'static str, state: State, path: &Path, clock: Stopwatch) -> u
             return code::CANNOT_TELL;
         }
     };
-    let journal = Journal::new(&config.log_dir, TRANSITIONS, name, state.label(), true);
+    let journal = Journal::new(&config.log_dir, TRANSITIONS, name, state.label(), true).of(&config.instance);
     if let Some(alarm) = alarm {
         journal.line(&format!("ALARM: {alarm}; going on with what was last read"), &[]);
     }

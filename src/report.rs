@@ -45,17 +45,19 @@ pub fn answer(path: &Path, question: Question, timeout: Option<Duration>, stop_k
         Err(error) => {
             let memory = Path::new(STATE_DIR).join(path.file_stem().unwrap_or_default());
             let sentence = error.to_string();
-            note_change(&Store::new(&memory), question, Path::new(LOG_DIR), &sentence, &sentence);
+            let journal = Journal::new(Path::new(LOG_DIR), CHECKS, NAME, question.label(), false);
+            note_change(&Store::new(&memory), question, &journal, &sentence, &sentence);
             return Answer { code: code::CANNOT_TELL, sentence };
         }
     };
     let store = Store::new(&config.memory_dir);
+    let journal = |echo| Journal::new(&config.log_dir, CHECKS, NAME, question.label(), echo).of(&config.instance);
     let own = addresses::among(&config.addresses()).map_err(anyhow::Error::from);
     let (local, own) = match own.and_then(|own| Ok((config.local_node(&own)?, own))) {
         Ok(found) => found,
         Err(error) => {
             let sentence = format!("{error:#}");
-            note_change(&store, question, &config.log_dir, &sentence, &sentence);
+            note_change(&store, question, &journal(false), &sentence, &sentence);
             return Answer { code: code::CANNOT_TELL, sentence };
         }
     };
@@ -72,16 +74,16 @@ pub fn answer(path: &Path, question: Question, timeout: Option<Duration>, stop_k
     let mut kind = verdict.kind();
     let Verdict { ok, dead, mut sentence, news } = verdict;
     for news in ended.into_iter().chain(news) {
-        Journal::new(&config.log_dir, CHECKS, NAME, question.label(), false).line(&news, &[]);
+        journal(false).line(&news, &[]);
     }
     if let Some(alarm) = alarm {
         sentence = format!("{sentence}; ALARM: {alarm}; going on with what was last read");
         kind = format!("{kind}; {alarm}");
     }
     let said = format!("{}: {sentence}", if ok { "ok" } else { "failed" });
-    note_change(&store, question, &config.log_dir, &kind, &said);
+    note_change(&store, question, &journal(false), &kind, &said);
     if dead && stop_keepalived {
-        stop(&Journal::new(&config.log_dir, CHECKS, NAME, question.label(), true));
+        stop(&journal(true));
     }
     Answer { code: if ok { code::YES } else { code::NO }, sentence }
 }
@@ -95,7 +97,8 @@ pub fn forget_failures(path: &Path) -> Answer {
     match failures::forget(&Store::new(&config.memory_dir)) {
         Ok(count) => {
             let sentence = format!("forgot {count} failures of the local Redis");
-            Journal::new(&config.log_dir, CHECKS, NAME, Label::Eligible, false).line(&sentence, &[]);
+            let journal = Journal::new(&config.log_dir, CHECKS, NAME, Label::Eligible, false).of(&config.instance);
+            journal.line(&sentence, &[]);
             Answer { code: code::YES, sentence }
         }
         Err(error) => Answer { code: code::NO, sentence: format!("forgetting failures: {error}") },
@@ -120,11 +123,11 @@ impl Question {
 }
 
 /// One line, where `kind` is not what the last run found: not a line a second.
-fn note_change(store: &Store, question: Question, log_dir: &Path, kind: &str, sentence: &str) {
+fn note_change(store: &Store, question: Question, journal: &Journal, kind: &str, sentence: &str) {
     if store.note(question.file()).as_deref() == Some(kind) {
         return;
     }
-    Journal::new(log_dir, CHECKS, NAME, question.label(), false).line(sentence, &[]);
+    journal.line(sentence, &[]);
     if let Err(error) = store.set_note(question.file(), kind) {
         say(&mut std::io::stderr(), &format!("{NAME}: {error}"));
     }

@@ -32,6 +32,16 @@ impl Server {
         Ok(Server { endpoint: endpoint.clone(), auth: auth.clone(), line, term_key: None })
     }
 
+    /// This Redis, which is of `version`, can stop its writes for a while (R12).
+    pub fn can_pause_writes(&self, version: Version) -> bool {
+        version.can_pause_writes() && !self.lacks("client")
+    }
+
+    /// The command is disabled there, and not to be sent.
+    pub fn lacks(&self, command: &str) -> bool {
+        self.auth.lacks(command)
+    }
+
     /// The key that holds the term where there are no functions (`policy.term_key`).
     pub fn with_term_key(self, key: Option<&str>) -> Server {
         Server { term_key: key.map(str::to_owned), ..self }
@@ -181,7 +191,11 @@ impl Server {
     pub fn write_term(&mut self, term: &Term, version: Version, deadline: Deadline) -> Result<bool, Failure> {
         let key = self.term_key.as_ref().map(|key| cmd("SET").arg(key).arg(term.to_string()).clone());
         match key {
-            _ if version.has_functions() => self.call(&term.load(), deadline).map(|_| true),
+            _ if version.has_functions() => {
+                self.call(&term.load(), deadline)?;
+                // Whoever may not read terms takes each for the first, and would never say so.
+                self.call(&Term::question(), deadline).map(|_| true)
+            }
             Some(set) => self.call(&set, deadline).map(|_| true),
             None => Ok(false),
         }

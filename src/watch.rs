@@ -160,7 +160,7 @@ impl Watch {
     fn new(path: &Path, verbose: bool) -> Result<Watch, String> {
         let (config, alarm) = Config::load_or_last(path).map_err(|error| error.to_string())?;
         let local = local_node(&config).map_err(|error| format!("{error:#}"))?;
-        let journal = Journal::new(&config.log_dir, CHECKS, "check_redis", Label::Watch, verbose);
+        let journal = Journal::new(&config.log_dir, CHECKS, "check_redis", Label::Watch, verbose).of(&config.instance);
         if let Some(alarm) = alarm {
             journal.line(&format!("ALARM: {alarm}; going on with what was last read"), &[]);
         }

@@ -126,7 +126,7 @@ fn wait(child: &mut Child, deadline: Deadline, go_on: GoOn<'_>) -> anyhow::Resul
         if let Some(status) = child.try_wait()? {
             return Ok(status);
         }
-        go_on().map_err(|ended| anyhow!("{ended}"))?;
+        go_on()?;
         ensure!(deadline.pause(Duration::from_millis(10)), "redis-check-rdb was not done in time");
     }
 }

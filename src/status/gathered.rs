@@ -14,7 +14,7 @@ use crate::deadline::Deadline;
 use crate::election;
 use crate::failures;
 use crate::info::{Copied, Following, Observation};
-use crate::journal::TRANSITIONS;
+use crate::journal::{TRANSITIONS, is_of};
 use crate::memory::{Memory, Served, Store, now};
 use crate::plan::{self, Node, View, Vip};
 use crate::sentinel::Sentinels;
@@ -137,7 +137,7 @@ pub fn gather(config: &Config, survey: &mut Survey, transitions: usize) -> Gathe
         nodes.push(status);
     }
     let (troubles, notes) = (troubles(config, &view, vip_at), notes(config, &store, forgotten));
-    let (lines, unread) = tail(&config.log_dir.join(TRANSITIONS), transitions);
+    let (lines, unread) = tail(&config.log_dir.join(TRANSITIONS), transitions, &config.instance);
     Gathered {
         instance: config.instance.clone(),
         at: now(),
@@ -282,8 +282,8 @@ fn uptime(survey: &mut Survey, node: SocketAddr, command: Duration) -> Option<u6
     text.lines().find_map(|line| line.strip_prefix("uptime_in_seconds:"))?.trim().parse().ok()
 }
 
-/// The last `count` lines of a file; a note where it can't be read.
-fn tail(path: &Path, count: usize) -> (Vec<String>, Option<String>) {
+/// The last `count` lines of that instance in a journal; a note where it can't be read.
+fn tail(path: &Path, count: usize, instance: &str) -> (Vec<String>, Option<String>) {
     let read = || -> std::io::Result<Vec<u8>> {
         let mut file = File::open(path)?;
         let start = file.metadata()?.len().saturating_sub(TAIL);
@@ -298,7 +298,7 @@ fn tail(path: &Path, count: usize) -> (Vec<String>, Option<String>) {
         _ if count == 0 => (Vec::new(), None),
         Ok(bytes) => {
             let text = String::from_utf8_lossy(&bytes);
-            let lines: Vec<&str> = text.lines().collect();
+            let lines: Vec<&str> = text.lines().filter(|line| is_of(line, instance)).collect();
             (lines.iter().skip(lines.len().saturating_sub(count)).map(|line| plain(line)).collect(), None)
         }
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => (Vec::new(), None),
@@ -320,12 +320,12 @@ mod tests {
             let _ = writeln!(text, "line {line} \u{1b}[31m of the journal");
         });
         std::fs::write(&path, &text).expect("a write");
-        let (lines, note) = tail(&path, 3);
+        let (lines, note) = tail(&path, 3, "redis-ha");
         assert_eq!((lines.len(), note), (3, None));
         assert_eq!(lines.last().map(String::as_str), Some("line 4999  [31m of the journal"));
-        assert!(tail(&path, 1_000_000).0.iter().all(|line| line.starts_with("line ")));
-        assert_eq!(tail(&dir.path().join("none"), 3), (vec![], None));
-        assert_eq!(tail(&path, 0), (vec![], None));
-        assert!(tail(dir.path(), 3).1.is_some_and(|note| note.contains("can't be read")));
+        assert!(tail(&path, 1_000_000, "redis-ha").0.iter().all(|line| line.starts_with("line ")));
+        assert_eq!(tail(&dir.path().join("none"), 3, "redis-ha"), (vec![], None));
+        assert_eq!(tail(&path, 0, "redis-ha"), (vec![], None));
+        assert!(tail(dir.path(), 3, "redis-ha").1.is_some_and(|note| note.contains("can't be read")));
     }
 }

@@ -91,7 +91,7 @@ impl Host {
             bail!("{} did not boot: {}", self.name, line.trim());
         };
         let net = NetNs::of_process(pid)?;
-        self.switch.plug(&self.name, &net, &format!("{}/24", self.address))?;
+        self.switch.plug(&self.name, &net, self.address)?;
         if cable == Cable::Silent {
             self.switch.silent(&self.name, true)?;
         }

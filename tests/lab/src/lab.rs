@@ -1,6 +1,6 @@
 //! A lab: two hosts or more, a client, the switch between them, the observer, and the story.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use tempfile::TempDir;
 use crate::host::{Cable, Host};
 use crate::netns::NetNs;
 use crate::observer::{Observer, Role, Seen};
-use crate::redis_server::{self, PASSWORD, PORT, Settings};
+use crate::redis_server::{self, Family, PASSWORD, PORT, Settings};
 use crate::resp::{Connection, Reply};
 use crate::sentinel;
 use crate::story::{self, Event, Story};
@@ -19,9 +19,9 @@ use crate::switch::Switch;
 use crate::wait;
 use crate::writer::{Rate, Writer};
 
-/// The virtual IP of every lab.
+/// The virtual IP of every lab with [`Family::V4`].
 pub const VIP: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 168, 158, 13));
-const CLIENT: &str = "192.168.158.100/24";
+const CLIENT: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 168, 158, 100));
 
 /// Name and address of a host.
 pub type Node = (&'static str, IpAddr);
@@ -44,6 +44,8 @@ pub struct Lab {
     pub client: NetNs,
     /// How Redis is set up on all of them.
     pub settings: Settings,
+    /// The virtual IP.
+    pub vip: IpAddr,
     observer: Option<Observer>,
     switch: Arc<Switch>,
     dir: Option<TempDir>,
@@ -61,13 +63,15 @@ impl Lab {
         let dir = tempfile::Builder::new().prefix("lab-").tempdir()?;
         let switch = Arc::new(Switch::new()?);
         let client = NetNs::new()?;
-        switch.plug("client", &client, CLIENT)?;
+        let address = |v4: IpAddr| of_family(v4, settings.family);
+        switch.plug("client", &client, address(CLIENT))?;
         let tree = tree()?;
-        let boot = |(name, address): &Node| -> Result<Arc<Host>> {
+        let boot = |(name, v4): &Node| -> Result<Arc<Host>> {
             let disk = dir.path().join(name);
-            let host = Host::new(name, *address, disk, tree.clone(), switch.clone(), story.clone());
+            let host = Host::new(name, address(*v4), disk, tree.clone(), switch.clone(), story.clone());
             host.power_on(Cable::Ready)?;
             blank(&host)?;
+            settings.server.put(&host)?;
             Ok(Arc::new(host))
         };
         let hosts: Vec<Arc<Host>> = nodes.iter().map(boot).collect::<Result<_>>()?;
@@ -75,8 +79,9 @@ impl Lab {
         for host in &hosts {
             redis_server::configure(host, settings)?;
         }
-        let observer = Observer::new(&hosts, &client, VIP);
-        Ok(Lab { story, hosts, others, client, settings, observer: Some(observer), switch, dir: Some(dir) })
+        let vip = address(VIP);
+        let observer = Observer::new(&hosts, &client, vip);
+        Ok(Lab { story, hosts, others, client, settings, vip, observer: Some(observer), switch, dir: Some(dir) })
     }
 
     /// The preferred node.
@@ -126,6 +131,15 @@ impl Lab {
         })
     }
 
+    /// `server` serves, and all others that are on follow it and no other, their links connected.
+    pub fn all_follow(&self, server: &Host) -> bool {
+        let address = server.address.to_string();
+        let follows =
+            |seen: &Seen| matches!(&seen.role, Role::Replica { of, link } if *of == address && link == "connected");
+        let mut others = self.hosts.iter().zip(self.seen()).filter(|(host, seen)| host.name != server.name && seen.on);
+        self.serves(server) && others.all(|(_, seen)| follows(&seen))
+    }
+
     /// Waits until `server` has served and `replica` has followed it for a second.
     pub fn until_serves(&self, server: &Host, replica: &Host, limit: Duration) -> Result<()> {
         let what = format!("{} serves and {} follows", server.name, replica.name);
@@ -155,7 +169,7 @@ impl Lab {
 
     /// Where clients write.
     pub fn target(&self) -> SocketAddr {
-        SocketAddr::new(VIP, PORT)
+        SocketAddr::new(self.vip, PORT)
     }
 
     /// Starts a writer at the client.
@@ -213,6 +227,14 @@ impl Drop for Lab {
             let _ = host.power_off();
         }
         let _ = self.switch.unplug("client");
+    }
+}
+
+/// The address of that family for what has `v4` in a lab with [`Family::V4`].
+fn of_family(v4: IpAddr, family: Family) -> IpAddr {
+    match (family, v4) {
+        (Family::V6, IpAddr::V4(v4)) => Ipv6Addr::new(0xfd00, 0x158, 0, 0, 0, 0, 0, v4.octets()[3].into()).into(),
+        _ => v4,
     }
 }
 

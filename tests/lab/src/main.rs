@@ -6,14 +6,15 @@ use std::process::{Command, ExitCode};
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, ensure};
-use clap::Parser;
+use clap::{Parser, ValueEnum};
 use lab::cluster::{self, Profile, Setup, Shape, report};
 use lab::lab::Lab;
 use lab::redis_server::{Boot, Persistence, Settings};
 use lab::sentinel::server;
+use lab::server::Server;
 use lab::suite::Suite;
 use lab::writer::Rate;
-use lab::{bench, campaign, compare, demo, run, scenario, soak, story};
+use lab::{bench, campaign, compare, demo, matrix, run, scenario, soak, story};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
@@ -77,6 +78,26 @@ enum Cli {
     },
     /// Two hosts, a failover and a failback, for a person to watch. About a minute.
     Demo,
+    /// Failover, failback and handover on every server: Redis 5.0, 6.2, this machine's own, 8.2, Valkey 8.1.
+    Matrix {
+        /// Only this one; may be given again.
+        #[arg(long, value_enum)]
+        server: Vec<Server>,
+        /// How often each.
+        #[arg(long, default_value_t = 1)]
+        runs: usize,
+        /// Writes a second.
+        #[arg(long, default_value_t = 200)]
+        rate: u32,
+        #[command(flatten)]
+        redis: Redis,
+        /// Put the table into this file as well.
+        #[arg(long)]
+        markdown: Option<PathBuf>,
+        /// Put the timeline of every run into this directory.
+        #[arg(long)]
+        stories: Option<PathBuf>,
+    },
     /// Play one scenario with one suite.
     Run {
         /// `scripts`, `ours`, `sticky` or `fast`.
@@ -220,7 +241,7 @@ struct Redis {
 
 impl Redis {
     fn settings(&self) -> Settings {
-        Settings { persistence: self.persistence, boot: self.boot }
+        Settings { persistence: self.persistence, boot: self.boot, ..Settings::DEFAULT }
     }
 }
 
@@ -302,6 +323,17 @@ fn play(cli: Cli) -> Result<()> {
             }
             Ok(())
         }
+        Cli::Matrix { server, runs, rate, redis, markdown, stories } => {
+            let servers = if server.is_empty() { Server::value_variants().to_vec() } else { server };
+            let plan = matrix::Plan { servers, runs, rate, settings: redis.settings(), stories };
+            let matrix = matrix::matrix(&plan, |line| eprintln!("{line}"))?;
+            print!("{}", matrix.text);
+            if let Some(file) = markdown {
+                std::fs::write(&file, &matrix.text).context(file.display().to_string())?;
+            }
+            ensure!(matrix.failed == 0, "{} runs failed", matrix.failed);
+            Ok(())
+        }
         Cli::Sentinel(told) => guarded(&told),
         Cli::Soak { minutes, suite } => {
             let soaked = soak::soak(suite, Duration::from_secs(60 * minutes))?;
@@ -367,7 +399,7 @@ fn guarded(told: &Sentinel) -> Result<()> {
 }
 
 fn hurt(told: &Campaign) -> Result<()> {
-    let settings = Settings { persistence: told.persistence, boot: told.boot };
+    let settings = Settings { persistence: told.persistence, boot: told.boot, ..Settings::DEFAULT };
     // A round is the same in every plan of its seed.
     let faults = told.only.iter().max().map_or(told.faults, |round| 5 * round);
     let mut rounds = campaign::plan(told.seed, faults, settings);

@@ -2,6 +2,7 @@
 //! looked for in the rollback files of all hosts.
 
 use std::collections::HashSet;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -12,6 +13,7 @@ use crate::host::Host;
 use crate::lab::Lab;
 use crate::redis_server::{self, PASSWORD};
 use crate::resp::{Connection, Reply};
+use crate::server::Server;
 use crate::wait;
 use crate::writer::{Ack, Written, key};
 
@@ -57,7 +59,7 @@ pub fn read_back(lab: &Lab, written: &Written) -> Result<Fate> {
             if gone.is_empty() || file.extension().is_none_or(|e| e != "rdb") {
                 continue;
             }
-            let left = search(&file, &gone)?;
+            let left = search(&file, &gone, lab.settings.server)?;
             fate.files.push((file, gone.len() - left.len()));
             let left: HashSet<u64> = left.iter().map(|ack| ack.number).collect();
             let (still, found) = gone.into_iter().partition(|ack| left.contains(&ack.number));
@@ -99,6 +101,11 @@ pub fn missing_on(host: &Host, acks: &[Ack]) -> Result<Vec<Ack>> {
     })
 }
 
+/// Those of `acks` that the client does not find at `target`.
+pub fn missing_at(lab: &Lab, target: SocketAddr, acks: &[Ack]) -> Result<Vec<Ack>> {
+    lab.client.within(|| missing(&mut Connection::open(target, PASSWORD, Duration::from_secs(5))?, acks))
+}
+
 fn missing(redis: &mut Connection, acks: &[Ack]) -> Result<Vec<Ack>> {
     let mut gone = Vec::new();
     for chunk in acks.chunks(CHUNK) {
@@ -112,21 +119,23 @@ fn missing(redis: &mut Connection, acks: &[Ack]) -> Result<Vec<Ack>> {
     Ok(gone)
 }
 
-/// Those of `acks` that are not in the RDB `file`.
-fn search(file: &Path, acks: &[Ack]) -> Result<Vec<Ack>> {
+/// Those of `acks` that are not in the RDB `file`, which `server` has written.
+fn search(file: &Path, acks: &[Ack], server: Server) -> Result<Vec<Ack>> {
     let dir = tempfile::Builder::new().prefix("lab-rdb-").tempdir()?;
     std::fs::copy(file, dir.path().join("dump.rdb"))?;
     let socket = dir.path().join("s");
     // Bounded by itself as well: it must not outlive a lab that was killed.
     let child = Command::new("timeout")
-        .args(["--signal=KILL", "120", "redis-server", "--port", "0", "--unixsocket"])
+        .args(["--signal=KILL", "120"])
+        .arg(server.program()?)
+        .args(["--port", "0", "--unixsocket"])
         .arg(&socket)
         .args(["--save", "", "--appendonly", "no", "--dir"])
         .arg(dir.path())
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .spawn()?;
-    let _server = Server(child);
+    let _loaded = Loaded(child);
     let open = || Connection::open_unix(&socket, Duration::from_secs(5));
     wait::until(&format!("{} loaded", file.display()), Duration::from_secs(60), || {
         open().and_then(|mut redis| redis.call(&["PING"])).is_ok_and(|r| r.text() == "PONG")
@@ -134,9 +143,9 @@ fn search(file: &Path, acks: &[Ack]) -> Result<Vec<Ack>> {
     missing(&mut open()?, acks)
 }
 
-struct Server(Child);
+struct Loaded(Child);
 
-impl Drop for Server {
+impl Drop for Loaded {
     fn drop(&mut self) {
         // SIGTERM, which timeout(1) hands on; SIGKILL would leave the server behind.
         let pid = nix::unistd::Pid::from_raw(i32::try_from(self.0.id()).unwrap_or_default());

@@ -9,6 +9,7 @@ use nix::sys::signal::Signal;
 
 use crate::host::Host;
 use crate::resp::{Connection, Reply};
+use crate::server::Server;
 use crate::tls;
 use crate::wait;
 
@@ -16,6 +17,8 @@ use crate::wait;
 pub const PORT: u16 = 6379;
 /// The password of every Redis of the lab.
 pub const PASSWORD: &str = "a lab's password";
+/// Where it listens as well, with [`Local::Socket`].
+pub const SOCKET: &str = "/run/redis.sock";
 const CONFIG: &str = "/etc/redis/redis.conf";
 const DATA: &str = "/var/lib/redis";
 /// What a drop-in of the unit would put behind redis.conf on its command line, a word a line.
@@ -29,6 +32,23 @@ pub struct Settings {
     pub persistence: Persistence,
     /// In which role it starts.
     pub boot: Boot,
+    /// Which server it is.
+    pub server: Server,
+    /// How the programs reach the one on their own host.
+    pub local: Local,
+    /// The addresses of hosts, client and VIP.
+    pub family: Family,
+}
+
+impl Settings {
+    /// What [`Default`] says, for constants.
+    pub const DEFAULT: Settings = Settings {
+        persistence: Persistence::Aof,
+        boot: Boot::AsConfigured,
+        server: Server::Own,
+        local: Local::Address,
+        family: Family::V4,
+    };
 }
 
 impl std::fmt::Display for Settings {
@@ -42,8 +62,35 @@ impl std::fmt::Display for Settings {
             Boot::AsConfigured => "",
             Boot::AsReplica => ", boots as replica",
         };
-        write!(f, "{persistence}{boot}")
+        write!(f, "{persistence}{boot}")?;
+        if self.server != Server::Own {
+            write!(f, ", {}", self.server)?;
+        }
+        if self.local == Local::Socket {
+            write!(f, ", behind a unix socket")?;
+        }
+        if self.family == Family::V6 { write!(f, ", IPv6") } else { Ok(()) }
     }
+}
+
+/// How the programs reach the Redis on their own host.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Local {
+    /// By the host's address, as every other one.
+    #[default]
+    Address,
+    /// By a unix socket, as `local = "unix:..."` says.
+    Socket,
+}
+
+/// The kind of all addresses but the loopback's.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Family {
+    /// 192.168.158.0/24.
+    #[default]
+    V4,
+    /// fd00:158::/64.
+    V6,
 }
 
 /// What outlives a restart of Redis.
@@ -76,10 +123,14 @@ pub fn configure(host: &Host, settings: Settings) -> Result<()> {
         Persistence::Rdb => "appendonly no",
         Persistence::None => "appendonly no\nsave \"\"",
     };
+    let socket = match settings.local {
+        Local::Address => String::new(),
+        Local::Socket => format!("unixsocket {SOCKET}\n"),
+    };
     let text = format!(
-        "bind * -::*\n{}requirepass \"{PASSWORD}\"\nmasterauth \"{PASSWORD}\"\n\
-         {persistence}\ndir {DATA}\nlogfile /var/log/redis.log\n\
-         enable-debug-command yes\n",
+        "{}{}requirepass \"{PASSWORD}\"\nmasterauth \"{PASSWORD}\"\n\
+         {persistence}\ndir {DATA}\nlogfile /var/log/redis.log\n{socket}",
+        settings.server.lines(),
         tls::port_lines(PORT)
     );
     tls::certify(host)?;

@@ -52,7 +52,8 @@ pub const ALL: [Scenario; 13] = [
 ];
 
 /// More of them: what has to be put right, and hosts that are cut off.
-pub const MORE: [Scenario; 16] = [
+pub const MORE: [Scenario; 17] = [
+    more("tour", tour),
     more("replicas-by-hand", by_hand::replicas),
     more("masters-by-hand", by_hand::masters),
     more("empty", empty::empty),
@@ -70,6 +71,9 @@ pub const MORE: [Scenario; 16] = [
     more("cold-a-newest-b-first-40", cold::cold::<A, B, 40>),
     more("cold-a-newest-a-first-40", cold::cold::<A, A, 40>),
 ];
+
+/// The phases of the scenario "tour".
+pub const TOUR: [&str; 3] = ["failover", "failback", "handover"];
 
 const fn more(name: &'static str, play: fn(&mut Run<'_>) -> Result<()>) -> Scenario {
     Scenario { name, title: name, play }
@@ -125,6 +129,13 @@ fn kill_redis(run: &mut Run<'_>) -> Result<()> {
     let (suite, a, b) = (run.suite, run.lab.a(), run.lab.b());
     run.phase("failover", LIMIT, Goal::ServesAlone(b), || redis_server::kill(a))?;
     failback(run, LIMIT, || repair(suite, a))
+}
+
+/// What [`crate::matrix`] plays: the serving Redis dies and comes back, and then the role is moved with both alive.
+fn tour(run: &mut Run<'_>) -> Result<()> {
+    kill_redis(run)?;
+    let (a, b) = (run.lab.a(), run.lab.b());
+    run.phase(TOUR[2], LIMIT, Goal::Serves(b), || keepalived::stop(a))
 }
 
 fn big_copy(run: &mut Run<'_>) -> Result<()> {

@@ -1,6 +1,8 @@
 //! The switch: a bridge in a namespace of its own, with a port for every host and the client.
 
-use anyhow::{Result, ensure};
+use std::net::IpAddr;
+
+use anyhow::Result;
 
 use crate::netns::NetNs;
 
@@ -17,18 +19,24 @@ impl Switch {
         Ok(Switch { ns })
     }
 
-    /// Plugs a cable in: `eth0` with `address` (CIDR) appears in the namespace `inside`. A host that comes back has
-    /// the MAC address that it had: others would not reach a new one before their ARP entry for it has expired.
-    pub fn plug(&self, port: &str, inside: &NetNs, address: &str) -> Result<()> {
-        let octets: Vec<u8> = address.split(['.', '/']).take(4).filter_map(|octet| octet.parse().ok()).collect();
-        let mac: String = octets.iter().map(|octet| format!(":{octet:02x}")).collect();
-        ensure!(octets.len() == 4, "{address} is no IPv4 address");
+    /// Plugs a cable in: `eth0` with `address` appears in the namespace `inside`. A host that comes back has the MAC
+    /// address that it had: others would not reach a new one before their ARP entry for it has expired.
+    pub fn plug(&self, port: &str, inside: &NetNs, address: IpAddr) -> Result<()> {
+        let (last, prefix) = match address {
+            IpAddr::V4(v4) => (v4.octets(), "/24"),
+            // Nobody else has it; without nodad it could not be used for a second or two.
+            IpAddr::V6(v6) => (v6.to_bits().to_le_bytes().first_chunk().copied().unwrap_or_default(), "/64 nodad"),
+        };
+        let mac: String = last.iter().map(|octet| format!(":{octet:02x}")).collect();
         self.ns.sh(&format!(
             "ip link add {port} type veth peer name eth0 address 02:00{mac} netns {}; \
              ip link set {port} master br0; ip link set {port} up",
             inside.path()
         ))?;
-        inside.sh(&format!("ip link set lo up; ip addr add {address} dev eth0; ip link set eth0 up"))
+        inside.sh(&format!(
+            "ip link set lo up; sysctl -qw net.ipv6.conf.eth0.accept_dad=0; ip addr add {address}{prefix} dev eth0; \
+             ip link set eth0 up"
+        ))
     }
 
     /// Pulls the cable out, and `eth0` with it. No error if there was none.

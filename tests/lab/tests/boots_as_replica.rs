@@ -11,7 +11,7 @@ use lab::wait;
 use lab::writer::Rate;
 
 fn plays(persistence: Persistence, scenario: &str, judge: impl Fn(&Record, &str)) {
-    let settings = Settings { persistence, boot: Boot::AsReplica };
+    let settings = Settings { persistence, boot: Boot::AsReplica, ..Settings::DEFAULT };
     play_on(settings, Rate::PerSecond(200), scenario, Suite::OURS, judge);
 }
 
@@ -107,7 +107,8 @@ fn a_serving_redis_that_restarts_quickly_without_any_data_loses_nothing() {
 fn a_lone_master_that_restarts_empty_wipes_its_replica_and_one_that_boots_as_replica_does_not() {
     let soon = Duration::from_secs(20);
     for (boot, left) in [(Boot::AsConfigured, "0"), (Boot::AsReplica, "1")] {
-        let lab = Lab::new(Settings { persistence: Persistence::None, boot }).expect("a lab can be set up (root?)");
+        let lab = Lab::new(Settings { persistence: Persistence::None, boot, ..Settings::DEFAULT })
+            .expect("a lab can be set up (root?)");
         let (a, b) = (lab.a(), lab.b());
         let ask = |host, command: &[&str]| redis_server::call(host, command).expect("an answer").text();
         for host in [a, b] {

@@ -15,11 +15,12 @@ use lab::writer::Rate;
 
 const SOON: Duration = Duration::from_secs(60);
 
-const AOF: Settings = Settings { persistence: Persistence::Aof, boot: Boot::AsConfigured };
-const RDB: Settings = Settings { persistence: Persistence::Rdb, boot: Boot::AsConfigured };
-const AOF_AS_REPLICA: Settings = Settings { persistence: Persistence::Aof, boot: Boot::AsReplica };
-const RDB_AS_REPLICA: Settings = Settings { persistence: Persistence::Rdb, boot: Boot::AsReplica };
-const NONE_AS_REPLICA: Settings = Settings { persistence: Persistence::None, boot: Boot::AsReplica };
+const AOF: Settings = Settings { persistence: Persistence::Aof, boot: Boot::AsConfigured, ..Settings::DEFAULT };
+const RDB: Settings = Settings { persistence: Persistence::Rdb, boot: Boot::AsConfigured, ..Settings::DEFAULT };
+const AOF_AS_REPLICA: Settings = Settings { persistence: Persistence::Aof, boot: Boot::AsReplica, ..Settings::DEFAULT };
+const RDB_AS_REPLICA: Settings = Settings { persistence: Persistence::Rdb, boot: Boot::AsReplica, ..Settings::DEFAULT };
+const NONE_AS_REPLICA: Settings =
+    Settings { persistence: Persistence::None, boot: Boot::AsReplica, ..Settings::DEFAULT };
 
 fn is_put_right(settings: Settings, scenario: &str) {
     play_on(settings, Rate::PerSecond(200), scenario, Suite::OURS, |record, _| is_whole(record));

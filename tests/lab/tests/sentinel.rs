@@ -83,6 +83,12 @@ mod ours {
     }
 
     #[test]
+    fn a_drained_node_hands_the_role_on_and_stays_out() {
+        let played = whole("drain", Profile::Plain);
+        assert!(played.gap("drain") < Duration::from_millis(1500), "{played}");
+    }
+
+    #[test]
     fn a_planned_move_beside_an_ex_master_that_is_not_yet_demoted_loses_nothing() {
         whole("move-beside-ex-master", Profile::Plain);
     }

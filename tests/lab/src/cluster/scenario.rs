@@ -35,7 +35,7 @@ const BOTH: &[Shape] = &[Shape::Three, Shape::Witness];
 const THREE: &[Shape] = &[Shape::Three];
 
 /// All of them.
-pub const ALL: [Scenario; 19] = [
+pub const ALL: [Scenario; 20] = [
     row("planned-move", "planned move of the role and back to a whole cluster", BOTH, true, planned_move),
     row(
         "planned-move-seen",
@@ -69,6 +69,7 @@ pub const ALL: [Scenario; 19] = [
     row("half-blind", "`kill -9` of the serving Redis while the two others are cut off", THREE, true, cut::half_blind),
     row("sentinels-hang", "all sentinels stopped (SIGSTOP) for a while", THREE, true, silence::hang),
     row("sentinels-die", "all sentinels killed, and started again after a while", THREE, true, silence::die),
+    row("drain", "a planned move by hand, and out until it is resumed", BOTH, false, drain),
     Scenario {
         silent: Silent::Release,
         ..row("sentinels-hang-release", "all sentinels stopped, `release`", THREE, false, silence::release)
@@ -97,6 +98,9 @@ pub fn named(name: &str) -> Result<Scenario> {
     let found = ALL.into_iter().chain(MORE).find(|scenario| scenario.name == name);
     found.with_context(|| format!("no scenario {name}; there are: {}", names.join(" ")))
 }
+
+/// Where the programs are.
+const BIN: &str = "/usr/libexec/keepalived";
 
 /// How a scenario is played.
 #[derive(Clone, Copy, Debug)]
@@ -140,6 +144,21 @@ fn planned_move(play: &mut Play<'_>) -> Result<()> {
     }
     play.phase("move", Goal::Moved(&a), |_| keepalived::stop(&a))?;
     play.phase("start", Goal::Whole, |cluster| cluster.start_keepalived(&a))
+}
+
+/// By a person: `keepalived-redis drain`, and `resume` when the node has stayed out for a while.
+fn drain(play: &mut Play<'_>) -> Result<()> {
+    let a = play.serving()?;
+    let by_hand = |words: &str| {
+        a.tell(format!("keepalived-redis {words}"));
+        let out = a.sh(&format!("{BIN}/keepalived-redis {words} 2>&1"))?;
+        let said = String::from_utf8_lossy(&out.stdout).into_owned();
+        ensure!(out.status.success(), "keepalived-redis {words}: {said}");
+        Ok(())
+    };
+    play.phase("drain", Goal::Moved(&a), |_| by_hand("drain"))?;
+    play.until_written(2000)?;
+    play.phase("resume", Goal::Moved(&a), |_| by_hand("resume"))
 }
 
 /// An application that knows the master's own address is still there when the VIP has gone.

@@ -1,5 +1,6 @@
 //! The programs of this tree, installed as a person would: by install.sh.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
@@ -7,8 +8,8 @@ use std::sync::OnceLock;
 use anyhow::{Context, Result, ensure};
 
 use crate::boot::TREE;
-use crate::lab::{self, Lab, VIP};
-use crate::redis_server::{PASSWORD, PORT};
+use crate::lab::{self, Lab};
+use crate::redis_server::{Local, PASSWORD, PORT, SOCKET};
 use crate::tls;
 
 /// What install.sh writes, and does not touch again once it was edited.
@@ -29,7 +30,12 @@ pub fn install(lab: &Lab, sticky: bool, fast: bool) -> Result<()> {
 pub fn install_with(lab: &Lab, more: &str) -> Result<()> {
     let from = programs()?;
     let names: Vec<&str> = lab.hosts.iter().map(|host| host.name.as_str()).collect();
-    let nodes: Vec<String> = lab.hosts.iter().map(|host| format!("{}:{PORT}", host.address)).collect();
+    let nodes: Vec<String> = lab.hosts.iter().map(|host| SocketAddr::new(host.address, PORT).to_string()).collect();
+    let vip = format!("{}/{}", lab.vip, if lab.vip.is_ipv6() { 64 } else { 24 });
+    let local = match lab.settings.local {
+        Local::Address => String::new(),
+        Local::Socket => format!("local = \"unix:{SOCKET}\"\n"),
+    };
     for host in &lab.hosts {
         host.sh("mkdir -p /tmp/bin")?;
         for program in PROGRAMS {
@@ -38,7 +44,7 @@ pub fn install_with(lab: &Lab, more: &str) -> Result<()> {
         }
         host.write("/tmp/password", PASSWORD, 0o600)?;
         let out = host.sh(&format!(
-            "sh {TREE}/install.sh --bin-dir /tmp/bin --nodes {} --vip {VIP}/24 --interface eth0 \
+            "sh {TREE}/install.sh --bin-dir /tmp/bin --nodes {} --vip {vip} --interface eth0 \
              --password-file /tmp/password --names {} {more} 2>&1",
             nodes.join(","),
             names.join(","),
@@ -48,7 +54,8 @@ pub fn install_with(lab: &Lab, more: &str) -> Result<()> {
         let sentinel = if more.contains("--sentinel-master") { tls::section("sentinel.tls") } else { String::new() };
         let file = host.file(CONFIG);
         let text = std::fs::read_to_string(&file).with_context(|| format!("reading {CONFIG}"))?;
-        std::fs::write(&file, format!("{text}{}{sentinel}", tls::section("tls")))?;
+        let local = if text.starts_with(&local) { "" } else { &local };
+        std::fs::write(&file, format!("{local}{text}{}{sentinel}", tls::section("tls")))?;
         host.tell("install.sh done");
     }
     Ok(())
