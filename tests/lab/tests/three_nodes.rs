@@ -7,7 +7,7 @@ use lab::host::{Cable, Host};
 use lab::keepalived;
 use lab::lab::{Lab, NODES};
 use lab::readback::read_back;
-use lab::redis_server::{self, Boot, Persistence, Settings};
+use lab::redis_server::{self, Boot, Settings};
 use lab::run::bring_up;
 use lab::suite::Suite;
 use lab::wait;
@@ -15,7 +15,7 @@ use lab::writer::{Rate, Writer};
 
 const LIMIT: Duration = Duration::from_secs(40);
 const STEADY: Duration = Duration::from_secs(1);
-const SETTINGS: Settings = Settings { boot: Boot::AsReplica, persistence: Persistence::Aof };
+const SETTINGS: Settings = Settings { boot: Boot::AsReplica, ..Settings::DEFAULT };
 
 /// Three hosts, and a client that writes through the VIP.
 struct Triple {
