@@ -41,7 +41,7 @@ fn following(of: &str) -> Role {
     let (host, port) = of.split_once(':').expect("a port");
     let port = port.parse().expect("a port");
     let host = host.to_owned();
-    Role::Replica(Following { host, port, link_up: true, syncing: false, synced_percent: None, received: None })
+    Role::Replica(Following { host, port, link_up: true, syncing: false, copied: None, received: None })
 }
 
 fn seen(config: &Config, role: Role) -> Seen {
