@@ -214,14 +214,23 @@ fn the_translation_was_looked_at_when_the_original_changed_last() {
 #[test]
 fn every_link_within_the_two_pages_leads_somewhere() {
     for (name, page) in [("README.md", ENGLISH), ("README.zh-CN.md", CHINESE)] {
-        let parts = parts(page);
-        let headings = parts.iter().filter(|part| matches!(part.kind, Kind::Heading(_)));
-        let anchors: Vec<String> = headings.map(|part| anchor(&part.text)).collect();
+        let anchors = |page: &str| -> Vec<String> {
+            let parts = parts(page);
+            let headings = parts.iter().filter(|part| matches!(part.kind, Kind::Heading(_)));
+            headings.map(|part| anchor(&part.text)).collect()
+        };
+        let (parts, own) = (parts(page), anchors(page));
+        // In another page of ours.
+        let elsewhere = |file: &str, place: &str| {
+            let text = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(file));
+            text.is_ok_and(|text| anchors(&text).iter().any(|anchor| anchor == place))
+        };
         for part in &parts {
             for (target, _) in part.text.split("](").skip(1).filter_map(|rest| rest.split_once(')')) {
-                let there = match target.strip_prefix('#') {
-                    Some(place) => anchors.iter().any(|anchor| anchor == place),
-                    None if target.contains("://") => true,
+                let there = match target.split_once('#') {
+                    _ if target.contains("://") => true,
+                    Some(("", place)) => own.iter().any(|anchor| anchor == place),
+                    Some((file, place)) => elsewhere(file, place),
                     None => Path::new(env!("CARGO_MANIFEST_DIR")).join(target).exists(),
                 };
                 assert!(there, "{name}:{}: nothing at {target}", part.line);
