@@ -82,45 +82,82 @@ fn in_file(file: &mut Side<'_>, db: u64, keys: &[Vec<u8>]) -> anyhow::Result<Vec
             Candidate { key: key.clone(), kind, length: 0, bytes: 0, verdict }
         })
         .collect();
-    let questions: Vec<Cmd> = candidates.iter().flat_map(measure).collect();
-    let Answers::All(answers) = file.ask(db, &questions)? else { return Ok(candidates) };
-    let mut answers = answers.into_iter();
-    for one in &mut candidates {
-        one.length = answers.next().and_then(Result::ok).map_or(0, number);
-        one.bytes = answers.next().and_then(Result::ok).map_or(0, number);
+    let open = || candidates.iter().filter(|one| one.verdict.is_none());
+    let questions: Vec<Cmd> = open().flat_map(measure).collect();
+    let mut answers = file.values(db, &questions)?.into_iter();
+    for one in candidates.iter_mut().filter(|one| one.verdict.is_none()) {
+        one.measured(&mut || answers.next().map(number));
     }
     Ok(candidates)
 }
 
-/// Length and memory, each about a few elements' work.
-fn measure(one: &Candidate) -> [Cmd; 2] {
-    let length = Kind::read(&one.kind).map_or_else(|| of("TYPE", &one.key), |kind| kind.length(&one.key));
+/// What asks for the length, and for the memory where that says too little of it; each is about a few elements' work.
+fn measure(one: &Candidate) -> Vec<Cmd> {
     let mut memory = redis::cmd("MEMORY");
     memory.arg("USAGE").arg(&one.key);
-    [length, memory]
+    match Kind::read(&one.kind) {
+        Some(kind @ Kind::Text) => vec![kind.length(&one.key)],
+        Some(kind) => vec![kind.length(&one.key), memory],
+        None => Vec::new(),
+    }
+}
+
+impl Candidate {
+    /// Takes the answers to [`measure`]: the length, for which the memory may stand, too.
+    fn measured(&mut self, next: &mut dyn FnMut() -> Option<u64>) {
+        let Some(kind) = Kind::read(&self.kind) else { return };
+        self.length = next().unwrap_or(0);
+        self.bytes = if kind == Kind::Text { self.length } else { next().unwrap_or(0) };
+    }
 }
 
 /// The same of the service: what is not there, of another type or of another length needs no more.
 fn hold_against(service: &mut Side<'_>, db: u64, candidates: &mut [Candidate]) -> anyhow::Result<()> {
-    let open: Vec<&mut Candidate> = candidates.iter_mut().filter(|one| one.verdict.is_none()).collect();
-    let questions: Vec<Cmd> =
-        open.iter().flat_map(|one| std::iter::once(of("TYPE", &one.key)).chain(measure(one))).collect();
+    let mut open: Vec<&mut Candidate> = candidates.iter_mut().filter(|one| one.verdict.is_none()).collect();
+    let questions: Vec<Cmd> = open.iter().flat_map(|one| measure(one)).collect();
     let Answers::All(answers) = service.ask(db, &questions)? else {
         open.into_iter().for_each(|one| one.verdict = Some(Verdict::OnlyInFile));
         return Ok(());
     };
     let mut answers = answers.into_iter();
-    for one in open {
-        let mut next = || answers.next().and_then(Result::ok);
-        let (kind, length, bytes) = (next().map(|kind| name(&kind)).unwrap_or_default(), next(), next());
-        one.bytes = one.bytes.max(bytes.map_or(0, number));
+    let mut next = || answers.next().and_then(Result::ok).map(number);
+    // No length, or one that a key which is not there has, too.
+    let mut unlike = Vec::new();
+    for one in open.drain(..) {
+        let Some(kind) = Kind::read(&one.kind) else {
+            unlike.push((one, None));
+            continue;
+        };
+        let length = next();
+        let bytes = if kind == Kind::Text { length } else { next() };
+        one.bytes = one.bytes.max(bytes.unwrap_or(0));
+        match length {
+            Some(length) if length == one.length => {}
+            Some(length) if length > 0 => one.verdict = Some(other_length(one, length)),
+            _ => unlike.push((one, length)),
+        }
+    }
+    tell_apart(service, db, unlike)
+}
+
+fn other_length(one: &Candidate, length: u64) -> Verdict {
+    Verdict::Differs(format!("length {}, {length} in the service", one.length))
+}
+
+/// Those of another type from those that are not there.
+fn tell_apart(service: &mut Side<'_>, db: u64, unlike: Vec<(&mut Candidate, Option<u64>)>) -> anyhow::Result<()> {
+    let questions: Vec<Cmd> = unlike.iter().map(|(one, _)| of("TYPE", &one.key)).collect();
+    if questions.is_empty() {
+        return Ok(());
+    }
+    let types = service.values(db, &questions)?;
+    for ((one, length), kind) in unlike.into_iter().zip(types) {
+        let kind = name(&kind);
         one.verdict = match length {
             _ if kind == "none" => Some(Verdict::OnlyInFile),
             _ if kind != one.kind => Some(Verdict::Differs(format!("a {kind} in the service"))),
             _ if Kind::read(&kind).is_none() => None,
-            Some(length) if number(length.clone()) == one.length => None,
-            Some(length) => Some(Verdict::Differs(format!("length {}, {} in the service", one.length, number(length)))),
-            None => Some(Verdict::Differs("it changes just now".to_owned())),
+            length => Some(other_length(one, length.unwrap_or(0))),
         };
     }
     Ok(())
