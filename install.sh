@@ -1,7 +1,8 @@
 #!/bin/sh
 # Installs the programs that keepalived calls for a Redis pair, or for Redis nodes
 # beside Sentinel, and writes keepalived.conf and redis-ha.toml for this node.
-# "install.sh --help" says how.
+# "install.sh --help" says how. In a package it is keepalived-redis-setup, and only
+# configures: the programs and all that comes with them are the package's then.
 #
 # Order: look at everything, build, and only then change something. Whatever is
 # there already and as it should be is left alone, and a file that a person may
@@ -13,6 +14,7 @@ umask 022
 PROGRAMS='check_redis redis_master redis_backup redis_fault redis_stop keepalived-redis'
 PROGRAM_DIR=/usr/libexec/keepalived     # SELinux lets only these connect (K25)
 LINK_DIR=/usr/local/sbin
+SHARE=/usr/share     # manual pages, and what shells complete
 ETC=/etc/keepalived
 CONF=$ETC/keepalived.conf
 TOML=$ETC/redis-ha.toml
@@ -28,6 +30,8 @@ TARGET=/etc/systemd/system/keepalived-redis.target
 WATCH_UNIT=keepalived-redis-watch.service
 WATCH=/etc/systemd/system/$WATCH_UNIT
 WATCH_FILE=/run/keepalived-redis/redis-ha.watch
+# Where a package has this script, and what it needs.
+PACKAGE_DIR=/usr/share/keepalived-redis
 # The services of Redis and Valkey, where systemd has its units, and our drop-in
 # for one of them: its name makes it the last.
 REDIS_UNITS='redis-server redis valkey-server valkey'
@@ -42,7 +46,7 @@ KEEPALIVED_NEEDED=2.0.10
 KEEPALIVED_FAST_SENTINEL=2.0.20
 
 usage() {
-    cat <<'END'
+    sed "s/install\.sh/$me/g" <<'END'
 install.sh - install the Redis programs for keepalived on this node
 
   install.sh --nodes A[:PORT],B[:PORT] --vip V[/PREFIX] --interface IF
@@ -88,7 +92,9 @@ install.sh - install the Redis programs for keepalived on this node
   --sentinel-password-file FILE
                         holds the password of the sentinels, if they have one;
                         mode 0600 or 0400
-  --bin-dir DIR         install the programs from DIR instead of building them
+  --bin-dir DIR         install the programs from DIR instead of building them,
+                        and the manual pages and completions from DIR/share, or
+                        DIR/../../share, where --destdir has laid them
   --destdir DIR         install below DIR, for another machine (needs --names
                         where it writes a configuration)
   --dry-run             say what would be done, change nothing
@@ -99,14 +105,15 @@ Run it on every node. Run twice it changes nothing. Exit codes: 0 done,
 END
 }
 
+me=${0##*/}
 say() { printf '%s\n' "$*"; }
 note() { say "note: $*"; }
 die() {
-    printf 'install.sh: %s\n' "$*" >&2
+    printf '%s: %s\n' "$me" "$*" >&2
     exit 1
 }
 bad_usage() {
-    printf 'install.sh: %s (see install.sh --help)\n' "$*" >&2
+    printf '%s: %s (see %s --help)\n' "$me" "$*" "$me" >&2
     exit 2
 }
 
@@ -235,7 +242,15 @@ if [ $live = 1 ] && [ $dry_run = 0 ] && [ $root = 0 ]; then
     die "changing $PROGRAM_DIR and $ETC: not root: run it with sudo, or see --dry-run and --destdir"
 fi
 
-here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
+here=$(CDPATH='' cd -- "$(dirname -- "$(readlink -f -- "$0")")" && pwd)
+packaged=0
+if [ "$here" = "$PACKAGE_DIR" ]; then
+    packaged=1
+    if [ -n "$bin_dir$destdir" ]; then bad_usage "--bin-dir and --destdir go with the source tree: here the programs are the package's"; fi
+    bin_dir=$PROGRAM_DIR LINK_DIR=/usr/sbin WATCH=/usr/lib/systemd/system/$WATCH_UNIT
+elif [ -e "$destdir$PACKAGE_DIR/install.sh" ]; then
+    die "looking at $destdir$PACKAGE_DIR: the programs there are a package's, and this would change its files: use keepalived-redis-setup, or remove the package keepalived-redis first"
+fi
 work=$(mktemp -d "${TMPDIR:-/tmp}/install-keepalived-redis.XXXXXX") ||
     die "making a directory for drafts below ${TMPDIR:-/tmp}: mktemp failed: is it full?"
 
@@ -812,8 +827,10 @@ systemd_runs() { [ $live = 1 ] && [ -d /run/systemd/system ] && command -v syste
 # of keepalived reads its file: keepalived looks for the directory once (K29).
 start_watcher() {
     before=$changes
-    install_text 0644 "$here/contrib/$WATCH_UNIT" "$WATCH"
-    install_text 0644 "$here/contrib/keepalived-redis-watch@.service" "${WATCH%.service}@.service"
+    if [ $packaged = 0 ]; then
+        install_text 0644 "$here/contrib/$WATCH_UNIT" "$WATCH"
+        install_text 0644 "$here/contrib/keepalived-redis-watch@.service" "${WATCH%.service}@.service"
+    fi
     if [ "$changes" != "$before" ]; then reload_systemd; fi
     if ! systemd_runs; then return 0; fi
     if [ "$changes" != "$programs_before" ] && systemctl --quiet is-active "$WATCH_UNIT"; then
@@ -836,6 +853,9 @@ watcher_do() { # watcher_do DOING COMMAND...
 # end_watcher: only when nothing reads its file.
 end_watcher() {
     if [ ! -e "$destdir$WATCH" ] && [ ! -e "$destdir$WATCH.new" ]; then return 0; fi
+    # The package's unit is there always; what counts is whether it is used.
+    if [ $packaged = 1 ] && ! { systemd_runs && { systemctl --quiet is-enabled "$WATCH_UNIT" 2>/dev/null ||
+        systemctl --quiet is-active "$WATCH_UNIT"; }; }; then return 0; fi
     if still_reads_watch; then
         note "the watcher stays, because $reader reads its file: take the new one, reload keepalived, and run this again"
         return 0
@@ -849,8 +869,10 @@ end_watcher() {
         watcher_do "stopping and disabling" disable --now
     fi
     before=$changes
-    remove_text "$here/contrib/$WATCH_UNIT" "$WATCH"
-    remove_text "$here/contrib/keepalived-redis-watch@.service" "${WATCH%.service}@.service"
+    if [ $packaged = 0 ]; then
+        remove_text "$here/contrib/$WATCH_UNIT" "$WATCH"
+        remove_text "$here/contrib/keepalived-redis-watch@.service" "${WATCH%.service}@.service"
+    fi
     if [ "$changes" != "$before" ]; then reload_systemd; fi
     if [ $live = 1 ] && [ $dry_run = 0 ]; then
         rm -f -- "$WATCH_FILE"
@@ -921,6 +943,7 @@ build() {
     esac
     bin_dir=$target_dir/$target/release
     if [ $dry_run = 1 ]; then
+        built=no
         say "would build the programs for $target with $cargo${build_as:+ as $build_as}"
         return 0
     fi
@@ -928,6 +951,13 @@ build() {
     builder env ${flags:+RUSTFLAGS="$flags"} "$cargo" build --release --locked \
         --package keepalived-redis --bins --target "$target" --target-dir "$target_dir" ||
         die "building the programs in $here: cargo failed: see above (or build elsewhere and give --bin-dir DIR)"
+    # A program of its own writes them, so that the others need not carry them. Built apart, for the same reason.
+    builder env ${flags:+RUSTFLAGS="$flags"} "$cargo" build --release --locked --quiet \
+        --package pages --target "$target" --target-dir "$target_dir" ||
+        die "building the manual pages in $here: cargo failed: see above (or build elsewhere and give --bin-dir DIR)"
+    # A page of a word that is no more would stay for ever.
+    builder rm -rf -- "$bin_dir/share"
+    builder "$bin_dir/pages" "$bin_dir/share" || die "writing the manual pages into $bin_dir/share: see above"
 }
 
 have_target() {
@@ -1112,6 +1142,65 @@ install_link() {
     try "linking $link" "see that the file system is writable" ln -s -- "$PROGRAM_DIR/$1" "$link"
 }
 
+# ours_in DIR: the manual pages and completions below DIR, one to a line. Pages
+# of a program's words are named behind it; where zsh looks differs.
+ours_in() {
+    if [ ! -d "$1" ]; then return 0; fi
+    (
+        cd -- "$1"
+        for ours in $PROGRAMS; do
+            for page in "man/man8/$ours.8" "man/man8/$ours"-*.8 "bash-completion/completions/$ours" \
+                "fish/vendor_completions.d/$ours.fish" "zsh/site-functions/_$ours" "zsh/vendor-completions/_$ours"; do
+                if [ -f "$page" ]; then say "$page"; fi
+            done
+        done
+    )
+}
+
+# Manual pages and completions: nobody edits them, so they are replaced.
+install_pages() {
+    if [ "$built" = no ]; then return 0; fi
+    pages=$bin_dir/share
+    if [ ! -d "$pages" ]; then pages=$bin_dir/../../share; fi
+    ours_in "$pages" >"$work/from"
+    if [ ! -s "$work/from" ]; then
+        note "no manual pages beside the programs: neither in $bin_dir/share nor in $bin_dir/../../share"
+        return 0
+    fi
+    zsh=site-functions
+    if [ -e /etc/debian_version ] && [ ! -f "$destdir/etc/sysconfig/keepalived" ]; then zsh=vendor-completions; fi
+    sed "s,^zsh/[^/]*/,zsh/$zsh/," "$work/from" >"$work/to"
+    ours_in "$destdir$SHARE" | grep -vxF -f "$work/to" >"$work/old" || :
+    # One look at all of them: this is run again and again.
+    (cd -- "$pages" && xargs cksum) <"$work/from" 2>/dev/null | cut -d ' ' -f 1,2 >"$work/sums" || :
+    (cd -- "$destdir$SHARE" 2>/dev/null && xargs cksum) <"$work/to" 2>/dev/null | cut -d ' ' -f 1,2 >"$work/sums-to" || :
+    if [ ! -s "$work/old" ] && cmp -s "$work/sums" "$work/sums-to"; then return 0; fi
+    did installed install "the manual pages and completions below $destdir$SHARE"
+    if [ $dry_run = 1 ]; then return 0; fi
+    while IFS= read -r page; do rm -f -- "$destdir$SHARE/$page"; done <"$work/old"
+    for dir in man/man8 bash-completion/completions fish/vendor_completions.d "zsh/$zsh"; do
+        grep "^${dir%%/*}/" "$work/from" >"$work/group" || continue
+        try "writing into $destdir$SHARE/$dir" "see that the file system is writable and not full" copy_pages
+    done
+}
+
+# Removed first: whoever reads a page now reads it to its end.
+copy_pages() {
+    mkdir -p -- "$destdir$SHARE/$dir" &&
+        (cd -- "$pages" && xargs cp --remove-destination -t "$destdir$SHARE/$dir" --) <"$work/group" &&
+        sed 's,.*/,,' "$work/group" | (cd -- "$destdir$SHARE/$dir" && xargs chmod 0644 --)
+}
+
+remove_pages() {
+    ours_in "$destdir$SHARE" >"$work/old"
+    if [ ! -s "$work/old" ]; then return 0; fi
+    did removed remove "the manual pages and completions below $destdir$SHARE"
+    if [ $dry_run = 1 ]; then return 0; fi
+    while IFS= read -r page; do
+        try "removing $destdir$SHARE/$page" "see that the file system is writable" rm -f -- "$destdir$SHARE/$page"
+    done <"$work/old"
+}
+
 # install_text MODE FROM TO: never over a file that a person may have edited.
 install_text() {
     to=$destdir$3
@@ -1170,6 +1259,14 @@ remove_text() {
 
 uninstall() {
     refuse_uninstall_in_use
+    if [ $packaged = 1 ]; then
+        end_watcher
+        before=$changes
+        end_boot_as_replica
+        if [ "$changes" != "$before" ]; then reload_systemd; fi
+        say "now remove the package keepalived-redis, and with it the programs"
+        return 0
+    fi
     if [ $live = 1 ] && command -v pidof >/dev/null 2>&1 && pidof keepalived >/dev/null; then
         note "keepalived runs: if it still has a configuration that calls these programs, reload or stop it now"
     fi
@@ -1179,6 +1276,7 @@ uninstall() {
         fi
         remove "$destdir$PROGRAM_DIR/$program"
     done
+    remove_pages
     draft_dropin >"$work/dropin"
     end_watcher
     remove_text "$here/contrib/logrotate" "$LOGROTATE"
@@ -1236,6 +1334,7 @@ read_profile
 read_keepalived_for_profile
 if [ $boot = 1 ]; then read_redis_service; fi
 read_program_dir
+built=''
 if [ -n "$bin_dir" ]; then read_bin_dir; else build; if [ $dry_run = 0 ]; then read_bin_dir; fi; fi
 
 draft_dropin >"$work/dropin"
@@ -1253,17 +1352,22 @@ waiting=''
 log_group=root
 if getent group adm >/dev/null 2>&1; then log_group=adm; fi
 make_dir 0755 root "$PROGRAM_DIR"
-make_dir 0755 root "$LINK_DIR"
+if [ $packaged = 0 ]; then make_dir 0755 root "$LINK_DIR"; fi
 make_dir 0755 root "$ETC"
 make_dir 0750 "$log_group" "$LOG_DIR"
 make_dir 0700 root "$STATE_DIR"
 make_dir 0700 root "$ROLLBACK_DIR"
-make_dir 0755 root "$(dirname -- "$LOGROTATE")"
-make_dir 0755 root "$(dirname -- "$DROPIN")"
 
+if [ $packaged = 0 ]; then
+    make_dir 0755 root "$(dirname -- "$LOGROTATE")"
+    make_dir 0755 root "$(dirname -- "$DROPIN")"
+    install_pages
+fi
 programs_before=$changes
-for program in $PROGRAMS; do install_program "$program"; done
-for program in $PROGRAMS; do install_link "$program"; done
+if [ $packaged = 0 ]; then
+    for program in $PROGRAMS; do install_program "$program"; done
+    for program in $PROGRAMS; do install_link "$program"; done
+fi
 
 # keepalived_test FILE: 0 where keepalived accepts it; else its own words.
 keepalived_test() {
@@ -1278,11 +1382,13 @@ if [ $((configure + switch)) -gt 0 ] && [ $live = 1 ] && [ $dry_run = 0 ]; then
         die "testing the new $CONF with keepalived -t: exit code $code, its words stand above: no configuration was written; correct the cause and run this again"
 fi
 
-install_text 0644 "$here/contrib/logrotate" "$LOGROTATE"
-before=$changes
-install_text 0644 "$here/contrib/keepalived-redis.target" "$TARGET"
-install_text 0644 "$work/dropin" "$DROPIN"
-if [ "$changes" != "$before" ]; then reload_systemd; fi
+if [ $packaged = 0 ]; then
+    install_text 0644 "$here/contrib/logrotate" "$LOGROTATE"
+    before=$changes
+    install_text 0644 "$here/contrib/keepalived-redis.target" "$TARGET"
+    install_text 0644 "$work/dropin" "$DROPIN"
+    if [ "$changes" != "$before" ]; then reload_systemd; fi
+fi
 if [ $configure = 1 ]; then
     if [ $no_password = 0 ] && [ "$(readlink -f -- "$password_file")" != "$destdir$PASS" ]; then
         install_text 0600 "$password_file" "$PASS"
@@ -1317,7 +1423,7 @@ if [ $boot = 1 ]; then
     esac
 fi
 if [ ! -f "$CONF" ]; then
-    say "no $CONF yet: run install.sh again with --nodes, --vip, --interface and --password-file"
+    say "no $CONF yet: run $me again with --nodes, --vip, --interface and --password-file"
     exit 0
 fi
 if keepalived_test "$CONF"; then
@@ -1346,6 +1452,6 @@ if is_sentinel_toml; then
 elif [ $boot = 1 ]; then
     say "  2. on each node: masterauth in $redis_conf, the same on all, and restart Redis (nobody is master then until keepalived runs)"
 else
-    say "  2. on each node: masterauth in redis.conf, the same on all; and let each Redis boot as a replica, so that one which starts empty can't wipe the other (install.sh --boot-as-replica does that)"
+    say "  2. on each node: masterauth in redis.conf, the same on all; and let each Redis boot as a replica, so that one which starts empty can't wipe the other ($me --boot-as-replica does that)"
 fi
 say "  3. systemctl enable --now keepalived (where it runs already: keepalived -t && systemctl reload keepalived), and watch: tail -F $LOG_DIR/keepalived-redis-status.log"

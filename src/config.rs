@@ -90,6 +90,21 @@ impl Config {
         Self::load_or_last_in(path, &Environment::of_process()?)
     }
 
+    /// [`Config::load_or_last`] for who only looks: a good file does not refresh the copy.
+    ///
+    /// # Errors
+    /// As [`Config::load_or_last`].
+    pub fn look(path: &Path) -> Result<(Config, Option<ConfigError>), ConfigError> {
+        let environment = Environment::of_process()?;
+        match Self::read(path, &environment) {
+            Ok((config, _)) => Ok((config, None)),
+            Err(alarm) => match Self::last_good(path, &environment) {
+                Ok(config) => Ok((config, Some(alarm))),
+                Err(_) => Err(alarm),
+            },
+        }
+    }
+
     /// [`Config::load_or_last`] with the environment given.
     ///
     /// # Errors

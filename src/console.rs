@@ -56,7 +56,21 @@ enum Word {
     /// Says what the programs would do now, and why; does nothing
     Explain,
     /// Looks for every known trap that can be seen from here, and says how to get out of it
-    Doctor,
+    ///
+    /// Changes nothing. Exit code 0: nothing fails; 1: something does; 3: the configuration can't be read, or this machine is
+    /// none of its nodes.
+    Doctor {
+        /// JSON, for programs
+        #[arg(long)]
+        json: bool,
+        /// Only what is not well
+        #[arg(short, long)]
+        quiet: bool,
+        /// keepalived's configuration [default: what the keepalived that runs was given, else its service, else
+        /// /etc/keepalived/keepalived.conf]
+        #[arg(long, value_name = "FILE")]
+        keepalived_conf: Option<PathBuf>,
+    },
     /// Gives up the VIP without losing a write, and stays out until resumed
     ///
     /// A drained node is taken only where no other one lives. It is refused where no other node is ready.
@@ -74,13 +88,81 @@ enum Word {
     #[command(subcommand)]
     Rollback(Files),
     /// Moves the VIP and the role away from this node and back, and measures the gap and what was lost
-    FailoverTest,
+    ///
+    /// Run it in a maintenance window, on the node that serves: this node is drained, and resumed when the other one serves
+    /// and this one follows it. Meanwhile it writes through the VIP, to keys of its own that end by themselves after an hour,
+    /// reads every acknowledged write back, and deletes them. Exit code 0: both moves were made (in the sticky variant the
+    /// one that there is) and nothing was lost.
+    FailoverTest {
+        /// Writes a second
+        #[arg(long, value_name = "WRITES", default_value_t = 200, value_parser = clap::value_parser!(u32).range(20..=1000))]
+        rate: u32,
+        /// Do not ask first
+        #[arg(long)]
+        yes: bool,
+    },
 }
 
 #[derive(Debug, Subcommand)]
 enum Files {
-    /// All of this node's files, the newest first
-    List,
+    /// All files in rollback.dir, the newest first
+    List {
+        /// One line of JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// All that is known of one file, and whether it is whole (exit code 0) or not (1)
+    Show {
+        /// Its name, the beginning of it, a path, or `latest`
+        file: String,
+        /// One line of JSON
+        #[arg(long)]
+        json: bool,
+        /// For reading the file
+        #[arg(long, value_name = "TIME", default_value = "10m", value_parser = humantime::parse_duration)]
+        budget: Duration,
+    },
+    /// Names the keys that are in one file and not in the service, or differ there; the service is only read
+    ///
+    /// A private Redis, reached by nobody else, loads the file; each of its keys is then looked for in the data of the node
+    /// that serves. Exit code 0: all that is in the file is in the service; 1: it is not; 3: that could not be told.
+    Inspect(Inspect),
+}
+
+#[derive(Debug, clap::Args)]
+struct Inspect {
+    /// Its name, the beginning of it, a path, or `latest`
+    file: String,
+    /// Name so many keys at most [default: 20, with --json all]
+    #[arg(long, value_name = "KEYS")]
+    limit: Option<u64>,
+    /// Name all keys
+    #[arg(long, conflicts_with = "limit")]
+    all: bool,
+    /// A line of JSON for each key, and one for the counts
+    #[arg(long)]
+    json: bool,
+    /// Ask the service no more than so many commands a second; it is given at least as much rest as it has worked for this
+    #[arg(long, value_name = "COMMANDS", default_value_t = 20_000, value_parser = clap::value_parser!(u32).range(1..))]
+    pace: u32,
+    /// For reading and loading the file
+    #[arg(long, value_name = "TIME", default_value = "10m", value_parser = humantime::parse_duration)]
+    budget: Duration,
+    /// Also where the data of the file may not fit into the memory of this machine
+    #[arg(long)]
+    force: bool,
+    /// Also write the keys that are only in the file to FILE, as commands for `redis-cli --pipe`: RESTORE, which leaves a key
+    /// that is there by then as it is
+    #[arg(long, value_name = "FILE")]
+    export: Option<PathBuf>,
+}
+
+impl Inspect {
+    fn wish(self) -> rollback_files::Wish {
+        let Inspect { limit, all, json, pace, budget, force, export, .. } = self;
+        let limit = if all { None } else { limit.or(if json { None } else { Some(20) }) };
+        rollback_files::Wish { limit, json, pace, budget, force, export }
+    }
 }
 
 /// `keepalived-redis`.
@@ -100,11 +182,20 @@ pub fn keepalived_redis() -> ExitCode {
             status::run(&path, &terminal, &wish)
         }
         Word::Explain => explain::run(&path, &terminal),
-        Word::Doctor => doctor::run(&path, &terminal),
+        Word::Doctor { json, quiet, keepalived_conf } => {
+            doctor::run(&path, &doctor::Wanted { json, quiet, keepalived_conf }, &terminal)
+        }
         Word::Drain { lasting, force } => draining::run(&path, Wish { lasting, force }),
         Word::Resume => draining::resume(&path),
-        Word::Rollback(Files::List) => rollback_files::list(&path, &terminal),
-        Word::FailoverTest => failover_test::run(&path, &terminal),
+        Word::Rollback(Files::List { json }) => rollback_files::list(&path, json, &terminal),
+        Word::Rollback(Files::Show { file, json, budget }) => {
+            rollback_files::show(&path, &file, json, budget, &terminal)
+        }
+        Word::Rollback(Files::Inspect(words)) => {
+            let file = words.file.clone();
+            rollback_files::inspect(&path, &file, &words.wish(), &terminal)
+        }
+        Word::FailoverTest { rate, yes } => failover_test::run(&path, rate, yes, &terminal),
     })
 }
 

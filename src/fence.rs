@@ -1,6 +1,6 @@
 //! Stopping the writes of a master for a moment, and letting them go on.
 //!
-//! From 6.2 on `CLIENT PAUSE ms WRITE` (R12): it ends by itself. Before, `min-slaves-to-write` is set to a number that
+//! From 6.2 on `CLIENT PAUSE ms WRITE` (R12): it ends by itself. Before, and where CLIENT is disabled, `min-slaves-to-write` is set to a number that
 //! no master has replicas for, and clients get NOREPLICAS (R13): that does not end by itself, so the number itself
 //! says that it is ours and what stood there before: whoever finds it can undo it.
 
@@ -43,7 +43,7 @@ impl Fence {
     ) -> Result<(Fence, Replication), Failure> {
         // Counted from before the command is sent: the pause can only end later than we think.
         let ends = Deadline::after(pause);
-        let fence = match version.can_pause_writes() {
+        let fence = match server.can_pause_writes(version) {
             true => Fence { kind: Kind::Pause, ends, lapsed: false },
             false => {
                 let found = min_replicas(server, command)?;
@@ -139,7 +139,7 @@ pub fn left_behind(server: &mut Server, command: Duration) -> Result<Option<u64>
 /// # Errors
 /// Every [`Failure`].
 pub fn lift(server: &mut Server, version: Version, command: Duration) -> Result<Option<u64>, Failure> {
-    if version.can_pause_writes() {
+    if server.can_pause_writes(version) {
         return Ok(None);
     }
     let former = left_behind(server, command)?;

@@ -13,7 +13,7 @@ use redis::{Cmd, Value, cmd};
 
 use crate::deadline::{Deadline, Stopwatch};
 use crate::fence::Fence;
-use crate::info::{Replication, Role, Version};
+use crate::info::{Lineage, Replication, Role, Version};
 use crate::server::{Failure, Server};
 use crate::turn::Ended;
 
@@ -177,11 +177,19 @@ fn reach(
 /// # Errors
 /// [`Trouble`].
 pub fn follow(side: &mut Side<'_>, master: SocketAddr, command: Duration) -> Result<i64, Trouble> {
+    follow_and_look(side, master, command).map(|lineage| lineage.offset)
+}
+
+/// The same, and what its history was then.
+///
+/// # Errors
+/// [`Trouble`].
+pub fn follow_and_look(side: &mut Side<'_>, master: SocketAddr, command: Duration) -> Result<Lineage, Trouble> {
     let doing = format!("SLAVEOF {master} on");
     let seen = side.server.call_and_look(slaveof(master), Deadline::after(command));
     let seen = seen.map_err(|failure| failed(&doing, side.address, failure))?;
     match &seen.role {
-        Role::Replica(following) if following.address() == Some(master) => Ok(seen.lineage.offset),
+        Role::Replica(following) if following.address() == Some(master) => Ok(seen.lineage),
         _ => Err(failed(&doing, side.address, "it said OK and does not follow it")),
     }
 }
@@ -252,6 +260,9 @@ pub fn park(server: &mut Server, command: Duration) -> Result<(), Failure> {
 /// # Errors
 /// The [`Failure`]; nothing depends on it.
 pub fn disconnect_clients(server: &mut Server, command: Duration) -> Result<(), Failure> {
+    if server.lacks("client") {
+        return Ok(());
+    }
     let kill = |kind: &str| cmd("CLIENT").arg("KILL").arg("TYPE").arg(kind).clone();
     for answer in server.batch(&[kill("normal"), kill("pubsub")], Deadline::after(command))? {
         answer.map_err(Failure::Denied)?;
@@ -264,6 +275,9 @@ pub fn disconnect_clients(server: &mut Server, command: Duration) -> Result<(), 
 /// # Errors
 /// The [`Failure`]: no config file, a directory that can't be written, no right to it. A warning and no more.
 pub fn rewrite_config(server: &mut Server, command: Duration) -> Result<(), Failure> {
+    if server.lacks("config") {
+        return Ok(());
+    }
     server.call_again(cmd("CONFIG").arg("REWRITE"), Deadline::after(command)).map(|_: Value| ())
 }
 

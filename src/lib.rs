@@ -1,8 +1,8 @@
 //! What the programs that keepalived runs for a pair of Redis servers share.
 //!
-//! Modules lean only on those named before them: [`endpoint`], [`deadline`], [`terminal`], [`addresses`], [`tls`] (ground); [`config`],
+//! Modules lean only on those named before them: [`endpoint`], [`deadline`], [`terminal`], [`interrupt`], [`addresses`], [`tls`], [`commands`] (ground); [`config`],
 //! [`journal`], [`memory`], [`failures`], [`drain`], [`hook`], [`ticket`], [`turn`], [`track_file`]; [`term`], [`info`], [`stream`], `reply`, `line`, [`server`] (one Redis); [`lineage`], [`plan`], [`election`], [`pulse`], [`progress`] (pure
-//! decisions); [`survey`], [`sentinel`], [`elected`], [`probe`], [`fence`], [`handover`], [`rollback`] (one step each); [`program`], [`following`],
+//! decisions); [`survey`], [`sentinel`], [`elected`], [`probe`], [`fence`], [`handover`], [`rollback`] (one step each); [`program`], [`following`], [`gathering`],
 //! [`serve`], [`yielding`], [`electing`], [`deposed`], [`stop`], [`check`] (what a program does); [`notification`], [`report`], [`subscription`], [`watch`]
 //! (one run of it); [`cli`], and the doorways in `bin/`. For people: [`status`], [`explain`], [`doctor`], [`draining`],
 //! [`rollback_files`], [`failover_test`] (a sub-command each); [`console`].
@@ -10,6 +10,7 @@
 pub mod addresses;
 pub mod check;
 pub mod cli;
+pub mod commands;
 pub mod config;
 pub mod console;
 pub mod deadline;
@@ -26,9 +27,11 @@ pub mod failover_test;
 pub mod failures;
 pub mod fence;
 pub mod following;
+pub mod gathering;
 pub mod handover;
 pub mod hook;
 pub mod info;
+pub mod interrupt;
 pub mod journal;
 mod line;
 pub mod lineage;

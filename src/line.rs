@@ -4,10 +4,12 @@ use std::fmt;
 use std::io::{self, Read, Write};
 use std::net::SocketAddr;
 use std::os::fd::BorrowedFd;
+use std::sync::Arc;
 use std::time::Duration;
 
 use redis::{Cmd, Value, cmd};
 
+use crate::commands::{self, Commands};
 use crate::config::Auth;
 use crate::deadline::Deadline;
 use crate::endpoint::Endpoint;
@@ -40,6 +42,11 @@ impl Denial {
     pub fn is_about_auth(&self) -> bool {
         // "ERR invalid password" is the answer to AUTH before Redis 6.
         matches!(self.code.as_str(), "NOAUTH" | "WRONGPASS" | "NOPERM") || self.text.starts_with("invalid password")
+    }
+
+    /// There is no such command: renamed or disabled in redis.conf, or older than it.
+    pub fn is_missing_command(&self) -> bool {
+        commands::is_missing(&self.text)
     }
 }
 
@@ -114,6 +121,7 @@ pub(crate) struct Line {
     unheard: Option<SocketAddr>,
     greeting: Option<Cmd>,
     auth_denied: Option<Denial>,
+    names: Option<Arc<Commands>>,
 }
 
 impl Line {
@@ -138,7 +146,7 @@ impl Line {
             Endpoint::Tcp(address) if auth.tls.is_none() => Some(*address),
             _ => None,
         };
-        Ok(Line { stream, received: Vec::new(), unheard, greeting, auth_denied: None })
+        Ok(Line { stream, received: Vec::new(), unheard, greeting, auth_denied: None, names: auth.commands.clone() })
     }
 
     /// All `commands` in one write, and their answers.
@@ -160,7 +168,10 @@ impl Line {
         let greeting = self.greeting.take();
         let mut bytes = Vec::with_capacity(256);
         for command in greeting.iter().chain(commands) {
-            command.write_packed_command(&mut bytes);
+            match &self.names {
+                Some(names) => names.translate(command).write_packed_command(&mut bytes),
+                None => command.write_packed_command(&mut bytes),
+            }
         }
         Sent { greeted: greeting.is_some(), written: self.stream.write_all(&bytes) }
     }
@@ -260,7 +271,8 @@ impl Line {
                 Reply::Value(value) => Ok(Ok(value)),
                 Reply::Error(line) => {
                     let (code, text) = line.split_once(' ').unwrap_or((&line, ""));
-                    let denial = Denial { code: short(code), text: short(text) };
+                    let text = commands::explain(self.names.as_deref(), text).unwrap_or_else(|| short(text));
+                    let denial = Denial { code: short(code), text };
                     // The one refusal that comes unasked, before the connection is closed (R17).
                     if denial.text.starts_with("max number of clients") {
                         return Err(Failure::Denied(denial));

@@ -25,8 +25,8 @@ mod worth;
 use self::rule::{Rule, holds};
 pub use self::steps::{serve, yield_role};
 pub use self::verdicts::{Eligibility, eligibility, well_peer, wrong_role};
-pub use self::worth::{containment, in_sync};
-use self::worth::{follow, loses_to};
+pub use self::worth::{containment, contains, in_sync, stragglers};
+use self::worth::{follow, is_clearly_better, loses_to};
 
 /// One node, as it was seen a moment ago.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,7 +69,8 @@ pub struct View {
     pub vip: Vip,
     /// What this node remembers.
     pub memory: Memory,
-    /// For how long no peer has answered, without a break.
+    /// For how long those peers that can't be compared with have not answered, without a break: of several the one that was
+    /// heard last counts.
     pub alone_for: Duration,
     /// `timing.alone_after`.
     pub alone_after: Duration,
@@ -180,6 +181,12 @@ impl View {
             Ok(seen) if seen.loading && !self.synced_this_run(local) => {
                 Some(format!("{address} is loading its data, which may be newer"))
             }
+            // Of three nodes a mere replica that says no is not waited for.
+            Err(Failure::Denied(_))
+                if self.peers.len() > 1 && self.synced_this_run(local) && !local.follows(*address) =>
+            {
+                None
+            }
             Err(Failure::Denied(denial)) if waited < DENIED => {
                 Some(format!("{address} is alive, but it says {denial}"))
             }
@@ -194,9 +201,23 @@ impl View {
         })
     }
 
-    /// A node whose data is better than the local one, with the reason.
+    /// A node whose data is better than the local one, with the reason; of several the best.
     fn better(&self, local: &Observation) -> Option<(SocketAddr, String)> {
-        self.reachable().find_map(|(address, peer)| Some((address, loses_to(self, local, address, peer)?)))
+        let all =
+            self.reachable().filter_map(|(address, peer)| Some((peer, address, loses_to(self, local, address, peer)?)));
+        let best = all.reduce(|best, next| if is_clearly_better(next.0, best.0) { next } else { best });
+        best.map(|(_, address, why)| (address, why))
+    }
+
+    /// Every peer can be compared with.
+    fn is_complete(&self) -> bool {
+        self.peers.iter().all(|node| node.up().is_some_and(|seen| !seen.loading))
+            || !holds(Rule::MissingMayHaveMore) && self.reachable().next().is_some()
+    }
+
+    /// May it be decided whose data is the best? Of three nodes one that does not answer may have it.
+    fn can_compare(&self, local: &Observation) -> bool {
+        self.is_complete() || self.synced_this_run(local) && holds(Rule::MemoryCounts) || self.is_alone()
     }
 
     /// It is master by our own doing, in this run, and has followed nobody since.
@@ -220,10 +241,16 @@ impl View {
     }
 
     fn waits_alone(&self) -> String {
-        format!(
-            "no peer answers, and nothing is known of the worth of the local data; alone for {} s of {} s",
-            self.alone_for.as_secs(),
-            self.alone_after.as_secs()
-        )
+        let (since, limit) = (self.alone_for.as_secs(), self.alone_after.as_secs());
+        let missing = self.peers.iter().find(|node| node.up().is_none());
+        match (self.reachable().next(), missing) {
+            (Some(_), Some(Node { address, .. })) => format!(
+                "{address} does not answer, and nothing is known of the worth of the local data beside its; silent for \
+                 {since} s of {limit} s"
+            ),
+            _ => format!(
+                "no peer answers, and nothing is known of the worth of the local data; alone for {since} s of {limit} s"
+            ),
+        }
     }
 }

@@ -47,6 +47,7 @@ impl Liveness {
     pub(crate) fn alarm(&self) -> &'static str {
         match self {
             Liveness::AliveWithError(denial) if denial.is_about_auth() => "ALARM: username or password is wrong for ",
+            Liveness::AliveWithError(denial) if denial.is_missing_command() => "ALARM: a command is missing at ",
             Liveness::AliveWithoutTls(_) => "ALARM: no TLS with ",
             _ => "",
         }

@@ -323,7 +323,7 @@ impl Program {
     /// while there is one that may still be at work.
     pub fn lift_stale_fence(&mut self, view: &View) -> bool {
         let Ok(seen) = &view.local.seen else { return false };
-        if seen.version.can_pause_writes() || !seen.is_master() {
+        if !seen.is_master() || seen.version.can_pause_writes() && !self.config.auth.lacks("client") {
             return false;
         }
         let command = self.config.timing.command;

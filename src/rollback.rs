@@ -10,6 +10,7 @@ mod sync;
 
 use std::fs::{self, File};
 use std::io::{self, Write};
+use std::net::SocketAddr;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
@@ -17,6 +18,7 @@ use anyhow::anyhow;
 
 pub use self::about::{About, History};
 use self::dump::{Dumped, dump};
+pub use self::dump::{Verified, is_valkeys, verify};
 use crate::config::{Auth, Rollback};
 use crate::deadline::Deadline;
 use crate::endpoint::Endpoint;
@@ -52,7 +54,7 @@ pub fn take(
     let trouble =
         |error: &dyn std::fmt::Display| anyhow!("keeping a rollback file in {}: {error}", settings.dir.display());
     fs::DirBuilder::new().recursive(true).mode(0o700).create(&settings.dir).map_err(|error| trouble(&error))?;
-    let whose = format!("-{}-{}", about.instance, about.node).replace([':', '[', ']', '/'], "_");
+    let whose = whose(&about.instance, about.node);
     let stamp = chrono::Local::now().format("%Y%m%dT%H%M%S%.3f");
     let name = format!("{stamp}{whose}.rdb");
     clear_unfinished(&settings.dir, &whose);
@@ -65,6 +67,11 @@ pub fn take(
     let kept = kept.map_err(|error| trouble(&format!("{error:#}")))?;
     retire(&settings.dir, &whose, settings.keep);
     Ok(kept)
+}
+
+/// How the name of a file ends, before `.rdb`: behind the time.
+pub fn whose(instance: &str, node: SocketAddr) -> String {
+    format!("-{instance}-{node}").replace([':', '[', ']', '/'], "_")
 }
 
 /// Gives the file its name, the text first: a text without a file says that we died between the two.

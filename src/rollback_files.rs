@@ -1,12 +1,63 @@
-//! `keepalived-redis rollback`: the rollback files, looked at.
+//! `keepalived-redis rollback`: the rollback files, looked at. Nothing of the service is changed.
 
+mod compare;
+mod export;
+mod found;
+mod inspect;
+mod key;
+mod list;
+mod private;
+mod side;
+mod tally;
+mod value;
+
+use std::io;
 use std::path::Path;
+use std::time::Duration;
 
-use crate::program::code;
+pub use self::inspect::Wish;
+use crate::config::Config;
+use crate::deadline::Deadline;
+use crate::program::{code, say};
 use crate::terminal::Terminal;
 
-/// Runs it, with the configuration at `path`; answers with the exit code.
-pub fn list(path: &Path, terminal: &Terminal) -> u8 {
-    terminal.line(&path.display().to_string());
-    code::NO
+/// `rollback list`, with the configuration at `path`; answers with the exit code.
+pub fn list(path: &Path, json: bool, terminal: &Terminal) -> u8 {
+    told(configuration(path).and_then(|config| list::list(&config, json, terminal)).map(|()| true))
+}
+
+/// `rollback show`: yes where the file that `word` means is whole. It is read for `budget` at most.
+pub fn show(path: &Path, word: &str, json: bool, budget: Duration, terminal: &Terminal) -> u8 {
+    told(configuration(path).and_then(|config| {
+        let file = found::pick(&config.rollback.dir, &config.instance, &config.nodes, word)?;
+        list::show(&file, Deadline::after(budget), json, terminal)
+    }))
+}
+
+/// `rollback inspect`: yes where all that is in the file is in the service.
+pub fn inspect(path: &Path, word: &str, wish: &Wish, terminal: &Terminal) -> u8 {
+    told(configuration(path).and_then(|config| {
+        let file = found::pick(&config.rollback.dir, &config.instance, &config.nodes, word)?;
+        inspect::inspect(&config, &file, wish, terminal)
+    }))
+}
+
+fn configuration(path: &Path) -> anyhow::Result<Config> {
+    let (config, notes) = Config::load_for_people(path)?;
+    for note in notes {
+        say(&mut io::stderr(), &format!("keepalived-redis: {note}"));
+    }
+    Ok(config)
+}
+
+/// What can't be told is not the same as no.
+fn told(answer: anyhow::Result<bool>) -> u8 {
+    match answer {
+        Ok(true) => code::YES,
+        Ok(false) => code::NO,
+        Err(error) => {
+            say(&mut io::stderr(), &format!("keepalived-redis: {error:#}"));
+            code::CANNOT_TELL
+        }
+    }
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::deadline::{Deadline, Stopwatch, ms};
 use crate::fence;
 use crate::following;
+use crate::gathering;
 use crate::handover::{self, Side, Trouble, failed};
 use crate::hook::Event;
 use crate::plan::{self, Step, View, Vip};
@@ -114,6 +115,7 @@ fn take(
                 // Whoever promoted it may have died before it could write that down.
                 program.write_role_down();
                 settle(program, view.local.seen.as_ref().map_or("", |seen| &seen.replication.lineage.replid));
+                gathering::bring_along(program, turn, program.local)?;
             }
             let took = ms(program.clock.elapsed());
             program.transition(Event::Serving, &format!("serving: {why}"), &[("took_ms", &took)]);
@@ -132,13 +134,22 @@ fn take(
             program.say_waiting(&format!("{why}; its writes are held"));
             Ok(None)
         }
-        Step::Promote(why) => promote(program, turn, view, why).map(Some),
-        Step::TakeOver(peer, why) => take_over(program, turn, view, *peer, why).map(Some),
+        Step::Promote(why) => promote(program, turn, view, why).and_then(|done| followed(program, turn, done)),
+        Step::TakeOver(peer, why) => {
+            take_over(program, turn, view, *peer, why).and_then(|done| followed(program, turn, done))
+        }
         Step::Park(node, why) => park(program, turn, *node, why).map(|()| None),
         Step::Raise(peer, why) => raise(program, turn, view, *peer, why).map(|()| None),
         Step::Follow { peer, why, .. } => following::follow(program, turn, view, *peer, why).map(|()| None),
         Step::GiveUp(..) => Ok(None),
     }
+}
+
+/// The role is here: clients write, and nobody waits for this.
+fn followed(program: &mut Program, turn: &Turn, done: Outcome) -> Result<Option<Outcome>, Trouble> {
+    let local = program.local;
+    gathering::bring_along(program, turn, local)?;
+    Ok(Some(done))
 }
 
 fn warn_without_vip(program: &Program) {
@@ -248,9 +259,11 @@ fn park(program: &mut Program, turn: &Turn, node: SocketAddr, why: &str) -> Resu
 
 /// Stops the writes of the local Redis for a moment, from 6.2 on; `held` says that they are to be let go on.
 pub(crate) fn hold(program: &mut Program, view: &View, held: &mut bool) {
-    let can = view.local.seen.as_ref().is_ok_and(|seen| seen.version.can_pause_writes());
+    let Ok(seen) = &view.local.seen else { return };
     let command = program.config.timing.command;
-    if can && let Ok(server) = program.survey.local() {
+    if let Ok(server) = program.survey.local()
+        && server.can_pause_writes(seen.version)
+    {
         *held |= fence::hold_writes(server, HOLD, command).is_ok();
     }
 }

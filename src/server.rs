@@ -32,6 +32,16 @@ impl Server {
         Ok(Server { endpoint: endpoint.clone(), auth: auth.clone(), line, term_key: None })
     }
 
+    /// This Redis, which is of `version`, can stop its writes for a while (R12).
+    pub fn can_pause_writes(&self, version: Version) -> bool {
+        version.can_pause_writes() && !self.lacks("client")
+    }
+
+    /// The command is disabled there, and not to be sent.
+    pub fn lacks(&self, command: &str) -> bool {
+        self.auth.lacks(command)
+    }
+
     /// The key that holds the term where there are no functions (`policy.term_key`).
     pub fn with_term_key(self, key: Option<&str>) -> Server {
         Server { term_key: key.map(str::to_owned), ..self }

@@ -23,6 +23,8 @@ struct Line {
     endpoint: Endpoint,
     term_key: Option<String>,
     server: Option<Server>,
+    /// Of a peer: since the first look of this process that it did not answer. For where the memory can't be written.
+    silent: Option<Stopwatch>,
 }
 
 /// For one connection and for one answer.
@@ -45,15 +47,19 @@ pub struct Survey {
     max_lag: u64,
     flap: Flap,
     memory_dir: PathBuf,
-    /// Since the first look of this process that found nobody: where the memory can't be written.
-    alone: Option<Stopwatch>,
 }
 
 impl Survey {
     /// Prepares to look from `local`, one of the configuration's nodes. Connects to nobody yet.
     pub fn new(config: &Config, local: SocketAddr) -> Survey {
         let term_key = &config.policy.term_key;
-        let line = |address: SocketAddr, endpoint| Line { address, endpoint, term_key: term_key.clone(), server: None };
+        let line = |address: SocketAddr, endpoint| Line {
+            address,
+            endpoint,
+            term_key: term_key.clone(),
+            server: None,
+            silent: None,
+        };
         let socket = config.local.clone().filter(|endpoint| matches!(endpoint, Endpoint::Unix(_)));
         Survey {
             local: line(local, socket.unwrap_or(Endpoint::Tcp(local))),
@@ -66,7 +72,6 @@ impl Survey {
             max_lag: config.policy.max_lag,
             flap: config.flap.clone(),
             memory_dir: config.memory_dir.clone(),
-            alone: None,
         }
     }
 
@@ -115,9 +120,7 @@ impl Survey {
             None => Vip::Unknown,
         };
         let store = Store::new(&self.memory_dir);
-        let nobody = !peers.iter().any(Node::is_alive);
-        self.alone = nobody.then(|| self.alone.unwrap_or_else(Stopwatch::start));
-        let alone_for = store.spell("alone.toml", nobody).max(self.alone.map_or(Duration::ZERO, Stopwatch::elapsed));
+        let alone_for = self.alone_for(&store, &peers);
         View {
             local,
             peers,
@@ -129,6 +132,20 @@ impl Survey {
             flapping: failures::held_back(&store, &self.flap),
             drained: drain::current(&store).map(|drain| drain.to_string()),
         }
+    }
+
+    /// For how long those peers that can't be compared with have been silent; what is alive has not been.
+    fn alone_for(&mut self, store: &Store, peers: &[Node]) -> Duration {
+        let pair = self.peers.len() == 1;
+        let silences = self.peers.iter_mut().zip(peers).filter_map(|(line, node)| {
+            let silent = !node.is_alive();
+            line.silent = silent.then(|| line.silent.unwrap_or_else(Stopwatch::start));
+            let file =
+                if pair { "alone.toml".to_owned() } else { format!("alone-{}.toml", node.address).replace(':', "_") };
+            let spell = store.spell(&file, silent).max(line.silent.map_or(Duration::ZERO, Stopwatch::elapsed));
+            (!node.seen.as_ref().is_ok_and(|seen| !seen.loading)).then_some(spell)
+        });
+        silences.min().unwrap_or(Duration::ZERO)
     }
 
     /// The local Redis alone.

@@ -35,6 +35,8 @@ pub enum Order {
     Rivals,
 }
 
+/// The function library that carries it.
+pub const LIBRARY: &str = "keepalived_redis";
 const FUNCTION: &str = "keepalived_redis_term";
 /// Longer texts are not ours.
 const LONGEST: usize = 200;
@@ -90,7 +92,7 @@ impl Term {
 
     fn lua(&self) -> String {
         format!(
-            "#!lua name=keepalived_redis\nredis.register_function{{function_name='{FUNCTION}', \
+            "#!lua name={LIBRARY}\nredis.register_function{{function_name='{FUNCTION}', \
              callback=function() return '{self}' end, flags={{'no-writes','allow-stale'}}}}"
         )
     }

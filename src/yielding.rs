@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::deadline::{Deadline, ms};
 use crate::following;
+use crate::gathering;
 use crate::handover::{self, Side, Trouble, failed};
 use crate::hook::Event;
 use crate::plan::{self, Step, View};
@@ -78,7 +79,7 @@ fn wait(turn: &Turn, tick: Duration) -> Result<(), Ended> {
 fn give_up(program: &mut Program, turn: &Turn, view: &View, peer: SocketAddr, why: &str) -> Result<(), Trouble> {
     let (local, command) = (program.local, program.config.timing.command);
     let (mine, theirs) = (observed(view, local)?.version, observed(view, peer)?.version);
-    let _acting = turn.act(Deadline::after(Duration::from_secs(3)))?;
+    let acting = turn.act(Deadline::after(Duration::from_secs(3)))?;
     let (giver, taker) = program.survey.local_and(peer).map_err(|failure| failed("connecting to", peer, failure))?;
     let mut giver = Side { server: giver, address: local, version: mine };
     let mut taker = Side { server: taker, address: peer, version: theirs };
@@ -96,5 +97,7 @@ fn give_up(program: &mut Program, turn: &Turn, view: &View, peer: SocketAddr, wh
     for (node, result) in rewritten {
         program.warn_rewrite(node, result);
     }
+    drop(acting);
+    gathering::bring_along(program, turn, peer)?;
     Ok(())
 }

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
+use keepalived_redis::commands::{Commands, RENAMABLE};
 use keepalived_redis::config::{
     Auth, Config, ConfigError, Environment, Flap, Policy, Rollback, RollbackMode, Secret, SilentSentinels, Timing,
 };
@@ -132,9 +133,20 @@ fn the_example_shows_every_key_and_its_default() {
     let place = Place::new("");
     place.password("sesame\n", 0o600);
     let uncommented = uncommented();
-    for section in
-        ["", "auth", "tls", "timing", "policy", "flap", "rollback", "log", "memory", "sentinel", "sentinel.tls"]
-    {
+    for section in [
+        "",
+        "auth",
+        "tls",
+        "timing",
+        "policy",
+        "flap",
+        "rollback",
+        "log",
+        "memory",
+        "commands",
+        "sentinel",
+        "sentinel.tls",
+    ] {
         let start = uncommented.find(&format!("[{section}]\n")).unwrap_or(0);
         let below = &uncommented[start + 1..];
         let below = &below[..below.find("\n[").unwrap_or(below.len())];
@@ -161,6 +173,11 @@ fn the_example_shows_every_key_and_its_default() {
     let names = [&config.auth, &config.sentinel.as_ref().expect("Sentinel mode").auth]
         .map(|auth| auth.tls.as_ref().and_then(|tls| tls.files.server_name.clone()));
     assert_eq!(names, [Some("redis.example.org".to_owned()), Some("sentinel.example.org".to_owned())]);
+    let commands = config.auth.commands.as_ref().expect("names of commands");
+    for command in RENAMABLE {
+        let sent = commands.translate(&redis::cmd(&command.to_uppercase())).get_packed_command();
+        assert!(String::from_utf8_lossy(&sent).contains(&format!("my-{command}")), "{command} is not translated");
+    }
     assert_eq!(config.timing, plain.timing);
     assert_eq!(config.policy, Policy { term_key: Some("keepalived-redis:term".into()), ..plain.policy });
     assert_eq!(config.flap, plain.flap);
@@ -253,6 +270,52 @@ fn what_is_wrong_in_the_section_of_sentinel_is_explained() {
     }
     let error = Place::new(format!("sentinel = 3\n{MINIMAL}")).load().expect_err("no section").to_string();
     assert!(error.contains("not a section"), "{error}");
+}
+
+#[test]
+fn commands_have_other_names_where_the_section_says_so_and_sentinels_know_none_of_them() {
+    assert_eq!(loaded(MINIMAL).auth.commands, None);
+    assert_eq!(loaded(&format!("{MINIMAL}[commands]\n")).auth.commands, None);
+    let both = "[sentinel]\nmaster_name = \"m\"\nnodes = [\"10.0.0.1:26379\"]\n[commands]\nclient = \"b840fc02\"\n";
+    let config = loaded(&format!("{MINIMAL}{both}"));
+    let expected = Commands::new(vec![("client", "b840fc02".to_owned())]);
+    assert_eq!(config.auth.commands.as_deref(), Some(&expected));
+    assert_eq!(config.sentinel.expect("Sentinel mode").auth.commands, None);
+    let auth = loaded(&format!("{MINIMAL}[commands]\nclient = \"\"\n")).auth;
+    assert!(auth.lacks("client") && !auth.lacks("config"), "a command that is disabled has an empty name");
+}
+
+#[test]
+fn what_is_wrong_with_the_name_of_a_command_is_explained_and_the_name_is_not_repeated() {
+    for (lines, expected) in [
+        (
+            "info = \"\"",
+            "redis-ha.toml:4: commands.info = ...: no name; the programs can do without client or config alone",
+        ),
+        (
+            "client = \"\"\nconfig = \"\"",
+            "redis-ha.toml:4: commands.client = ...: the programs can do without client or config, but not without both",
+        ),
+        (
+            "config = \"b840 fc02\"",
+            "redis-ha.toml:4: commands.config = ...: not the name of a command, as rename-command in redis.conf takes it",
+        ),
+        ("config = 5", "redis-ha.toml:4: commands.config = ...: not a string; write it as \"b840fc02\""),
+        (
+            "slaveof = \"b840fc02\"\nconfig = \"B840FC02\"",
+            "redis-ha.toml:5: commands.config = ...: another command is called so already",
+        ),
+        (
+            "debug = \"b840fc02\"",
+            "redis-ha.toml:4: commands.debug: unknown key; allowed here: slaveof, config, client, info, ping, sync, function, fcall_ro",
+        ),
+        (
+            "slavof = \"b840fc02\"",
+            "redis-ha.toml:4: commands.slavof: unknown key; did you mean slaveof? allowed here: slaveof, config, client, info, ping, sync, function, fcall_ro",
+        ),
+    ] {
+        assert_eq!(error_of(&format!("[commands]\n{lines}\n")), expected);
+    }
 }
 
 #[test]
@@ -405,15 +468,15 @@ fn an_unknown_key_is_an_error_with_its_line_and_what_is_allowed() {
         ),
         (
             "[timings]\ncheck = \"1s\"",
-            "redis-ha.toml:3: timings: unknown key; did you mean [timing]? allowed here: nodes, vip, local, [auth], [tls], [timing], [policy], [flap], [rollback], [log], [memory], [hooks], [sentinel]",
+            "redis-ha.toml:3: timings: unknown key; did you mean [timing]? allowed here: nodes, vip, local, [auth], [tls], [timing], [policy], [flap], [rollback], [log], [memory], [hooks], [commands], [sentinel]",
         ),
         (
             "vips = 1",
-            "redis-ha.toml:3: vips: unknown key; did you mean vip? allowed here: nodes, vip, local, [auth], [tls], [timing], [policy], [flap], [rollback], [log], [memory], [hooks], [sentinel]",
+            "redis-ha.toml:3: vips: unknown key; did you mean vip? allowed here: nodes, vip, local, [auth], [tls], [timing], [policy], [flap], [rollback], [log], [memory], [hooks], [commands], [sentinel]",
         ),
         (
             "max_lag = 1",
-            "redis-ha.toml:3: max_lag: unknown key; max_lag belongs into [policy]; allowed here: nodes, vip, local, [auth], [tls], [timing], [policy], [flap], [rollback], [log], [memory], [hooks], [sentinel]",
+            "redis-ha.toml:3: max_lag: unknown key; max_lag belongs into [policy]; allowed here: nodes, vip, local, [auth], [tls], [timing], [policy], [flap], [rollback], [log], [memory], [hooks], [commands], [sentinel]",
         ),
         (
             "[log]\nlocal = 1",
@@ -441,15 +504,15 @@ fn an_unknown_key_is_an_error_with_its_line_and_what_is_allowed() {
         ),
         (
             "dir = 1",
-            "redis-ha.toml:3: dir: unknown key; allowed here: nodes, vip, local, [auth], [tls], [timing], [policy], [flap], [rollback], [log], [memory], [hooks], [sentinel]",
+            "redis-ha.toml:3: dir: unknown key; allowed here: nodes, vip, local, [auth], [tls], [timing], [policy], [flap], [rollback], [log], [memory], [hooks], [commands], [sentinel]",
         ),
         (
             "zz = 1\naa = 1",
-            "redis-ha.toml:3: zz: unknown key; allowed here: nodes, vip, local, [auth], [tls], [timing], [policy], [flap], [rollback], [log], [memory], [hooks], [sentinel]",
+            "redis-ha.toml:3: zz: unknown key; allowed here: nodes, vip, local, [auth], [tls], [timing], [policy], [flap], [rollback], [log], [memory], [hooks], [commands], [sentinel]",
         ),
         (
             "\"a\\nb\" = 1",
-            "redis-ha.toml:3: a\\nb: unknown key; allowed here: nodes, vip, local, [auth], [tls], [timing], [policy], [flap], [rollback], [log], [memory], [hooks], [sentinel]",
+            "redis-ha.toml:3: a\\nb: unknown key; allowed here: nodes, vip, local, [auth], [tls], [timing], [policy], [flap], [rollback], [log], [memory], [hooks], [commands], [sentinel]",
         ),
     ];
     for (rest, expected) in cases {

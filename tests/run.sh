@@ -3,7 +3,7 @@
 #
 #   tests/run.sh [STEP...]     all steps, or those named alone:
 #                              format clippy shell programs unit install
-#                              systemd demo lab
+#                              package systemd demo lab
 #
 # Installs what is missing first (Debian), needs no terminal, and leaves nothing
 # running, mounted or lying about but target/. Stops at the first step that
@@ -13,7 +13,7 @@ set -uo pipefail
 # shellcheck source=tests/needs.sh
 . "$(dirname -- "$0")/needs.sh"
 
-STEPS='format clippy shell programs unit install systemd demo lab'
+STEPS='format clippy shell programs unit install package systemd demo lab'
 for step in "$@"; do
     case " $STEPS " in
         *" $step "*) ;;
@@ -98,16 +98,18 @@ step_clippy() { builder cargo clippy --workspace --all-targets --locked -- -D wa
 step_shell() {
     cd -- "$tree" || return
     find . -name target -prune -o -name .git -prune -o -name '*.sh' -type f -print0 |
-        xargs -0 shellcheck -x .ci/run
+        xargs -0 shellcheck -x .ci/run contrib/before-removal contrib/deb/* &&
+        shellcheck --shell=sh contrib/rpm/*
 }
 step_programs() { "$tree/install.sh" --destdir "$scratch/built"; }
-step_unit() { run_tests "$tree" 2 '' --package keepalived-redis; }
+step_unit() { run_tests "$tree" 2 '' --package keepalived-redis --package pages; }
 # From a copy: they run install.sh as nobody too, who may not enter where $tree is.
 step_install() {
     mkdir "$scratch/tree" || return
     tar -C "$tree" --exclude=./target --exclude=./.git -c . | tar -C "$scratch/tree" -x || return
     "$scratch/tree/tests/install/run.sh" --bin-dir "$programs"
 }
+step_package() { "$tree/tests/package.sh" --bin-dir "$programs"; }
 step_systemd() { "$tree/tests/systemd.sh" --bin-dir "$programs"; }
 # As its user runs it, to its end; what it says of two hosts and of all writes.
 step_demo() {
@@ -144,10 +146,11 @@ say "Rust $rust${build_as:+ of $build_as}, keepalived $keepalived, Redis $redis"
 step format "cargo fmt"
 step clippy "cargo clippy, a warning is an error"
 step shell "shellcheck of every script"
-case $wanted in *' install '* | *' systemd '* | *' lab '*) wanted="$wanted programs " ;; esac
+case $wanted in *' install '* | *' package '* | *' systemd '* | *' lab '*) wanted="$wanted programs " ;; esac
 step programs "release build of the programs, as install.sh does it"
-step unit "the package's own tests" '^test result: .* [1-9][0-9]* passed|FAILED'
+step unit "tests of the library, and of the manual pages" '^test result: .* [1-9][0-9]* passed|FAILED'
 step install "install.sh on machines of their own" '^[0-9]+ (passed|skipped)'
+step package "the Debian package, as dpkg installs, upgrades and removes it" '^[0-9]+ passed|built in'
 step systemd "the units on two machines that systemd boots" '^[0-9]+ passed'
 step demo "a failover and a failback, as demo.sh shows them" 'read back|without a write'
 step lab "real keepalived and real Redis on hosts of their own (twenty minutes or more)" '^test '

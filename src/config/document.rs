@@ -108,11 +108,15 @@ impl<'t> Field<'t> {
     }
 
     /// The value as it is written, its first line, not endlessly. What may hold a password
-    /// or a key (one given instead of its file, a URL with a login) is not repeated: errors are journalled.
+    /// or a key (one given instead of its file, a URL with a login, a command under another name) is not repeated: errors are journalled.
     fn found(&self) -> String {
         const LONGEST: usize = 60;
         let text = self.source.text.get(self.value.span()).unwrap_or_default();
-        if self.section == "auth" || self.key.contains("pass") || self.key == "key" || text.contains('@') {
+        if matches!(self.section, "auth" | "commands")
+            || self.key.contains("pass")
+            || self.key == "key"
+            || text.contains('@')
+        {
             return "...".to_owned();
         }
         let line = text.lines().next().unwrap_or_default();

@@ -3,12 +3,14 @@
 mod places;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use self::places::{local, nodes, sentinel, tls_files, username, vip};
 use super::document::{Field, Source};
 use super::file::File;
 use super::{Auth, Config, ConfigError, Flap, Hooks, LOG_DIR, Policy, Rollback, RollbackMode, STATE_DIR, Timing};
+use crate::commands::{Commands, DISPENSABLE, RENAMABLE};
 use crate::tls;
 
 /// Every section and its keys; the first is what stands before any section. A dot is a section within another.
@@ -23,6 +25,7 @@ pub(super) const SECTIONS: &[(&str, &[&str])] = &[
     ("log", &["dir"]),
     ("memory", &["dir"]),
     ("hooks", &["on_transition", "timeout"]),
+    ("commands", &RENAMABLE),
     ("sentinel", &["master_name", "nodes", "quorum", "when_sentinels_silent", "username", "password_file"]),
     ("sentinel.tls", &["ca", "cert", "key", "server_name"]),
 ];
@@ -74,7 +77,7 @@ pub(super) fn config(path: &Path, instance: String, text: &str) -> Result<(Confi
         nodes,
         vip,
         local,
-        auth: Auth { username: username(&file, "auth")?, ..Auth::default() },
+        auth: Auth { username: username(&file, "auth")?, commands: commands(&file)?, ..Auth::default() },
         timing: timing(&file)?,
         policy: policy(&file)?,
         flap: flap(&file)?,
@@ -86,6 +89,30 @@ pub(super) fn config(path: &Path, instance: String, text: &str) -> Result<(Confi
         sentinel: sentinel(&file)?,
     };
     Ok((config, files))
+}
+
+fn commands(file: &File<'_>) -> Result<Option<Arc<Commands>>, ConfigError> {
+    let mut names: Vec<(&'static str, String)> = Vec::new();
+    for command in RENAMABLE {
+        let name = file.optional("commands", command, |field| {
+            let name = field.string("\"b840fc02\"")?;
+            if name.is_empty() && !DISPENSABLE.contains(&command) {
+                return Err(field.wrong("no name; the programs can do without client or config alone"));
+            }
+            if name.len() > 100 || name.contains(|c: char| !c.is_ascii_graphic()) {
+                return Err(field.wrong("not the name of a command, as rename-command in redis.conf takes it"));
+            }
+            if names.iter().any(|(_, other)| other.eq_ignore_ascii_case(name)) {
+                return Err(field.wrong(match name {
+                    "" => "the programs can do without client or config, but not without both",
+                    _ => "another command is called so already",
+                }));
+            }
+            Ok(name.to_owned())
+        })?;
+        names.extend(name.map(|name| (command, name)));
+    }
+    Ok((!names.is_empty()).then(|| Arc::new(Commands::new(names))))
 }
 
 /// A user without a password would be silently left out of AUTH.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Secret;
+use crate::commands::Commands;
 use crate::endpoint::Endpoint;
 use crate::tls::Tls;
 
@@ -91,6 +92,15 @@ pub struct Auth {
     pub password: Option<Secret>,
     /// What is spoken to it, except through a Unix socket; `None` is plain text.
     pub tls: Option<Arc<Tls>>,
+    /// What it calls the commands that somebody has renamed.
+    pub commands: Option<Arc<Commands>>,
+}
+
+impl Auth {
+    /// The command is disabled on every node, and not to be sent.
+    pub fn lacks(&self, command: &str) -> bool {
+        self.commands.as_ref().is_some_and(|commands| commands.lacks(command))
+    }
 }
 
 /// Time budgets.

@@ -48,6 +48,8 @@ pub enum Rule {
     UndecidedIsWaitedFor,
     /// Nobody answers and nothing is known: not before `alone_after`.
     AloneForLongEnough,
+    /// Of three nodes one that does not answer may have more than both others: it is waited for as if nobody answered.
+    MissingMayHaveMore,
     /// Meanwhile a master of unknown worth takes no writes.
     UnknownTakesNoWrites,
     /// Of two masters the one without the VIP waits until one of them holds it.
@@ -65,6 +67,8 @@ pub enum Rule {
     BetterReplicaIsPromoted,
     /// A replica follows the master that serves, whomever it followed before.
     ReplicaFollowsTheServing,
+    /// Whoever moves the role brings a third node along, whose data is contained in the new master's.
+    OthersAreBroughtAlong,
     /// A node that is behind is not eligible.
     BehindIsNotEligible,
     /// A node whose Redis dies again and again is not eligible while another one is well.

@@ -48,14 +48,19 @@ fn serve_as_master(view: &View, local: &Observation, waited: Duration) -> Step {
     if let Some(why) = view.undecided(local, waited) {
         return Step::Hold(why);
     }
-    if let Some((address, why)) = view.better(local).filter(|_| holds(Rule::BetterIsRaised)) {
+    let complete = view.is_complete();
+    if (complete || view.is_alone())
+        && let Some((address, why)) = view.better(local).filter(|_| holds(Rule::BetterIsRaised))
+    {
         return view.park_for(address).unwrap_or(Step::Raise(address, why));
     }
-    match view.reachable().next() {
-        Some(_) => Step::Done("master already".to_string()),
-        None if view.is_alone() => Step::Done("master already, and no peer has answered for long enough".to_string()),
-        None if !holds(Rule::UnknownTakesNoWrites) => Step::Wait(view.waits_alone()),
-        None => Step::Hold(view.waits_alone()),
+    match complete {
+        true => Step::Done("master already".to_string()),
+        false if view.is_alone() => {
+            Step::Done("master already, and whoever does not answer has not for long enough".to_string())
+        }
+        false if !holds(Rule::UnknownTakesNoWrites) => Step::Wait(view.waits_alone()),
+        false => Step::Hold(view.waits_alone()),
     }
 }
 
@@ -85,19 +90,22 @@ fn serve_from_replica(view: &View, local: &Observation, following: &Following, w
     if let Some(why) = view.undecided(local, waited) {
         return Step::Wait(why);
     }
+    if !view.can_compare(local) {
+        return Step::Wait(view.waits_alone());
+    }
     if let Some((address, why)) = view.better(local).filter(|_| holds(Rule::BetterIsRaised)) {
         return view.park_for(address).unwrap_or(Step::Raise(address, why));
     }
     if let Some(park) = view.park_for(view.local.address) {
         return park;
     }
-    if view.reachable().next().is_some() {
+    if view.is_complete() {
         return Step::Promote("no node is master, and none has newer data".to_string());
     }
     if view.synced_this_run(local) && holds(Rule::MemoryCounts) {
         return Step::Promote("in sync when the master went away".to_string());
     }
-    if view.is_alone() { Step::Promote(view.waits_alone()) } else { Step::Wait(view.waits_alone()) }
+    Step::Promote(view.waits_alone())
 }
 
 /// The next step of `redis_backup` and `redis_fault`: this node does not hold the VIP. `waited` is for how long the

@@ -7,6 +7,7 @@ use crate::info::{Following, Lineage, Replication, Role, Version};
 use crate::memory::{Memory, Served, Synced};
 
 mod terms;
+mod three;
 mod verdicts;
 
 const GRACE: Duration = Duration::from_secs(5);

@@ -70,7 +70,7 @@ fn judge(view: &View) -> (bool, Standing, String) {
     if local.is_master() && view.served_this_run(local) {
         return (true, Standing::Serving, "master".into());
     }
-    if view.reachable().next().is_some() {
+    if view.is_complete() {
         return (true, Standing::InSync, "no other node has newer data".into());
     }
     if view.synced_this_run(local) && holds(Rule::MemoryCounts) {

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use super::rule::{Rule, holds};
 use super::{Step, View};
-use crate::info::{Copied, Observation};
+use crate::info::{Copied, Lineage, Observation};
 use crate::lineage::{Relation, compare};
 use crate::term::Order;
 
@@ -104,9 +104,20 @@ fn unrelated(view: &View, local: &Observation, address: SocketAddr, peer: &Obser
         .then(|| format!("{address} is master and nothing is known of the local data since its restart"))
 }
 
+/// How the local data stands to the peer's. What a replica of a replica has of the history that a master makes was the
+/// master's before, and is more only because it was read later.
+fn relation(local: &Observation, peer: &Observation) -> Relation {
+    let (mine, theirs) = (&local.replication.lineage, &peer.replication.lineage);
+    let makes_it = mine.replid == theirs.replid && peer.is_master() && !local.is_master();
+    match compare(mine, theirs) {
+        Relation::Ahead(_) if makes_it && holds(Rule::MasterMakesTheHistory) => Relation::Equal,
+        relation => relation,
+    }
+}
+
 /// Is the local data better by its ids or its term, whatever is remembered? Then the other side would see it too.
 pub(super) fn is_clearly_better(local: &Observation, peer: &Observation) -> bool {
-    match compare(&local.replication.lineage, &peer.replication.lineage) {
+    match relation(local, peer) {
         Relation::Ahead(_) => true,
         Relation::Equal | Relation::Behind(_) => false,
         Relation::Diverged { local, peer } => local > peer,
@@ -122,7 +133,7 @@ fn order(local: &Observation, peer: &Observation) -> Option<Order> {
 /// Is the local data provably contained in the peer's, and how many bytes past the fork are only here, where the ids
 /// tell? An empty data set is contained in any.
 pub fn containment(local: &Observation, peer: &Observation) -> (bool, Option<u64>) {
-    let relation = compare(&local.replication.lineage, &peer.replication.lineage);
+    let relation = relation(local, peer);
     let diverged = match relation {
         Relation::Ahead(bytes) | Relation::Diverged { local: bytes, .. } => Some(bytes),
         Relation::Equal | Relation::Behind(_) => Some(0),
@@ -134,6 +145,26 @@ pub fn containment(local: &Observation, peer: &Observation) -> (bool, Option<u64
 pub(super) fn follow(local: &Observation, address: SocketAddr, peer: &Observation, why: String) -> Step {
     let (contained, diverged) = containment(local, peer);
     Step::Follow { peer: address, contained, diverged, why }
+}
+
+/// Does a master contain what a replica has, whose history is `lineage` by now?
+pub fn contains(master: &Observation, replica: &Observation, lineage: &Lineage) -> bool {
+    let mut now = replica.clone();
+    now.replication.lineage = lineage.clone();
+    containment(&now, master).0
+}
+
+/// The other nodes that follow something else than `master`, to which the role has just moved, and whose data is contained
+/// in its: who moved it lets them follow at once, which their own programs would do some seconds later.
+pub fn stragglers(view: &View, master: SocketAddr) -> Vec<SocketAddr> {
+    let Some(Ok(theirs)) = view.seen(master) else { return Vec::new() };
+    let strays = |seen: &Observation| {
+        !seen.is_master() && !seen.follows(master) && containment(seen, theirs).0 && (theirs.keys > 0 || seen.keys == 0)
+    };
+    let others = view.reachable().filter(|(address, seen)| *address != master && strays(seen));
+    // Of two nodes the other one gave the role, or has a program of its own.
+    let wanted = view.peers.len() > 1 && theirs.is_master() && !theirs.loading && holds(Rule::OthersAreBroughtAlong);
+    others.filter(|_| wanted).map(|(address, _)| address).collect()
 }
 
 impl View {

@@ -64,3 +64,17 @@ impl History {
         }
     }
 }
+
+impl std::fmt::Display for History {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let keys = if self.keys == 1 { "key" } else { "keys" };
+        write!(f, "{} up to offset {}, {} {keys}", self.master_replid, self.master_repl_offset, self.keys)?;
+        if let Some(elder) = &self.master_replid2 {
+            write!(f, "; before offset {} it was {elder}", self.second_repl_offset)?;
+        }
+        match &self.term {
+            Some(term) => write!(f, "; term {term}"),
+            None => f.write_str("; no term"),
+        }
+    }
+}

@@ -10,6 +10,7 @@ use anyhow::{anyhow, bail, ensure};
 use redis::cmd;
 
 use super::GoOn;
+use crate::commands;
 use crate::config::Auth;
 use crate::deadline::Deadline;
 use crate::endpoint::Endpoint;
@@ -20,6 +21,7 @@ use crate::line::{Failure, Line};
 const NO_PORT: &str = "65536";
 /// Longer than anything that Redis says before the RDB, errors included.
 const LONGEST: usize = 4096;
+const DENIED: &str = "SYNC: it says ";
 /// Behind an RDB whose length was not known when it began.
 const MARK: usize = 40;
 /// The longest time without asking whether to go on.
@@ -36,6 +38,12 @@ pub(super) fn copy(
     let trouble = |failure: Failure| match failure {
         Failure::Reset => anyhow!("copying the data of {endpoint}: the connection ended before the copy did"),
         failure => anyhow!("copying the data of {endpoint}: {failure}"),
+    };
+    let explained = |error: anyhow::Error| {
+        let said = error.to_string();
+        let said = said.strip_prefix(DENIED).and_then(|said| said.strip_prefix("ERR "));
+        said.and_then(|said| commands::explain(auth.commands.as_deref(), said))
+            .map_or(error, |said| anyhow!("{DENIED}ERR {said}"))
     };
     let mut line = Line::open(endpoint, auth, deadline).map_err(trouble)?;
     // "rdb-only" (since 7.0): no replica, it needs none of what is written meanwhile.
@@ -67,7 +75,7 @@ pub(super) fn copy(
             ask = Deadline::after(TICK);
         }
         if let Some(read) = line.read_raw(&mut buffer, ask).map_err(trouble)?
-            && rdb.take(buffer.get(..read).unwrap_or_default(), into)?
+            && rdb.take(buffer.get(..read).unwrap_or_default(), into).map_err(explained)?
         {
             return Ok(());
         }
@@ -121,7 +129,7 @@ impl Rdb {
     fn announced(line: &[u8]) -> anyhow::Result<Rdb> {
         let text = String::from_utf8_lossy(line);
         if let Some(error) = text.strip_prefix('-') {
-            bail!("SYNC: it says {}", short(error));
+            bail!("{DENIED}{}", short(error));
         }
         match text.strip_prefix('$').map(|end| (end.strip_prefix("EOF:"), end.parse())) {
             Some((Some(mark), _)) if mark.len() == MARK => {

@@ -55,7 +55,7 @@ impl Peer {
 
     /// Looks at it as the programs do, within `budget`; and how long that took.
     pub fn observed(&self, budget: Duration) -> (Result<Observation, Failure>, Duration) {
-        let auth = Auth { username: None, password: Some(Secret::new("secret".to_string())), tls: None };
+        let auth = Auth { password: Some(Secret::new("secret".to_string())), ..Auth::default() };
         let deadline = Deadline::after(budget);
         let clock = Instant::now();
         let server = Server::connect(&Endpoint::Tcp(self.address), &auth, deadline);

@@ -7,7 +7,7 @@ test_uninstall_removes_the_programs_and_keeps_the_rest() {
     echo rdb >/var/lib/keepalived-redis/rollback/one.rdb
     mv /etc/keepalived/keepalived.conf "$TMP/away"
     run 0 "$SOURCE/install.sh" --uninstall
-    for program in check_redis redis_master redis_backup redis_fault redis_stop; do
+    for program in check_redis redis_master redis_backup redis_fault redis_stop keepalived-redis; do
         absent /usr/libexec/keepalived/$program /usr/local/sbin/$program
     done
     absent /usr/libexec/keepalived /etc/logrotate.d/keepalived-redis /etc/systemd/system/keepalived.service.d
@@ -80,10 +80,12 @@ test_destdir_touches_nothing_outside_and_needs_no_root() {
 ./etc/systemd/system/keepalived-redis.target 644
 ./etc/systemd/system/keepalived.service.d/keepalived-redis.conf 644
 ./usr/libexec/keepalived/check_redis 755
+./usr/libexec/keepalived/keepalived-redis 755
 ./usr/libexec/keepalived/redis_backup 755
 ./usr/libexec/keepalived/redis_fault 755
 ./usr/libexec/keepalived/redis_master 755
-./usr/libexec/keepalived/redis_stop 755" "$(find . -type f -printf '%p %m\n' | sort)" "the files"
+./usr/libexec/keepalived/redis_stop 755" "$(find . -path ./usr/share -prune -o -type f -printf '%p %m\n' | sort)" "the files"
+    is "644" "$(find usr/share -type f -printf '%m\n' | sort -u)" "the modes of the manual pages"
     is /usr/libexec/keepalived/check_redis "$(readlink usr/local/sbin/check_redis)" "a link"
     is 700 "$(stat -c %a var/lib/keepalived-redis/rollback)" "the rollback directory"
     if grep -rq "$TMP/dest" etc; then fail "a file names the directory it was made in"; fi

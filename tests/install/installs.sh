@@ -3,7 +3,7 @@
 
 test_everything_is_in_place_with_the_right_owner_and_mode() {
     run 0 install_pair
-    for program in check_redis redis_master redis_backup redis_fault redis_stop; do
+    for program in check_redis redis_master redis_backup redis_fault redis_stop keepalived-redis; do
         path=/usr/libexec/keepalived/$program
         is "755 root:root regular file" "$(stat -c '%a %U:%G %F' $path)" $path
         cmp "$BIN_DIR/$program" $path || fail "$path is not the program given"

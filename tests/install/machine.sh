@@ -80,10 +80,11 @@ for dir in etc usr var; do
     mkdir "$UPPER/$dir" "/run/machine/scratch/$dir"
     mount -t overlay overlay -o "lowerdir=/$dir,upperdir=$UPPER/$dir,workdir=/run/machine/scratch/$dir" "/$dir"
 done
-for program in check_redis redis_master redis_backup redis_fault redis_stop; do
-    rm -f "/usr/local/sbin/$program"
+for program in check_redis redis_master redis_backup redis_fault redis_stop keepalived-redis; do
+    rm -f "/usr/local/sbin/$program" /usr/share/man/man8/"$program"*.8 "/usr/share/bash-completion/completions/$program" \
+        "/usr/share/fish/vendor_completions.d/$program.fish" /usr/share/zsh/*/"_$program"
 done
-rm -rf /usr/libexec/keepalived /var/log/keepalived-redis /var/lib/keepalived-redis \
+rm -rf /usr/libexec/keepalived /usr/share/keepalived-redis /var/log/keepalived-redis /var/lib/keepalived-redis \
     /etc/keepalived /etc/logrotate.d/keepalived-redis /etc/systemd/system/keepalived.service.d \
     /etc/redis /etc/redis.conf /etc/valkey /etc/systemd/system/redis* /etc/systemd/system/valkey* \
     /etc/systemd/system/*/redis* /etc/systemd/system/*/valkey* \

@@ -126,9 +126,9 @@ test_a_wrong_password_file_is_refused() {
 
 test_programs_that_do_not_run_here_are_refused() {
     mkdir "$TMP/bin"
-    refuses 1 "looking for $TMP/bin/check_redis: no such file: give the directory that holds all of: check_redis redis_master redis_backup redis_fault redis_stop" \
+    refuses 1 "looking for $TMP/bin/check_redis: no such file: give the directory that holds all of: check_redis redis_master redis_backup redis_fault redis_stop keepalived-redis" \
         install_these
-    for program in check_redis redis_master redis_backup redis_fault redis_stop; do
+    for program in check_redis redis_master redis_backup redis_fault redis_stop keepalived-redis; do
         cp "$BIN_DIR/$program" "$TMP/bin"
     done
     sentence="looking at $TMP/bin/redis_stop: not a whole program for this machine ($(uname -m)): give the directory that cargo built into here"

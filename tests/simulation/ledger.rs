@@ -2,6 +2,7 @@
 
 use super::data::{Millis, Writes};
 use super::setup::Boot;
+use super::vrrp::Vrrp;
 use super::world::{Contact, TICK, World, address};
 use crate::lineage::{Relation, compare};
 use crate::term::Order;
@@ -88,6 +89,11 @@ impl World {
                 continue;
             }
             let first = *behind.get_or_insert(now);
+            // It can have the VIP only when it is out of FAULT.
+            if self.nodes[other].keepalived.state == Vrrp::Fault {
+                *behind = Some(now);
+                continue;
+            }
             if now >= first + NOTICE {
                 self.ledger.behind[node][other] = None;
                 let (mut theirs, mut mine) = (theirs.clone(), self.nodes[node].redis.data.writes.clone());

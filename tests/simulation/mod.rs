@@ -11,6 +11,7 @@ mod check;
 mod data;
 mod faults;
 mod following;
+mod gathering;
 mod handover;
 mod host;
 mod ledger;
@@ -59,6 +60,11 @@ fn holds_for(cases: u64, plan: impl Fn(u64) -> Plan) {
 #[test]
 fn nothing_is_lost_and_the_pair_comes_to_rest_whatever_fails() {
     holds_for(400, Plan::random);
+}
+
+#[test]
+fn three_nodes_lose_nothing_and_come_to_rest_whatever_fails() {
+    holds_for(60, Plan::three);
 }
 
 #[test]

@@ -50,7 +50,8 @@ pub struct Program {
     pub node: usize,
     pub started: Millis,
     situation: Option<(String, Millis)>,
-    alone: Option<Millis>,
+    /// Since when each peer has not answered.
+    silent: [Option<Millis>; 2],
 }
 
 /// Held while a Redis is being commanded.
@@ -67,7 +68,7 @@ impl Drop for Acting {
 
 impl Program {
     pub fn new(world: Shared, me: Pid, node: usize, started: Millis) -> Program {
-        Program { world, me, node, started, situation: None, alone: None }
+        Program { world, me, node, started, situation: None, silent: [None; 2] }
     }
 
     pub fn now(&self) -> Millis {
@@ -211,11 +212,7 @@ impl Program {
             Some(holder) => Vip::At(holder.address),
             None => Vip::Unknown,
         };
-        let nobody = !peers.iter().any(|peer| matches!(peer.seen, Ok(_) | Err(Failure::Denied(_))));
-        let now = self.now();
-        self.alone = nobody.then(|| self.alone.unwrap_or(now));
-        let spell = self.world.borrow_mut().spell(self.node, "alone", nobody);
-        let alone = spell.max(self.alone.map_or(0, |since| now - since));
+        let alone = self.alone_for(&peers);
         let world = self.world.borrow();
         View {
             local,
@@ -228,6 +225,23 @@ impl Program {
             flapping: world.flapping(self.node),
             drained: None,
         }
+    }
+
+    /// As `Survey::alone_for`.
+    fn alone_for(&mut self, peers: &[Node]) -> Millis {
+        const SPELLS: [&str; 2] = ["alone", "alone of the second"];
+        let now = self.now();
+        let mut silences = Vec::new();
+        for ((peer, name), since) in peers.iter().zip(SPELLS).zip(&mut self.silent) {
+            let silent = !matches!(peer.seen, Ok(_) | Err(Failure::Denied(_)));
+            *since = silent.then(|| since.unwrap_or(now));
+            let spell = self.world.borrow_mut().spell(self.node, name, silent);
+            if peer.seen.as_ref().is_ok_and(|seen| !seen.loading) {
+                continue;
+            }
+            silences.push(spell.max(since.map_or(0, |since| now - since)));
+        }
+        silences.into_iter().min().unwrap_or(0)
     }
 
     fn run_on_vip(&self, longest: &mut Millis) -> Option<String> {

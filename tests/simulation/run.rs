@@ -44,6 +44,17 @@ impl Plan {
         Plan { seed, setup, faults, repair: REPAIR, end: REPAIR + HEALING + QUIET, files: None }
     }
 
+    /// Random faults on three nodes.
+    pub fn three(seed: u64) -> Plan {
+        let mut random = Random::new(seed);
+        let setup = Setup { nodes: 3, ..Setup::random(&mut random) };
+        let count = random.between(1, 6);
+        let mut faults: Vec<Timed> =
+            (0..count).map(|_| Timed::random(&mut random, &setup, FAULTS.0, FAULTS.1)).collect();
+        faults.sort_by_key(|timed| timed.at);
+        Plan { seed, setup, faults, repair: REPAIR, end: REPAIR + HEALING + QUIET, files: None }
+    }
+
     /// Moves that a person or a reload makes, and nothing else.
     pub fn planned(seed: u64) -> Plan {
         let mut random = Random::new(seed);

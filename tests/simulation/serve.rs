@@ -86,11 +86,15 @@ async fn take(program: &mut Program, view: &View, next: &Step, held: &mut bool) 
             let seen = observed(view, local)?;
             let replid = seen.replication.lineage.replid.clone();
             program.remember_served(&seen.run_id, &replid);
-            if !knows_it_serves(view) {
+            let settled = knows_it_serves(view);
+            if !settled {
                 let _ = program.order(node, Command::Rewrite).await;
             }
             if seen.term.as_ref().is_none_or(|term| term.node != local || term.replid != replid) {
                 program.write_term(view, node, &replid).await;
+            }
+            if !settled {
+                program.bring_along(local).await?;
             }
             Ok(true)
         }
@@ -103,22 +107,26 @@ async fn take(program: &mut Program, view: &View, next: &Step, held: &mut bool) 
         }
         Step::Promote(_) => {
             let seen = observed(view, local)?;
-            let _acting = program.act().await?;
+            let acting = program.act().await?;
             let replid = program.promote(node).await?;
             program.remember_served(&seen.run_id, &replid);
             program.write_term(view, node, &replid).await;
             let _ = program.order(node, Command::Rewrite).await;
+            drop(acting);
+            program.bring_along(local).await?;
             Ok(true)
         }
         Step::TakeOver(peer, _) => {
             let seen = observed(view, local)?;
             let giver = program.world.borrow().resolve(node, *peer).unwrap_or(node);
-            let _acting = program.act().await?;
+            let acting = program.act().await?;
             let replid = program.swap(giver, node).await?;
             program.remember_served(&seen.run_id, &replid);
             program.write_term(view, node, &replid).await;
             let _ = program.order(node, Command::Rewrite).await;
             let _ = program.order(giver, Command::Rewrite).await;
+            drop(acting);
+            program.bring_along(local).await?;
             Ok(true)
         }
         Step::Raise(peer, _) => {

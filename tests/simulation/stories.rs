@@ -215,6 +215,20 @@ pub fn all() -> Vec<Scenario> {
             Limits { in_files: 5, ..ANY },
         ),
         scenario(
+            "of three cold nodes one that comes late is waited for",
+            &[MissingMayHaveMore],
+            Setup { nodes: 3, ..plain() },
+            &[at(20.0, 40.0, Fault::Power(1)), at(20.0, 40.0, Fault::Power(2)), at(50.0, 17.0, Fault::Power(0))],
+            Limits { in_files: 5, ..ANY },
+        ),
+        scenario(
+            "the third node follows the second at once, and has all of it when that dies, too",
+            &[OthersAreBroughtAlong],
+            Setup { nodes: 3, lag: 0, ..plain() },
+            &[at(25.0, 40.0, Fault::Power(0)), at(30.5, 30.0, Fault::KillRedis(1))],
+            Limits { outage: 8000, in_files: 3, ..ANY },
+        ),
+        scenario(
             "a master that says BUSY for a moment is not passed over",
             &[UndecidedIsWaitedFor],
             plain(),

@@ -76,12 +76,14 @@ async fn work(program: &mut Program) -> Result<(), Ended> {
 async fn give_up(program: &mut Program, view: &View, peer: std::net::SocketAddr) -> Result<(), Trouble> {
     observed(view, address(program.node))?;
     let taker = program.world.borrow().resolve(program.node, peer).unwrap_or(program.node);
-    let _acting = program.act().await?;
+    let acting = program.act().await?;
     let replid = program.swap(program.node, taker).await?;
     program.forget_served();
     program.write_term(view, taker, &replid).await;
     let _ = program.order(program.node, Command::Rewrite).await;
     let _ = program.order(taker, Command::Rewrite).await;
+    drop(acting);
+    program.bring_along(peer).await?;
     Ok(())
 }
 

@@ -57,7 +57,10 @@ ln -s /proc/self/fd "$root/dev/fd"
 if [ ! -e "$disk/installed" ]; then
     rm -rf "$root"/etc/systemd "$root"/etc/{keepalived,redis,valkey,redis.conf,default/keepalived,default/redis-server} \
         "$root/etc/logrotate.d/keepalived-redis" "$root/usr/libexec/keepalived" "$root/usr/local/lib/systemd"
-    rm -f "$root"/usr/local/sbin/{check_redis,redis_{master,backup,fault,stop}} \
+    # A container's own: nothing may be started.
+    rm -f "$root/usr/sbin/policy-rc.d"
+    rm -rf "$root/usr/share/keepalived-redis"
+    rm -f "$root"/usr/local/sbin/{check_redis,redis_{master,backup,fault,stop},keepalived-redis} \
         "$root"/usr/lib/systemd/system-generators/*
     mkdir -p "$root/etc/systemd/system" "$root/etc/keepalived"
     : >"$root/etc/fstab"

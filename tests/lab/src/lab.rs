@@ -131,6 +131,15 @@ impl Lab {
         })
     }
 
+    /// `server` serves, and all others that are on follow it and no other, their links connected.
+    pub fn all_follow(&self, server: &Host) -> bool {
+        let address = server.address.to_string();
+        let follows =
+            |seen: &Seen| matches!(&seen.role, Role::Replica { of, link } if *of == address && link == "connected");
+        let mut others = self.hosts.iter().zip(self.seen()).filter(|(host, seen)| host.name != server.name && seen.on);
+        self.serves(server) && others.all(|(_, seen)| follows(&seen))
+    }
+
     /// Waits until `server` has served and `replica` has followed it for a second.
     pub fn until_serves(&self, server: &Host, replica: &Host, limit: Duration) -> Result<()> {
         let what = format!("{} serves and {} follows", server.name, replica.name);

@@ -201,10 +201,10 @@ pub fn bring_up(lab: &Lab, suite: Suite) -> Result<()> {
     }
     let quiet = || !lab.hosts.iter().any(|host| suite.is_busy(host));
     wait::until_steady(
-        "the first host serves, the second follows",
+        "the first host serves, the others follow",
         Duration::from_secs(1),
         Duration::from_secs(60),
-        || lab.serves(lab.a()) && lab.follows(lab.b()) && quiet(),
+        || lab.all_follow(lab.a()) && quiet(),
     )
 }
 

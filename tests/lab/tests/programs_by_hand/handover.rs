@@ -10,7 +10,7 @@ use crate::pair::{self, Pair, SOON, Version, ask, info};
 use crate::runs::{run, start, start_and_kill};
 
 /// Ends the writer and looks for every acknowledged write.
-fn nothing_lost(pair: &Pair, writer: Writer) {
+pub fn nothing_lost(pair: &Pair, writer: Writer) {
     let written = writer.stop().expect("the writer ends");
     assert!(written.acks.len() > 100, "hardly anything was written: {:?}", written.errors);
     let fate = readback::read_back(&pair.lab, &written).expect("read back");
@@ -26,7 +26,7 @@ fn nothing_lost(pair: &Pair, writer: Writer) {
     );
 }
 
-fn until_written(writer: &Writer, more: usize) {
+pub fn until_written(writer: &Writer, more: usize) {
     let before = writer.acknowledged().0;
     wait::until("writes go on", SOON, || writer.acknowledged().0 >= before + more)
         .expect("clients are not left paused");

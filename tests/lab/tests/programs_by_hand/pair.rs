@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use lab::host::Host;
-use lab::lab::{Lab, VIP, tree};
+use lab::lab::{Lab, NODES, Node, VIP, tree};
 use lab::redis_server::{self, PASSWORD, PORT, Settings};
 use lab::resp::{Connection, Reply};
 use lab::wait;
@@ -44,7 +44,16 @@ impl Pair {
 
     /// The same with more in the configuration file: `[section]` lines.
     pub fn with(version: Version, more: &str) -> Pair {
-        let pair = Pair::blank(version, more).expect("a pair can be set up (root? LAB_BIN_DIR?)");
+        Pair::of(&NODES[..2], version, more)
+    }
+
+    /// The same with a third host, which follows a, too.
+    pub fn three(version: Version) -> Pair {
+        Pair::of(&NODES, version, "")
+    }
+
+    fn of(nodes: &[Node], version: Version, more: &str) -> Pair {
+        let pair = Pair::blank(nodes, version, more).expect("a pair can be set up (root? LAB_BIN_DIR?)");
         for host in &pair.lab.hosts {
             pair.start_redis(host);
         }
@@ -65,8 +74,8 @@ impl Pair {
         pair
     }
 
-    fn blank(version: Version, more: &str) -> Result<Pair> {
-        let lab = Lab::new(Settings::default())?;
+    fn blank(nodes: &[Node], version: Version, more: &str) -> Result<Pair> {
+        let lab = Lab::of(Settings::default(), nodes, &[])?;
         let pair = Pair { lab, version };
         for host in &pair.lab.hosts {
             host.sh(&format!("mkdir -p {BIN}"))?;
@@ -118,9 +127,11 @@ impl Pair {
     }
 
     fn replicate(&self) {
-        ask(self.b(), &["SLAVEOF", &self.a().address.to_string(), "6379"]);
-        self.until_linked(self.b());
-        for host in [self.a(), self.b()] {
+        for host in &self.lab.hosts[1..] {
+            ask(host, &["SLAVEOF", &self.a().address.to_string(), "6379"]);
+            self.until_linked(host);
+        }
+        for host in &self.lab.hosts {
             ask(host, &["CONFIG", "REWRITE"]);
         }
     }

@@ -1,0 +1,193 @@
+//! Keys of a file, held against the data that is served: there or not, the same or not.
+
+use redis::{Cmd, Value};
+
+use super::side::{Answers, Side};
+use super::value::{Kind, Pair, difference, of};
+
+/// Keys at a time.
+pub const BATCH: usize = 100;
+/// Values up to this size are fetched as a whole; equal bytes are a quick yes.
+const SMALL: u64 = 16 << 10;
+/// What ends a DUMP: the version of the format and a checksum.
+const FOOTER: usize = 10;
+
+/// What became of a key of the file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// The service has the same value.
+    Same,
+    /// The service has no such key.
+    OnlyInFile,
+    /// The service has another value; where it differs.
+    Differs(String),
+    /// Of a module, and not the same byte by byte: nobody but the module can tell.
+    Unclear,
+    /// Its time has run out since it was listed.
+    Expired,
+}
+
+/// A key of the file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// Its bytes.
+    pub key: Vec<u8>,
+    /// Its type, as TYPE says it.
+    pub kind: String,
+    /// What became of it.
+    pub verdict: Verdict,
+}
+
+/// One key, half-way.
+struct Candidate {
+    key: Vec<u8>,
+    kind: String,
+    length: u64,
+    bytes: u64,
+    verdict: Option<Verdict>,
+}
+
+/// What became of each of `keys` of the database `db`.
+///
+/// # Errors
+/// As [`Side::ask`].
+pub fn compare(file: &mut Side<'_>, service: &mut Side<'_>, db: u64, keys: &[Vec<u8>]) -> anyhow::Result<Vec<Entry>> {
+    let mut candidates = in_file(file, db, keys)?;
+    hold_against(service, db, &mut candidates)?;
+    let small = |one: &Candidate| one.verdict.is_none() && (one.bytes <= SMALL || Kind::read(&one.kind).is_none());
+    dumps(file, service, db, &mut candidates, &small)?;
+    for one in candidates.iter_mut().filter(|one| one.verdict.is_none()) {
+        let Some(kind) = Kind::read(&one.kind) else {
+            one.verdict = Some(Verdict::Unclear);
+            continue;
+        };
+        let pair = Pair { db, key: &one.key, kind, length: one.length, bytes: one.bytes };
+        let differs = difference(file, service, pair)?;
+        one.verdict = Some(differs.map_or(Verdict::Same, Verdict::Differs));
+    }
+    let entry =
+        |one: Candidate| Entry { key: one.key, kind: one.kind, verdict: one.verdict.unwrap_or(Verdict::Unclear) };
+    Ok(candidates.into_iter().map(entry).collect())
+}
+
+/// Type, length and size of each key in the file.
+fn in_file(file: &mut Side<'_>, db: u64, keys: &[Vec<u8>]) -> anyhow::Result<Vec<Candidate>> {
+    let types = file.values(db, &keys.iter().map(|key| of("TYPE", key)).collect::<Vec<_>>())?;
+    let mut candidates: Vec<Candidate> = keys
+        .iter()
+        .zip(types)
+        .map(|(key, kind)| {
+            let kind = name(&kind);
+            let verdict = (kind == "none").then_some(Verdict::Expired);
+            Candidate { key: key.clone(), kind, length: 0, bytes: 0, verdict }
+        })
+        .collect();
+    let questions: Vec<Cmd> = candidates.iter().flat_map(measure).collect();
+    let Answers::All(answers) = file.ask(db, &questions)? else { return Ok(candidates) };
+    let mut answers = answers.into_iter();
+    for one in &mut candidates {
+        one.length = answers.next().and_then(Result::ok).map_or(0, number);
+        one.bytes = answers.next().and_then(Result::ok).map_or(0, number);
+    }
+    Ok(candidates)
+}
+
+/// Length and memory, each about a few elements' work.
+fn measure(one: &Candidate) -> [Cmd; 2] {
+    let length = Kind::read(&one.kind).map_or_else(|| of("TYPE", &one.key), |kind| kind.length(&one.key));
+    let mut memory = redis::cmd("MEMORY");
+    memory.arg("USAGE").arg(&one.key);
+    [length, memory]
+}
+
+/// The same of the service: what is not there, of another type or of another length needs no more.
+fn hold_against(service: &mut Side<'_>, db: u64, candidates: &mut [Candidate]) -> anyhow::Result<()> {
+    let open: Vec<&mut Candidate> = candidates.iter_mut().filter(|one| one.verdict.is_none()).collect();
+    let questions: Vec<Cmd> =
+        open.iter().flat_map(|one| std::iter::once(of("TYPE", &one.key)).chain(measure(one))).collect();
+    let Answers::All(answers) = service.ask(db, &questions)? else {
+        open.into_iter().for_each(|one| one.verdict = Some(Verdict::OnlyInFile));
+        return Ok(());
+    };
+    let mut answers = answers.into_iter();
+    for one in open {
+        let mut next = || answers.next().and_then(Result::ok);
+        let (kind, length, bytes) = (next().map(|kind| name(&kind)).unwrap_or_default(), next(), next());
+        one.bytes = one.bytes.max(bytes.map_or(0, number));
+        one.verdict = match length {
+            _ if kind == "none" => Some(Verdict::OnlyInFile),
+            _ if kind != one.kind => Some(Verdict::Differs(format!("a {kind} in the service"))),
+            _ if Kind::read(&kind).is_none() => None,
+            Some(length) if number(length.clone()) == one.length => None,
+            Some(length) => Some(Verdict::Differs(format!("length {}, {} in the service", one.length, number(length)))),
+            None => Some(Verdict::Differs("it changes just now".to_owned())),
+        };
+    }
+    Ok(())
+}
+
+/// Fetches both values of the small ones as a whole: the same bytes are the same value, others may be it too.
+fn dumps(
+    file: &mut Side<'_>,
+    service: &mut Side<'_>,
+    db: u64,
+    candidates: &mut [Candidate],
+    small: &dyn Fn(&Candidate) -> bool,
+) -> anyhow::Result<()> {
+    let mut open: Vec<&mut Candidate> = candidates.iter_mut().filter(|one| small(one)).collect();
+    // A megabyte and a half at most.
+    for some in open.chunks_mut(BATCH) {
+        let questions: Vec<Cmd> = some.iter().map(|one| of("DUMP", &one.key)).collect();
+        let ours = file.values(db, &questions)?;
+        let Answers::All(theirs) = service.ask(db, &questions)? else { return Ok(()) };
+        for ((one, ours), theirs) in some.iter_mut().zip(ours).zip(theirs) {
+            one.verdict = match (&ours, &theirs) {
+                (Value::Nil, _) => Some(Verdict::Expired),
+                (_, Ok(Value::Nil)) => Some(Verdict::OnlyInFile),
+                (ours, Ok(theirs)) if is_same_dump(ours, theirs) => Some(Verdict::Same),
+                _ => None,
+            };
+        }
+    }
+    Ok(())
+}
+
+fn is_same_dump(ours: &Value, theirs: &Value) -> bool {
+    let (Value::BulkString(ours), Value::BulkString(theirs)) = (ours, theirs) else { return false };
+    let body = |dump: &[u8]| dump.len().checked_sub(FOOTER).filter(|length| *length > 0);
+    match (body(ours), body(theirs)) {
+        (Some(length), Some(other)) => length == other && ours.get(..length) == theirs.get(..other),
+        _ => false,
+    }
+}
+
+fn name(kind: &Value) -> String {
+    match kind {
+        Value::SimpleString(name) => name.clone(),
+        Value::BulkString(name) => String::from_utf8_lossy(name).into_owned(),
+        _ => "unknown".to_owned(),
+    }
+}
+
+fn number(value: Value) -> u64 {
+    match value {
+        Value::Int(number) => u64::try_from(number).unwrap_or(0),
+        _ => 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dumps_are_compared_without_what_ends_them() {
+        let dump = |text: &str| Value::BulkString(text.as_bytes().to_vec());
+        assert!(is_same_dump(&dump("value0123456789"), &dump("value9876543210")));
+        assert!(!is_same_dump(&dump("value0123456789"), &dump("velue0123456789")));
+        for short in ["", "0123456789", "x"] {
+            assert!(!is_same_dump(&dump(short), &dump(short)), "{short}: no value at all");
+        }
+        assert!(!is_same_dump(&Value::Nil, &Value::Nil));
+    }
+}
