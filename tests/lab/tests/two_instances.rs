@@ -177,6 +177,14 @@ fn the_watcher_of_a_second_instance_looks_at_that_one() {
     let a = lab.a();
     bring_up(&lab, Suite::FAST).expect("the first instance serves");
     add_second(&lab);
+    // The marks of what was appended are those of the rest: all of it is in the fast profile, after this.
+    let switched = "sh /mnt/install.sh --bin-dir /tmp/bin --profile fast && cd /etc/keepalived && \
+                    { [ ! -e keepalived.conf.new ] || mv keepalived.conf.new keepalived.conf; } && keepalived -t && \
+                    kill -HUP $(cat /run/keepalived.pid) && cat keepalived.conf";
+    let conf = sh(a, switched);
+    let counts = |line: &str| conf.lines().any(|found| found.split_once('#').map_or(found, |(l, _)| l).trim() == line);
+    assert!(counts("vrrp_track_file redis_watch_6380 {") && counts("advert_int 0.1"), "{conf}");
+    assert!(!counts("advert_int 1"), "{conf}");
     let unit = std::fs::read_to_string(a.file(&format!("{TREE}/contrib/keepalived-redis-watch@.service")));
     let unit = unit.expect("the unit is there").replace("%i", "redis-6380");
     let command = unit.lines().find_map(|line| line.strip_prefix("ExecStart=")).expect("a command");
