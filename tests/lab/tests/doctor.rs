@@ -228,7 +228,6 @@ fn redis_and_machine(a: &Host) {
         ("boots-as-replica", "warn"),
     ];
     let by_hand = |line: &Line| match line.check.as_str() {
-        "masterauth" => set("masterauth", PASSWORD),
         // It objects to the program that anybody can change.
         "keepalived-test" => {}
         "program" => sh(a, "mv /tmp/moved /usr/libexec/keepalived/redis_backup"),
