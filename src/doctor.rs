@@ -185,11 +185,11 @@ fn of_redis(
     let Some(local) = local else { return found.list };
     match with_a_copy_of_memory(config, |config| verdicts(config, local)) {
         Ok((vip, health, eligible)) => {
-            judge::pair::judge(&mut found, redises, config, vip);
+            judge::pair::judge(&mut found, redises, config, vip, cli);
             judge::machine::verdicts(&mut found, &health, &eligible, config.sentinel.is_some());
         }
         Err(why) => {
-            judge::pair::judge(&mut found, redises, config, vip_alone(config, local));
+            judge::pair::judge(&mut found, redises, config, vip_alone(config, local), cli);
             found.unseen("check-redis", "K12", format!("check_redis can't be tried: {why}; run this as root"));
         }
     }

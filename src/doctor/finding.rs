@@ -116,12 +116,12 @@ impl Fix {
         Fix::Remove { file: place.file.clone(), number: place.line }
     }
 
-    /// For a person.
+    /// For a person; the lines of a file stand on lines of their own.
     pub fn text(&self) -> String {
         match self {
             Fix::Run(command) => format!("run: {command}"),
-            Fix::Replace { file, number, line } => format!("write in place of {}:{number}: {line}", file.display()),
-            Fix::Insert { file, number, line } => format!("write below {}:{number}: {line}", file.display()),
+            Fix::Replace { file, number, line } => format!("write in place of {}:{number}:\n{line}", file.display()),
+            Fix::Insert { file, number, line } => format!("write below {}:{number}:\n{line}", file.display()),
             Fix::Remove { file, number } => format!("take out {}:{number}", file.display()),
             Fix::Do(text) => text.clone(),
         }

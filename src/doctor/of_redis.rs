@@ -81,6 +81,8 @@ pub struct Login {
     pub replica: SocketAddr,
     /// Where they were tried.
     pub master: SocketAddr,
+    /// `masteruser`; `None`: the user `default`.
+    pub user: Option<String>,
     /// `masterauth` is set there.
     pub has_password: bool,
     /// What came of it.
@@ -132,7 +134,7 @@ fn login(config: &Config, credentials: &Credentials, replica: SocketAddr, master
         })
     });
     let outcome = outcome.and_then(|()| may_copy(config, auth.username.as_deref(), master));
-    Login { replica, master, has_password: credentials.password.is_some(), outcome }
+    Login { replica, master, user: auth.username, has_password: credentials.password.is_some(), outcome }
 }
 
 fn connecting(config: &Config) -> Duration {

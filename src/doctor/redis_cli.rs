@@ -54,6 +54,18 @@ impl RedisCli {
         format!("{} && {}", self.line(node, &format!("config set {name} {value}")), self.line(node, "config rewrite"))
     }
 
+    /// Has `replica` follow others as the programs log in to them. `None` where the password is in no file.
+    pub fn masterauth(&self, replica: SocketAddr) -> Option<String> {
+        let file = self.password_file.as_ref()?.display();
+        let user = self.user.as_deref().unwrap_or("");
+        // Through a pipe, for whoever looks at command lines.
+        Some(format!(
+            "{{ printf 'config set masteruser \"{user}\"\\nconfig set masterauth \"'; tr -d '\\n' <{file}; printf '\"\\nconfig \
+             rewrite\\n'; }} | {}",
+            self.line(replica, "").trim_end()
+        ))
+    }
+
     fn rest(&self, node: SocketAddr, words: &str) -> String {
         let tls = match &self.tls {
             None => String::new(),
@@ -87,6 +99,10 @@ mod tests {
             "REDISCLI_AUTH=\"$(cat /etc/p)\" redis-cli --user ha -h ::1 -p 6379 config set appendonly yes && \
              REDISCLI_AUTH=\"$(cat /etc/p)\" redis-cli --user ha -h ::1 -p 6379 config rewrite"
         );
+        let given = cli.masterauth(node).expect("there is a file");
+        let expected = "{ printf 'config set masteruser \"ha\"\\nconfig set masterauth \"'; tr -d '\\n' </etc/p; \
+                        printf '\"\\nconfig rewrite\\n'; } | REDISCLI_AUTH=\"$(cat /etc/p)\" redis-cli --user ha -h ::1 -p 6379";
+        assert_eq!(given, expected);
         let tls = Files { ca: "/ca".into(), client: Some(("/c".into(), "/k".into())), server_name: None };
         let cli = RedisCli { tls: Some(tls), ..RedisCli::default() };
         assert_eq!(cli.line(node, "ping"), "redis-cli -h ::1 -p 6379 --tls --cacert /ca --cert /c --key /k ping");

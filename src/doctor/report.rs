@@ -52,7 +52,11 @@ fn lines(found: &[Finding], wanted: &Wanted, terminal: &Terminal) -> Vec<String>
             let begin = format!("  {word}  {}  ", terminal.paint(Tone::Faint, &format!("{:<3}", line.fact)));
             push(&mut out, terminal, &begin, &plain(&line.says));
             for fix in &line.fix {
-                push(&mut out, terminal, &" ".repeat(MARGIN), &format!("-> {}", plain(&fix.text())));
+                let (margin, text) = (" ".repeat(MARGIN), fix.text());
+                let mut rows = text.split('\n').map(plain);
+                push(&mut out, terminal, &margin, &format!("-> {}", rows.next().unwrap_or_default()));
+                // To be copied as they are.
+                out.extend(rows.map(|row| format!("{margin}{row}")));
             }
         }
     }
@@ -101,6 +105,7 @@ fn push(out: &mut Vec<String>, terminal: &Terminal, begin: &str, text: &str) {
 mod tests {
     use super::*;
     use crate::doctor::finding::{Findings, Fix};
+    use crate::doctor::keepalived_conf::Place;
 
     fn some() -> Vec<Finding> {
         let mut found = Findings::of(Subject::Redis);
@@ -112,12 +117,14 @@ mod tests {
             Fix::Run("cp a b".to_owned()),
         );
         found.unseen("c", "", "dark");
+        let place = Place { file: "/etc/k.conf".into(), line: 7 };
+        found.fail("d", "", "wrong", Fix::replace(&place, "    a\n@b    c"));
         found.list
     }
 
     #[test]
     fn each_line_has_its_level_its_fact_and_below_it_what_helps() {
-        let terminal = Terminal { colour: false, is_terminal: true, width: Some(44) };
+        let terminal = Terminal { colour: false, is_terminal: true, width: Some(48) };
         let text = lines(&some(), &Wanted::default(), &terminal);
         assert_eq!(
             text,
@@ -128,11 +135,15 @@ mod tests {
                 "             broken somewhere [2J",
                 "             -> run: cp a b",
                 "  ?          dark",
-                "1 ok, 1 warn, 0 fail, 1 not looked at",
+                "  fail       wrong",
+                "             -> write in place of /etc/k.conf:7:",
+                "                 a",
+                "             @b    c",
+                "1 ok, 1 warn, 1 fail, 1 not looked at",
             ]
         );
         let quiet = Wanted { quiet: true, ..Wanted::default() };
         let text = lines(&some(), &quiet, &Terminal { width: None, ..terminal });
-        assert_eq!(text.len(), 4, "{text:#?}");
+        assert_eq!(text.len(), 8, "{text:#?}");
     }
 }

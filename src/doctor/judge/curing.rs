@@ -279,7 +279,7 @@ fn differences_between_the_hosts_of_one_file_are_seen() {
 fn the_files_of_the_programs_are_judged_and_cured_by_a_command() {
     let good = example(FAILBACK);
     type Change = fn(&mut ProgramFile);
-    let changes: [(&str, Change, &str); 5] = [
+    let changes: [(&str, Change, &str); 6] = [
         ("program", |file| file.found = Err("No such file or directory".to_owned()), "install"),
         (
             "program",
@@ -293,6 +293,7 @@ fn the_files_of_the_programs_are_judged_and_cured_by_a_command() {
             |file| file.open = vec!["/usr/libexec".into()],
             "chown root:root /usr/libexec && chmod go-w /usr/libexec",
         ),
+        ("program-safe", |file| file.open = vec!["/tmp".into()], "to /usr/libexec/keepalived"),
     ];
     for (check, change, advice) in changes {
         let mut keepalived = seen(&good);

@@ -53,7 +53,12 @@ fn file(found: &mut Findings, program: &ProgramFile, version: Option<&Result<Sai
     if let Some(open) = program.open.first() {
         let all: Vec<String> = program.open.iter().map(|place| place.display().to_string()).collect();
         let all = all.join(" ");
-        let fix = Fix::Run(format!("chown root:root {all} && chmod go-w {all}"));
+        // Of /tmp, or of somebody's home, others need the right to write.
+        let ours = ["/usr/libexec", "/usr/local", "/usr/sbin", "/usr/bin", "/opt", "/etc"];
+        let fix = match program.open.iter().all(|place| ours.iter().any(|dir| place.starts_with(dir))) {
+            true => Fix::Run(format!("chown root:root {all} && chmod go-w {all}")),
+            false => Fix::Do(format!("move {path} to /usr/libexec/keepalived, and let keepalived.conf name it there")),
+        };
         found.fail(
             "program-safe",
             "K24",

@@ -187,6 +187,16 @@ fn what_depends_on_the_configuration_is_judged_by_it() {
 }
 
 #[test]
+fn no_directory_of_the_system_is_given_away() {
+    let (mut machine, keepalived) = good();
+    machine.redis.config_file = Some("/etc/redis.conf".into());
+    machine.redis.modes = Some((Ok(GOOD), Ok(GOOD)));
+    let found = judged(&machine, &keepalived, "");
+    let line = found.iter().find(|line| line.check == "config-rewrite").expect("the line");
+    assert!(line.fix.iter().all(|fix| fix.text().starts_with("move /etc/redis.conf into a directory of its own")));
+}
+
+#[test]
 fn a_vip_that_a_dead_keepalived_has_left_behind_fails() {
     let (machine, mut keepalived) = good();
     keepalived.runs = false;

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use crate::config::Config;
 use crate::doctor::finding::{Findings, Fix};
 use crate::doctor::of_redis::{Login, Node, Redises, Seen};
+use crate::doctor::redis_cli::RedisCli;
 use crate::plan::Vip;
 use crate::server::Failure;
 
@@ -12,7 +13,7 @@ use crate::server::Failure;
 const APART: f64 = 1.0;
 
 /// All lines of it.
-pub fn judge(found: &mut Findings, redises: &Redises, config: &Config, vip: Vip) {
+pub fn judge(found: &mut Findings, redises: &Redises, config: &Config, vip: Vip, cli: &RedisCli) {
     let up: Vec<(&Node, &Seen)> =
         redises.nodes.iter().filter_map(|node| Some((node, node.seen.as_ref().ok()?))).collect();
     if up.is_empty() {
@@ -21,7 +22,7 @@ pub fn judge(found: &mut Findings, redises: &Redises, config: &Config, vip: Vip)
     roles(found, &up, redises.nodes.len(), config, vip);
     holder(found, &up, config, vip);
     for login in &redises.logins {
-        masterauth(found, login, redises);
+        masterauth(found, login, redises, cli);
     }
     clocks(found, &up);
     versions(found, &up);
@@ -144,8 +145,8 @@ fn holder(found: &mut Findings, up: &[(&Node, &Seen)], config: &Config, vip: Vip
     }
 }
 
-fn masterauth(found: &mut Findings, login: &Login, redises: &Redises) {
-    let Login { replica, master, has_password, outcome } = login;
+fn masterauth(found: &mut Findings, login: &Login, redises: &Redises, cli: &RedisCli) {
+    let Login { replica, master, user, has_password, outcome } = login;
     let check = "masterauth";
     let failure = match outcome {
         Ok(()) => return found.ok(check, "R16", format!("{replica} can log in to {master} with its masterauth")),
@@ -158,29 +159,36 @@ fn masterauth(found: &mut Findings, login: &Login, redises: &Redises) {
             format!("{replica}: its masterauth could not be tried at {master}: {failure}"),
         );
     };
-    let protected = redises.nodes.iter().find(|node| node.address == *master).and_then(|node| node.seen.as_ref().ok());
-    let open = protected.is_some_and(|seen| seen.setting("requirepass").is_some_and(str::is_empty));
+    let user = user.as_deref().unwrap_or("default");
+    if denial.code == "NOPERM" {
+        let says =
+            format!("{replica}: its masteruser {user} may not copy the data of {master}: it can never be its replica");
+        let grant = cli.as_administrator(*master, &format!("acl setuser {user} +psync +replconf +ping"));
+        return found.fail(check, "R16", says, Fix::Run(grant));
+    }
     let says = match has_password {
         true => format!("{replica}: its masterauth is wrong for {master} ({denial}): it can never be its replica"),
         false => {
             format!("{replica} has no masterauth, and {master} asks for it ({denial}): it can never be its replica")
         }
     };
-    let set = match open && *has_password && denial.code == "ERR" {
-        true => format!(
-            "take masterauth out of redis.conf on {}, or give {} a password: one of the two has none",
+    let there = redises.nodes.iter().find(|node| node.address == *master).and_then(|node| node.seen.as_ref().ok());
+    let open = there.is_some_and(|seen| seen.setting("requirepass").is_some_and(str::is_empty));
+    let fix = match cli.masterauth(*replica) {
+        _ if open && *has_password => Fix::Do(format!(
+            "give {} the password of {}, or take masterauth out on {}: one of the two has none",
+            master.ip(),
             replica.ip(),
-            master.ip()
-        ),
-        false => format!(
-            "on {0}: redis-cli -h {0} -p {1} config set masterauth PASSWORD, the one of {2}, and masteruser where it has \
-             users; then config rewrite",
-            replica.ip(),
-            replica.port(),
-            master
-        ),
+            replica.ip()
+        )),
+        Some(command) => Fix::Run(command),
+        None => Fix::Do(format!(
+            "on {}: config set masterauth, with the password of {master}, and masteruser where it has users; then config \
+             rewrite",
+            replica.ip()
+        )),
     };
-    found.fail(check, "R16", says, Fix::Do(set));
+    found.fail(check, "R16", says, fix);
 }
 
 fn clocks(found: &mut Findings, up: &[(&Node, &Seen)]) {

@@ -46,7 +46,14 @@ fn rewrite(found: &mut Findings, redis: &LocalRedis, version: Option<Version>) {
         return found.ok(check, "R10", format!("Redis may write {path}"));
     }
     let what = if beside { dir.to_string() } else { path.to_string() };
-    let fix = Fix::Run(format!("chown {uid} {dir} {path} && chmod u+w {dir} {path}"));
+    // A directory that others use too, as /etc, is not to be given away.
+    let own = file.components().count() > 3;
+    let fix = match own || !beside {
+        true => Fix::Run(format!("chown {uid} {what} {path} && chmod u+w {what} {path}")),
+        false => Fix::Do(format!(
+            "move {path} into a directory of its own that belongs to Redis, as /etc/redis, and name it in the unit of Redis"
+        )),
+    };
     found.fail(check, "R10", format!("Redis (uid {uid}) may not write to {what}: {costs}"), fix);
 }
 

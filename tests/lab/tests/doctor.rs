@@ -228,7 +228,6 @@ fn redis_and_machine(a: &Host) {
         ("boots-as-replica", "warn"),
     ];
     let by_hand = |line: &Line| match line.check.as_str() {
-        "masterauth" => set("masterauth", PASSWORD),
         // It objects to the program that anybody can change.
         "keepalived-test" => {}
         "program" => sh(a, "mv /tmp/moved /usr/libexec/keepalived/redis_backup"),
@@ -264,6 +263,11 @@ fn a_user_with_too_few_rights(lab: &Lab) {
 }
 
 fn one_is_dead(a: &Host, b: &Host) {
+    redis_server::hang(b);
+    let (code, lines) = examine(a);
+    redis_server::wake(b);
+    let hung = |line: &Line| line.level == "fail" && line.says == "192.168.158.12:6379: no answer in time";
+    assert!(code == 1 && lines.iter().any(hung), "{:#?}", bad(&lines));
     redis_server::kill(b).expect("it dies");
     for (host, others) in [(a, false), (b, true)] {
         let (code, lines) = examine(host);
