@@ -267,7 +267,7 @@ fn hex_id(fields: &Fields<'_>, name: &str) -> Result<Option<String>, String> {
     match fields.get(name) {
         None => Ok(None),
         Some(id) if id.len() == 40 && id.bytes().all(|byte| byte.is_ascii_hexdigit()) => Ok(Some(id.to_string())),
-        // What a copy by SYNC leaves, which a replica falls back to.
+        // What a copy by SYNC leaves, which a replica falls back to (R41).
         Some("") => Err(format!(
             "{name} in INFO is empty: its master refuses PSYNC, so see that the user named by masteruser has +psync there"
         )),

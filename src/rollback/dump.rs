@@ -83,7 +83,7 @@ pub fn is_valkeys(file: &Path) -> io::Result<bool> {
     Ok([&b"VALKEY"[..], &b"valkey-ver"[..]].iter().any(|mark| head.windows(mark.len()).any(|w| w == *mark)))
 }
 
-/// Starts what reads it. The formats of Redis and Valkey have parted: an older one of the other family takes a whole file
+/// Starts what reads it. The formats of Redis and Valkey have parted (R42): an older one of the other family takes a whole file
 /// for a damaged one. So it is the family's that wrote it; the other one's where that is not installed.
 fn checker(file: &Path) -> anyhow::Result<Child> {
     const REDIS: &str = "redis-check-rdb";
