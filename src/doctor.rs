@@ -216,7 +216,7 @@ fn of_machine(
     let holds_vip = config.is_some_and(|config| own.contains(&config.vip));
     judge::machine::judge(&mut found, &machine, keepalived, config, (data, holds_vip));
     if let Some(config) = config {
-        judge::store::judge(&mut found, &machine.redis, seen.map(|seen| seen.observation.version), config);
+        judge::store::judge(&mut found, &machine, seen.map(|seen| seen.observation.version), config);
     }
     found.list
 }

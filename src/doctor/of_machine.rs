@@ -12,9 +12,13 @@ use crate::config::Config;
 
 /// For systemctl and its like.
 const QUICK: Duration = Duration::from_secs(2);
-/// The drop-in that install.sh puts beside keepalived's unit.
-const DROP_IN: &str = "/etc/systemd/system/keepalived.service.d/keepalived-redis.conf";
-const TARGET: &str = "/etc/systemd/system/keepalived-redis.target";
+/// Where install.sh puts units, and where a package does.
+const UNITS: [&str; 2] = ["/etc/systemd/system", "/usr/lib/systemd/system"];
+/// The drop-in beside keepalived's unit.
+const DROP_IN: &str = "keepalived.service.d/keepalived-redis.conf";
+const TARGET: &str = "keepalived-redis.target";
+/// What configures a node that has the package.
+const SETUP: &str = "/usr/sbin/keepalived-redis-setup";
 /// The service that watches Redis in the fast profile.
 pub const WATCHER: &str = "keepalived-redis-watch.service";
 
@@ -63,7 +67,9 @@ pub struct Machine {
     pub synchronized: Option<bool>,
     /// SELinux forbids.
     pub selinux: bool,
-    /// `redis-check-rdb` is in the path.
+    /// The programs came as a package: it has `keepalived-redis-setup` in the place of `install.sh`.
+    pub packaged: bool,
+    /// `redis-check-rdb`, or Valkey's, is in the path.
     pub has_check_rdb: bool,
     /// What the configuration names.
     pub dirs: Vec<Dir>,
@@ -95,11 +101,12 @@ pub fn look(config: Option<&Config>, redis: Option<(u32, PathBuf)>, watched: boo
         is_root: fs::metadata("/proc/self").is_ok_and(|own| std::os::unix::fs::MetadataExt::uid(&own) == 0),
         synchronized: synchronized(systemd),
         selinux: fs::read_to_string("/sys/fs/selinux/enforce").is_ok_and(|text| text.trim() == "1"),
-        has_check_rdb: in_path("redis-check-rdb"),
+        packaged: Path::new(SETUP).exists(),
+        has_check_rdb: in_path("redis-check-rdb") || in_path("valkey-check-rdb"),
         dirs: config.map(dirs).unwrap_or_default(),
         systemd,
-        drop_in: fs::read_to_string(DROP_IN).ok(),
-        target: Path::new(TARGET).exists(),
+        drop_in: UNITS.iter().find_map(|dir| fs::read_to_string(Path::new(dir).join(DROP_IN)).ok()),
+        target: UNITS.iter().any(|dir| Path::new(dir).join(TARGET).exists()),
         units: if systemd { names.into_iter().map(state).collect() } else { BTreeMap::new() },
         redis: local,
     }

@@ -36,6 +36,7 @@ fn good() -> (Machine, Keepalived) {
         is_root: true,
         synchronized: Some(true),
         selinux: false,
+        packaged: false,
         has_check_rdb: true,
         dirs: vec![dir("memory.dir", 0o755), dir("log.dir", 0o750), dir("rollback.dir", 0o700)],
         systemd: true,
@@ -51,7 +52,7 @@ fn judged(machine: &Machine, keepalived: &Keepalived, more: &str) -> Vec<Finding
     let mut found = Findings::of(Subject::Machine);
     let config = config(more);
     machine::judge(&mut found, machine, keepalived, Some(&config), (Some(DATA), false));
-    store::judge(&mut found, &machine.redis, Some(Version(7, 0, 15)), &config);
+    store::judge(&mut found, machine, Some(Version(7, 0, 15)), &config);
     found.list
 }
 
@@ -154,6 +155,15 @@ const ROWS: &[Row] = &[
         Level::Warn,
         |machine, _| machine.redis.commands = vec!["redis-server /etc/redis.conf".to_owned()],
         "run: ./install.sh --boot-as-replica",
+    ),
+    (
+        "boots-as-replica",
+        Level::Warn,
+        |machine, _| {
+            machine.packaged = true;
+            machine.redis.commands = vec!["redis-server /etc/redis.conf".to_owned()];
+        },
+        "run: keepalived-redis-setup --boot-as-replica",
     ),
     ("boots-as-replica", Level::Unseen, |machine, _| machine.redis.commands.clear(), ""),
 ];

@@ -2,16 +2,16 @@
 
 use crate::config::Config;
 use crate::doctor::finding::{Findings, Fix};
-use crate::doctor::of_machine::LocalRedis;
+use crate::doctor::of_machine::{LocalRedis, Machine};
 use crate::info::Version;
 
 /// From here on `CONFIG REWRITE` writes a new file beside the old one.
 const BESIDE: Version = Version(6, 2, 0);
 
 /// All lines of it.
-pub fn judge(found: &mut Findings, redis: &LocalRedis, version: Option<Version>, config: &Config) {
-    rewrite(found, redis, version);
-    boot(found, redis, config);
+pub fn judge(found: &mut Findings, machine: &Machine, version: Option<Version>, config: &Config) {
+    rewrite(found, &machine.redis, version);
+    boot(found, machine, config);
 }
 
 fn rewrite(found: &mut Findings, redis: &LocalRedis, version: Option<Version>) {
@@ -63,7 +63,8 @@ fn as_nobodys_replica(command: &str) -> bool {
     words.windows(3).any(|words| matches!(words, ["--slaveof" | "--replicaof", "127.0.0.1" | "localhost", "1"]))
 }
 
-fn boot(found: &mut Findings, redis: &LocalRedis, config: &Config) {
+fn boot(found: &mut Findings, machine: &Machine, config: &Config) {
+    let redis = &machine.redis;
     let check = "boots-as-replica";
     let nobodys = redis.commands.iter().any(|command| as_nobodys_replica(command));
     if config.sentinel.is_some() {
@@ -84,6 +85,7 @@ fn boot(found: &mut Findings, redis: &LocalRedis, config: &Config) {
         return found.unseen(check, "R8", "how the local Redis is started can't be seen from here");
     }
     let says = "the local Redis boots in whatever role its redis.conf has: as a master with nothing, or with old data, it wipes its replica within a second";
-    let fix = Fix::Run("./install.sh --boot-as-replica".to_owned());
+    let setup = if machine.packaged { "keepalived-redis-setup" } else { "./install.sh" };
+    let fix = Fix::Run(format!("{setup} --boot-as-replica"));
     found.warn(check, "R8", says, fix);
 }
