@@ -1308,6 +1308,7 @@ end_source_installation() {
     remove_text "$work/dropin" "$DROPIN"
     remove_text "$here/contrib/keepalived-redis.target" "$TARGET"
     remove_text "$here/contrib/$WATCH_UNIT" "/etc/systemd/system/$WATCH_UNIT"
+    remove_text "$here/contrib/keepalived-redis-watch@.service" "/etc/systemd/system/keepalived-redis-watch@.service"
     if [ "$changes" = "$before" ] || [ $dry_run = 1 ]; then return 0; fi
     rmdir -- "$(dirname -- "$DROPIN")" 2>/dev/null || :
     enabled=/etc/systemd/system/keepalived.service.wants/$WATCH_UNIT
