@@ -165,5 +165,5 @@ step install "install.sh on machines of their own" '^[0-9]+ (passed|skipped)'
 step package "the Debian package, as dpkg installs, upgrades and removes it" '^[0-9]+ passed|built in'
 step systemd "the units on two machines that systemd boots" '^[0-9]+ passed'
 step demo "a failover and a failback, as demo.sh shows them" 'read back|without a write'
-step lab "real keepalived and real Redis on hosts of their own (twenty minutes or more)" '^test '
+step lab "real keepalived and real Redis on hosts of their own (half an hour)" '^test '
 say "all passed in $SECONDS s"
