@@ -13,6 +13,7 @@ use crate::hook::Event;
 use crate::journal::{Journal, Label, TRANSITIONS};
 use crate::plan::{self, View, Vip};
 use crate::program::{Program, code, local_node, say};
+use crate::terminal::complain;
 
 /// Between two looks.
 const TICK: Duration = Duration::from_millis(50);
@@ -49,14 +50,14 @@ pub fn run(path: &Path, wish: Wish) -> u8 {
     answer(path, |program| {
         let view = program.look(true);
         if view.vip != Vip::Here {
-            return stay_out(program, &view, wish);
+            return stay_out(program, &view, wish).map(|()| true);
         }
         let gone = move_away(program, &view, wish)?;
         let to = gone.to.map_or_else(|| "nobody".to_string(), |node| node.to_string());
         let sentence = format!("{to} serves now; this node stays out ({})", resumed_by(path));
         program.journal.line(&sentence, &[("took_ms", &ms(gone.took))]);
         follows(program, gone.to);
-        Ok(())
+        Ok(true)
     })
 }
 
@@ -65,7 +66,7 @@ pub fn resume(path: &Path) -> u8 {
     answer(path, |program| {
         if !drain::end(&program.store)? {
             say(&mut std::io::stdout(), "keepalived-redis: nothing to do: this node is not drained");
-            return Ok(());
+            return Ok(true);
         }
         let view = program.look(true);
         let eligible = plan::eligibility(&view);
@@ -75,22 +76,24 @@ pub fn resume(path: &Path) -> u8 {
             _ => format!("resumed; this node may take the VIP when its data allows: {}", eligible.why),
         };
         program.transition(Event::Resumed, &sentence, &[]);
-        Ok(())
+        Ok(true)
     })
 }
 
-fn answer(path: &Path, work: impl FnOnce(&mut Program) -> anyhow::Result<()>) -> u8 {
+/// Does `work` with the configuration at `path`; answers with the exit code.
+pub fn answer(path: &Path, work: impl FnOnce(&mut Program) -> anyhow::Result<bool>) -> u8 {
     let mut program = match program(path) {
         Ok(program) => program,
         Err(error) => {
-            say(&mut std::io::stderr(), &format!("keepalived-redis: {error:#}"));
+            complain(&error);
             return code::CANNOT_TELL;
         }
     };
     match work(&mut program) {
-        Ok(()) => code::YES,
+        Ok(true) => code::YES,
+        Ok(false) => code::NO,
         Err(error) => {
-            say(&mut std::io::stderr(), &format!("keepalived-redis: {error:#}"));
+            complain(&error);
             code::NO
         }
     }
@@ -100,7 +103,7 @@ fn answer(path: &Path, work: impl FnOnce(&mut Program) -> anyhow::Result<()>) ->
 ///
 /// # Errors
 /// The configuration is wrong, or none of its nodes is this machine.
-pub fn program(path: &Path) -> anyhow::Result<Program> {
+fn program(path: &Path) -> anyhow::Result<Program> {
     let config = Config::load(path)?;
     let local = local_node(&config)?;
     let journal =

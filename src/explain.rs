@@ -6,14 +6,13 @@ use std::time::Duration;
 
 use crate::addresses;
 use crate::check;
-use crate::config::Config;
 use crate::deadline::Deadline;
 use crate::electing;
 use crate::election;
 use crate::journal::{Journal, Label, TRANSITIONS};
 use crate::plan::{self, Step, View, Vip};
-use crate::program::{Program, code, local_node, say};
-use crate::terminal::{Terminal, Tone, plain};
+use crate::program::{Program, code, for_people};
+use crate::terminal::{Terminal, Tone, complain, plain};
 use crate::ticket;
 
 /// As long as nothing has changed for a while: what the programs leave to others at first is told too.
@@ -21,12 +20,10 @@ const A_WHILE: Duration = Duration::from_secs(60);
 
 /// Explains, with the configuration at `path`; answers with the exit code.
 pub fn run(path: &Path, terminal: &Terminal) -> u8 {
-    let loaded = Config::load_for_people(path).map_err(anyhow::Error::from);
-    let found = loaded.and_then(|(config, notes)| Ok((local_node(&config)?, config, notes)));
-    let (local, config, notes) = match found {
+    let (config, local, notes) = match for_people(path) {
         Ok(found) => found,
         Err(error) => {
-            say(&mut std::io::stderr(), &format!("keepalived-redis: {error:#}"));
+            complain(&error);
             return code::CANNOT_TELL;
         }
     };

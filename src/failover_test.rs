@@ -19,7 +19,7 @@ use crate::drain;
 use crate::draining::{self, Wish};
 use crate::interrupt::Interrupt;
 use crate::plan::{self, View, Vip};
-use crate::program::{Program, code, say};
+use crate::program::{Program, say};
 use crate::terminal::{Terminal, Tone};
 
 /// Its keys begin with this; they end by themselves after an hour.
@@ -45,22 +45,7 @@ enum Came {
 
 /// Runs it, with the configuration at `path` and so many writes a second; answers with the exit code.
 pub fn run(path: &Path, rate: u32, yes: bool, terminal: &Terminal) -> u8 {
-    let complain = |error: &anyhow::Error| say(&mut io::stderr(), &format!("keepalived-redis: {error:#}"));
-    let mut program = match draining::program(path) {
-        Ok(program) => program,
-        Err(error) => {
-            complain(&error);
-            return code::CANNOT_TELL;
-        }
-    };
-    match test(&mut program, rate, yes, terminal) {
-        Ok(true) => code::YES,
-        Ok(false) => code::NO,
-        Err(error) => {
-            complain(&error);
-            code::NO
-        }
-    }
+    draining::answer(path, |program| test(program, rate, yes, terminal))
 }
 
 /// True where all moves were made and nothing was lost.

@@ -19,7 +19,7 @@ use crate::memory::{CopyDelay, InFile};
 use crate::plan::{self, View};
 use crate::program::{Program, observed};
 use crate::rollback::{self, About, History, Kept};
-use crate::server::{Server, string};
+use crate::server::Server;
 use crate::turn::Turn;
 
 /// For an older program to leave its step.
@@ -249,7 +249,8 @@ fn remember_file(program: &mut Program, mine: &Observation, kept: &Kept, held: &
 fn take_file(program: &mut Program, turn: &Turn, about: About, fence: &mut Option<Fence>) -> anyhow::Result<Kept> {
     let (config, command, run_id) = (program.config.clone(), program.config.timing.command, about.run_id.clone());
     let endpoint = program.survey.local_endpoint().clone();
-    rollback::room_for(&config.rollback.dir, used_memory(program.survey.local()?, command))?;
+    let needed = program.survey.local()?.number("memory", "used_memory", Deadline::after(command));
+    rollback::room_for(&config.rollback.dir, needed.unwrap_or(0))?;
     shorten_copy_delay(program, &run_id);
     let server = program.survey.local()?;
     let mut renewed = Stopwatch::start();
@@ -305,10 +306,4 @@ fn put_copy_delay_back(program: &mut Program, run_id: &str) {
 
 fn set(server: &mut Server, name: &str, value: &str, command: Duration) -> Result<(), crate::server::Failure> {
     server.call_again(cmd("CONFIG").arg("SET").arg(name).arg(value), Deadline::after(command)).map(|_| ())
-}
-
-fn used_memory(server: &mut Server, command: Duration) -> u64 {
-    let info = server.call_again(cmd("INFO").arg("memory"), Deadline::after(command));
-    let text = info.and_then(string).unwrap_or_default();
-    text.lines().find_map(|line| line.strip_prefix("used_memory:")?.trim().parse().ok()).unwrap_or(0)
 }

@@ -2,7 +2,7 @@
 //!
 //! Modules lean only on those named before them: [`endpoint`], [`deadline`], [`terminal`], [`interrupt`], [`addresses`], [`tls`], [`commands`] (ground); [`config`],
 //! [`journal`], [`memory`], [`failures`], [`drain`], [`hook`], [`ticket`], [`turn`], [`track_file`]; [`term`], [`info`], [`stream`], `reply`, `line`, [`server`] (one Redis); [`lineage`], [`plan`], [`election`], [`pulse`], [`progress`] (pure
-//! decisions); [`survey`], [`sentinel`], [`elected`], [`probe`], [`fence`], [`handover`], [`rollback`] (one step each); [`program`], [`following`], [`gathering`],
+//! decisions); [`survey`], [`sentinel`], [`elected`], [`probe`], [`fence`], [`handover`], [`rollback`] [`copying`] (one step each); [`program`], [`following`], [`gathering`],
 //! [`serve`], [`yielding`], [`electing`], [`deposed`], [`stop`], [`check`] (what a program does); [`notification`], [`report`], [`subscription`], [`watch`]
 //! (one run of it); [`cli`], and the doorways in `bin/`. For people: [`status`], [`explain`], [`doctor`], [`draining`],
 //! [`rollback_files`], [`failover_test`] (a sub-command each); [`console`].
@@ -13,6 +13,7 @@ pub mod cli;
 pub mod commands;
 pub mod config;
 pub mod console;
+pub mod copying;
 pub mod deadline;
 pub mod deposed;
 pub mod doctor;

@@ -2,12 +2,14 @@
 
 use std::collections::HashMap;
 use std::fmt::Display;
-use std::io::{IsTerminal, Write};
+use std::io::Write;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::time::Duration;
 
 use crate::addresses;
 use crate::config::Config;
+use crate::copying::Copying;
 use crate::deadline::{Deadline, Stopwatch, ms};
 use crate::fence;
 use crate::handover::{self, Moved, Trouble, failed};
@@ -16,20 +18,16 @@ use crate::info::{Observation, Role};
 use crate::journal::{Journal, Label};
 use crate::memory::{InFile, Served, Store, now};
 use crate::plan::{View, Vip};
-use crate::progress::Progress;
 use crate::sentinel::Sentinels;
 use crate::server::Failure;
 use crate::survey::Survey;
 use crate::term::Term;
-use crate::terminal;
 use crate::turn::{Ended, Turn};
 
 /// A wait is said at first, then this often.
 const REMINDER: Duration = Duration::from_secs(60);
 /// A sync that moves on is said this often.
 const PROGRESS: Duration = Duration::from_secs(5);
-/// A person is shown a progress this often.
-const SHOWN: Duration = Duration::from_millis(500);
 /// A fence that stays up this long has been left behind: a handover is a thousand times faster.
 const FENCE_AGE: Duration = Duration::from_secs(3);
 
@@ -80,11 +78,7 @@ pub struct Program {
     /// The rollback file that was taken last: the same data is not kept twice.
     pub kept: Option<InFile>,
     fence_seen: Option<Stopwatch>,
-    progress: Progress,
-    /// How large a copy from a master can be.
-    at_most: Option<(SocketAddr, Option<u64>)>,
-    /// When a person was shown the progress last.
-    shown: Option<Stopwatch>,
+    copying: Copying,
 }
 
 /// Which of the configured nodes this machine is.
@@ -93,6 +87,17 @@ pub struct Program {
 /// A sentence that says which addresses were looked for.
 pub fn local_node(config: &Config) -> anyhow::Result<SocketAddr> {
     Ok(config.local_node(&addresses::among(&config.addresses())?)?)
+}
+
+/// What a person needs who only looks: the configuration as far as it can be read, which node this is, and what to know of
+/// that.
+///
+/// # Errors
+/// As [`Config::load_for_people`] and [`local_node`].
+pub fn for_people(path: &Path) -> anyhow::Result<(Config, SocketAddr, Vec<String>)> {
+    let (config, notes) = Config::load_for_people(path)?;
+    let local = local_node(&config)?;
+    Ok((config, local, notes))
 }
 
 /// What a node said in the look that a step rests on.
@@ -140,9 +145,7 @@ impl Program {
             situation: None,
             kept: None,
             fence_seen: None,
-            progress: Progress::default(),
-            at_most: None,
-            shown: None,
+            copying: Copying::default(),
         }
     }
 
@@ -248,27 +251,9 @@ impl Program {
         self.journal.line(&format!("waiting: {why}"), &[("waited_ms", &ms(self.clock.elapsed()))]);
     }
 
-    /// Shows a person on a terminal how a copy of the master's data moves on, twice a second.
+    /// Shows a person on a terminal how a copy of the master's data moves on.
     pub fn show_progress(&mut self, view: &View) {
-        let following = view.local.seen.as_ref().ok().and_then(Observation::following);
-        let Some((following, copied)) = following.and_then(|f| Some((f, f.copied.filter(|_| f.syncing)?))) else {
-            return;
-        };
-        if !std::io::stdout().is_terminal() || self.shown.is_some_and(|shown| shown.elapsed() < SHOWN) {
-            return;
-        }
-        self.shown = Some(Stopwatch::start());
-        let at_most = match (following.address(), self.at_most) {
-            (Some(master), Some((known, most))) if known == master => most,
-            (Some(master), _) => {
-                let command = self.config.timing.command;
-                let most = self.survey.node(master).ok().and_then(|server| server.dataset(Deadline::after(command)));
-                self.at_most = Some((master, most));
-                most
-            }
-            _ => None,
-        };
-        terminal::passing(&self.progress.look(self.clock.elapsed(), copied, at_most));
+        self.copying.show(view, &mut self.survey, self.config.timing.command, self.clock.elapsed());
     }
 
     /// A failed step is said once; the loop that it happened in looks again.

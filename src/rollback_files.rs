@@ -11,15 +11,14 @@ mod side;
 mod tally;
 mod value;
 
-use std::io;
 use std::path::Path;
 use std::time::Duration;
 
 pub use self::inspect::Wish;
 use crate::config::Config;
 use crate::deadline::Deadline;
-use crate::program::{code, say};
-use crate::terminal::Terminal;
+use crate::program::code;
+use crate::terminal::{Terminal, complain};
 
 /// `rollback list`, with the configuration at `path`; answers with the exit code.
 pub fn list(path: &Path, json: bool, terminal: &Terminal) -> u8 {
@@ -45,7 +44,7 @@ pub fn inspect(path: &Path, word: &str, wish: &Wish, terminal: &Terminal) -> u8 
 fn configuration(path: &Path) -> anyhow::Result<Config> {
     let (config, notes) = Config::load_for_people(path)?;
     for note in notes {
-        say(&mut io::stderr(), &format!("keepalived-redis: {note}"));
+        complain(&note);
     }
     Ok(config)
 }
@@ -56,7 +55,7 @@ fn told(answer: anyhow::Result<bool>) -> u8 {
         Ok(true) => code::YES,
         Ok(false) => code::NO,
         Err(error) => {
-            say(&mut io::stderr(), &format!("keepalived-redis: {error:#}"));
+            complain(&error);
             code::CANNOT_TELL
         }
     }

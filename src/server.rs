@@ -223,10 +223,10 @@ impl Server {
         Replication::read(&string(seen)?).map_err(Failure::Rubbish)
     }
 
-    /// Bytes of memory that the data takes: a copy of it is seldom larger. `None` where the server does not say.
-    pub fn dataset(&mut self, deadline: Deadline) -> Option<u64> {
-        let text = string(self.call_again(cmd("INFO").arg("memory"), deadline).ok()?).ok()?;
-        text.lines().find_map(|line| line.strip_prefix("used_memory_dataset:"))?.trim().parse().ok()
+    /// One number of a section of INFO that no decision rests on; `None` where the server does not say it.
+    pub fn number(&mut self, section: &str, field: &str, deadline: Deadline) -> Option<u64> {
+        let text = string(self.call_again(cmd("INFO").arg(section), deadline).ok()?).ok()?;
+        text.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':'))?.trim().parse().ok()
     }
 
     /// One configuration parameter; `None` where this version does not know it.

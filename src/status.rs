@@ -5,16 +5,17 @@ mod metrics;
 #[cfg(test)]
 mod sample;
 mod table;
+mod transitions;
+mod troubles;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub use self::gathered::{Gathered, NodeStatus};
-use crate::config::Config;
 use crate::deadline::Deadline;
-use crate::program::{code, local_node, say};
+use crate::program::{code, for_people};
 use crate::survey::Survey;
-use crate::terminal::Terminal;
+use crate::terminal::{Terminal, complain};
 
 /// In which words.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -44,17 +45,13 @@ pub struct Wish {
 /// `keepalived-redis status`; answers with the exit code: 0 all is as it should be, 1 something is not, 3 cannot tell. With
 /// metrics it is 0 wherever they could be told: they say themselves whether all is well.
 pub fn run(path: &Path, terminal: &Terminal, wish: &Wish) -> u8 {
-    let complain = |error: &dyn std::fmt::Display| {
-        say(&mut std::io::stderr(), &format!("keepalived-redis: {error:#}"));
+    let cannot_tell = |error: &dyn std::fmt::Display| {
+        complain(error);
         code::CANNOT_TELL
     };
-    let (config, notes) = match Config::load_for_people(path) {
-        Ok(loaded) => loaded,
-        Err(error) => return complain(&error),
-    };
-    let local = match local_node(&config) {
-        Ok(local) => local,
-        Err(error) => return complain(&format!("{error:#}")),
+    let (config, local, notes) = match for_people(path) {
+        Ok(found) => found,
+        Err(error) => return cannot_tell(&error),
     };
     let mut survey = Survey::new(&config, local);
     loop {
@@ -64,7 +61,7 @@ pub fn run(path: &Path, terminal: &Terminal, wish: &Wish) -> u8 {
             Form::Table => table::render(&found, terminal),
             Form::Json => match serde_json::to_string(&found) {
                 Ok(text) => text + "\n",
-                Err(error) => return complain(&error),
+                Err(error) => return cannot_tell(&error),
             },
             Form::Prometheus => metrics::render(&found),
         };
@@ -76,7 +73,7 @@ pub fn run(path: &Path, terminal: &Terminal, wish: &Wish) -> u8 {
         let healthy = found.healthy || wish.form == Form::Prometheus;
         match (written, wish.watch) {
             (Err(error), _) => {
-                say(&mut std::io::stderr(), &format!("keepalived-redis: {error}"));
+                complain(&error);
                 return code::NO;
             }
             (Ok(true), Some(pause)) => {

@@ -86,6 +86,11 @@ impl Terminal {
     }
 }
 
+/// What went wrong, in one line, to standard error.
+pub fn complain(error: &dyn std::fmt::Display) {
+    let _ = writeln!(io::stderr(), "keepalived-redis: {}", plain(&format!("{error:#}")));
+}
+
 /// A line that the next one replaces, for whoever watches; on a terminal only.
 pub fn passing(line: &str) {
     let terminal = Terminal::of_stdout();

@@ -96,4 +96,6 @@ pub mod curing;
 #[cfg(test)]
 mod machine_tables;
 #[cfg(test)]
-pub mod redis_tables;
+pub mod redis_case;
+#[cfg(test)]
+mod redis_tables;

@@ -1,30 +1,25 @@
 //! What is seen of a pair at one moment, and what follows from it.
 
-use std::fs::File;
-use std::io::{Read, Seek, SeekFrom};
 use std::net::{IpAddr, SocketAddr};
-use std::path::Path;
 use std::time::Duration;
 
-use redis::cmd;
 use serde::Serialize;
 
+use super::transitions::tail;
+use super::troubles::troubles;
 use crate::config::Config;
 use crate::deadline::Deadline;
 use crate::election;
 use crate::failures;
 use crate::info::{Copied, Following, Observation};
-use crate::journal::{TRANSITIONS, is_of};
+use crate::journal::TRANSITIONS;
 use crate::memory::{Memory, Served, Store, now};
 use crate::plan::{self, Node, View, Vip};
 use crate::sentinel::Sentinels;
-use crate::server::{Failure, string};
+use crate::server::Failure;
 use crate::survey::Survey;
 use crate::terminal::plain;
 use crate::ticket;
-
-/// Of the journal no more than this is read.
-const TAIL: u64 = 64 << 10;
 
 /// All of it.
 #[derive(Clone, Debug, Serialize)]
@@ -132,11 +127,11 @@ pub fn gather(config: &Config, survey: &mut Survey, transitions: usize) -> Gathe
                 }
             };
             (status.standing, status.eligible, status.why) = (judged.0, judged.1, Some(judged.2));
-            status.uptime_seconds = uptime(survey, *address, config.timing.command);
+            status.uptime_seconds = up_for(survey, *address, config.timing.command);
         }
         nodes.push(status);
     }
-    let (troubles, notes) = (troubles(config, &view, vip_at), notes(config, &store, forgotten));
+    let (troubles, notes) = (troubles(config.vip, &view, vip_at), notes(config, &store, forgotten));
     let (lines, unread) = tail(&config.log_dir.join(TRANSITIONS), transitions, &config.instance);
     Gathered {
         instance: config.instance.clone(),
@@ -154,7 +149,7 @@ pub fn gather(config: &Config, survey: &mut Survey, transitions: usize) -> Gathe
     }
 }
 
-fn nodes_of(view: &View) -> impl Iterator<Item = &Node> {
+pub(super) fn nodes_of(view: &View) -> impl Iterator<Item = &Node> {
     std::iter::once(&view.local).chain(&view.peers)
 }
 
@@ -220,44 +215,6 @@ fn from(view: &View, address: SocketAddr, forgotten: bool) -> View {
     View { local, peers, vip, memory, alone_for: Duration::ZERO, flapping: None, drained: None, ..*view }
 }
 
-/// Whatever is not as it should be, a sentence each.
-fn troubles(config: &Config, view: &View, vip_at: Option<SocketAddr>) -> Vec<String> {
-    let mut troubles = Vec::new();
-    let master = |node: &&Node| node.seen.as_ref().is_ok_and(|seen| seen.is_master() && !seen.loading);
-    let masters: Vec<&Node> = nodes_of(view).filter(master).collect();
-    match vip_at {
-        None => troubles.push(format!("no node is seen to hold the VIP {}", config.vip)),
-        Some(holder) if !masters.iter().any(|node| node.address == holder) => {
-            troubles.push(format!("the VIP is at {holder}, whose Redis is not seen to be master"));
-        }
-        Some(_) => {}
-    }
-    match masters[..] {
-        [] => troubles.push("no node is seen to be master".to_string()),
-        [_] => {}
-        _ => {
-            let all: Vec<String> = masters.iter().map(|node| node.address.to_string()).collect();
-            troubles.push(format!("more than one master: {}", all.join(", ")));
-        }
-    }
-    for node in nodes_of(view) {
-        let wrong = match &node.seen {
-            Err(failure) => Some(plain(&failure.to_string())),
-            Ok(seen) if seen.loading => Some("loading its data".to_string()),
-            Ok(seen) if seen.is_master() => None,
-            Ok(seen) => match masters.iter().find(|master| seen.follows(master.address)) {
-                Some(Node { seen: Ok(master), .. }) => plan::in_sync(seen, master, view.max_lag).err(),
-                _ => {
-                    let of = seen.following().map_or_else(String::new, |of| format!("{}:{}", of.host, of.port));
-                    Some(plain(&format!("it follows {of}, which does not serve")))
-                }
-            },
-        };
-        troubles.extend(wrong.map(|wrong| format!("{}: {wrong}", node.address)));
-    }
-    troubles
-}
-
 fn notes(config: &Config, store: &Store, forgotten: bool) -> Vec<String> {
     let mut notes = Vec::new();
     if forgotten {
@@ -276,56 +233,6 @@ fn notes(config: &Config, store: &Store, forgotten: bool) -> Vec<String> {
 }
 
 /// Seconds since Redis was started.
-fn uptime(survey: &mut Survey, node: SocketAddr, command: Duration) -> Option<u64> {
-    let server = survey.node(node).ok()?;
-    let text = string(server.call_again(cmd("INFO").arg("server"), Deadline::after(command)).ok()?).ok()?;
-    text.lines().find_map(|line| line.strip_prefix("uptime_in_seconds:"))?.trim().parse().ok()
-}
-
-/// The last `count` lines of that instance in a journal; a note where it can't be read.
-fn tail(path: &Path, count: usize, instance: &str) -> (Vec<String>, Option<String>) {
-    let read = || -> std::io::Result<Vec<u8>> {
-        let mut file = File::open(path)?;
-        let start = file.metadata()?.len().saturating_sub(TAIL);
-        file.seek(SeekFrom::Start(start))?;
-        let mut bytes = Vec::new();
-        file.take(TAIL).read_to_end(&mut bytes)?;
-        // Not half a line.
-        let first = if start == 0 { 0 } else { bytes.iter().position(|byte| *byte == b'\n').map_or(0, |at| at + 1) };
-        Ok(bytes.split_off(first))
-    };
-    match read() {
-        _ if count == 0 => (Vec::new(), None),
-        Ok(bytes) => {
-            let text = String::from_utf8_lossy(&bytes);
-            let lines: Vec<&str> = text.lines().filter(|line| is_of(line, instance)).collect();
-            (lines.iter().skip(lines.len().saturating_sub(count)).map(|line| plain(line)).collect(), None)
-        }
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => (Vec::new(), None),
-        Err(error) => (Vec::new(), Some(format!("{} can't be read: {error}", path.display()))),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::fmt::Write as _;
-
-    #[test]
-    fn the_tail_of_a_long_journal_is_whole_lines() {
-        let dir = tempfile::tempdir().expect("a directory");
-        let path = dir.path().join("journal");
-        let mut text = String::new();
-        (0..5000).for_each(|line| {
-            let _ = writeln!(text, "line {line} \u{1b}[31m of the journal");
-        });
-        std::fs::write(&path, &text).expect("a write");
-        let (lines, note) = tail(&path, 3, "redis-ha");
-        assert_eq!((lines.len(), note), (3, None));
-        assert_eq!(lines.last().map(String::as_str), Some("line 4999  [31m of the journal"));
-        assert!(tail(&path, 1_000_000, "redis-ha").0.iter().all(|line| line.starts_with("line ")));
-        assert_eq!(tail(&dir.path().join("none"), 3, "redis-ha"), (vec![], None));
-        assert_eq!(tail(&path, 0, "redis-ha"), (vec![], None));
-        assert!(tail(dir.path(), 3, "redis-ha").1.is_some_and(|note| note.contains("can't be read")));
-    }
+fn up_for(survey: &mut Survey, node: SocketAddr, command: Duration) -> Option<u64> {
+    survey.node(node).ok()?.number("server", "uptime_in_seconds", Deadline::after(command))
 }

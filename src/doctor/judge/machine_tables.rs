@@ -10,7 +10,7 @@ use crate::doctor::of_machine::{Dir, LocalRedis, Machine, WATCHER};
 use crate::info::Version;
 
 use super::curing::{GOOD, example, seen};
-use super::redis_tables::config;
+use super::redis_case::config;
 use super::{machine, store};
 
 const DATA: u64 = 1 << 30;
