@@ -1,5 +1,5 @@
-//! `check_redis`: see [`keepalived_redis::cli`].
+//! `check_redis`: see [`keepalived_redis::programs::cli`].
 
 fn main() -> std::process::ExitCode {
-    keepalived_redis::cli::check_redis()
+    keepalived_redis::programs::cli::check_redis()
 }

@@ -1,5 +1,5 @@
-//! `redis_backup`: see [`keepalived_redis::cli`].
+//! `redis_backup`: see [`keepalived_redis::programs::cli`].
 
 fn main() -> std::process::ExitCode {
-    keepalived_redis::cli::redis_backup()
+    keepalived_redis::programs::cli::redis_backup()
 }

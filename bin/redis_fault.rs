@@ -1,5 +1,5 @@
-//! `redis_fault`: see [`keepalived_redis::cli`].
+//! `redis_fault`: see [`keepalived_redis::programs::cli`].
 
 fn main() -> std::process::ExitCode {
-    keepalived_redis::cli::redis_fault()
+    keepalived_redis::programs::cli::redis_fault()
 }

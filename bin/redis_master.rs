@@ -1,5 +1,5 @@
-//! `redis_master`: see [`keepalived_redis::cli`].
+//! `redis_master`: see [`keepalived_redis::programs::cli`].
 
 fn main() -> std::process::ExitCode {
-    keepalived_redis::cli::redis_master()
+    keepalived_redis::programs::cli::redis_master()
 }

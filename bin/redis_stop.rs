@@ -1,5 +1,5 @@
-//! `redis_stop`: see [`keepalived_redis::cli`].
+//! `redis_stop`: see [`keepalived_redis::programs::cli`].
 
 fn main() -> std::process::ExitCode {
-    keepalived_redis::cli::redis_stop()
+    keepalived_redis::programs::cli::redis_stop()
 }

@@ -8,11 +8,11 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use keepalived_redis::commands::{Commands, RENAMABLE};
 use keepalived_redis::config::{
     Auth, Config, ConfigError, Environment, Flap, Policy, Rollback, RollbackMode, Secret, SilentSentinels, Timing,
 };
-use keepalived_redis::endpoint::Endpoint;
+use keepalived_redis::server::endpoint::Endpoint;
+use keepalived_redis::server::renamed::{Commands, RENAMABLE};
 use proptest::prelude::*;
 use tempfile::TempDir;
 

@@ -7,12 +7,13 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use keepalived_redis::act::handover;
 use keepalived_redis::config::Auth;
 use keepalived_redis::deadline::Deadline;
-use keepalived_redis::endpoint::Endpoint;
-use keepalived_redis::probe::{Liveness, probe};
+use keepalived_redis::server::endpoint::Endpoint;
+use keepalived_redis::server::fence;
+use keepalived_redis::server::probe::{Liveness, probe};
 use keepalived_redis::server::{Failure, Server};
-use keepalived_redis::{fence, handover};
 use redis::cmd;
 
 const BUDGET: Duration = Duration::from_millis(200);

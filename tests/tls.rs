@@ -10,10 +10,10 @@ use std::time::{Duration, Instant};
 
 use keepalived_redis::config::Auth;
 use keepalived_redis::deadline::Deadline;
-use keepalived_redis::endpoint::Endpoint;
-use keepalived_redis::probe::{Liveness, probe};
+use keepalived_redis::server::endpoint::Endpoint;
+use keepalived_redis::server::probe::{Liveness, probe};
+use keepalived_redis::server::tls::{Files, Texts, Tls};
 use keepalived_redis::server::{Failure, Server};
-use keepalived_redis::tls::{Files, Texts, Tls};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, date_time_ymd};
 use redis::cmd;
 use tempfile::TempDir;
@@ -348,7 +348,7 @@ fn strangers_hold_nobody_longer_than_the_deadline() {
 
 #[test]
 fn files_that_do_not_fit_are_told_by_name() {
-    use keepalived_redis::tls::Part;
+    use keepalived_redis::server::tls::Part;
     let authority = Authority::new();
     let (cert, key) = authority.signs("a-client", |_| {});
     let made = |ca: &str, client: Option<(&str, &str)>| {

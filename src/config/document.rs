@@ -19,7 +19,7 @@ use super::ConfigError;
 const LARGEST_FILE: u64 = 64 * 1024;
 
 /// Reads a whole configuration file.
-pub(super) fn read(path: &Path) -> Result<String, ConfigError> {
+pub(crate) fn read(path: &Path) -> Result<String, ConfigError> {
     let unreadable = |reason: String| ConfigError::Unreadable { path: path.to_owned(), reason };
     let io = |error: std::io::Error| unreadable(format!("can't be read: {error}"));
     // Without O_NONBLOCK a named pipe would hang here for ever.
@@ -43,7 +43,7 @@ pub(super) fn read(path: &Path) -> Result<String, ConfigError> {
 
 /// Empties the lines that are nothing but a comment, of which the shipped file has four times as many as others: to parse
 /// them would be half of a check's own time. Every line keeps its number.
-pub(super) fn without_comments(text: String) -> String {
+pub(crate) fn without_comments(text: String) -> String {
     let mut short = String::with_capacity(text.len());
     for line in text.split_inclusive('\n') {
         let comment = line.trim_ascii_start().starts_with('#');
@@ -58,7 +58,7 @@ pub(super) fn without_comments(text: String) -> String {
 
 /// Where values come from: the file's name and text, for error messages.
 #[derive(Clone, Copy)]
-pub(super) struct Source<'t> {
+pub(crate) struct Source<'t> {
     pub path: &'t Path,
     pub text: &'t str,
 }
@@ -84,7 +84,7 @@ fn line_of(text: &[u8], offset: usize) -> usize {
 
 /// One value of the file and the full name of its key.
 #[derive(Clone, Copy)]
-pub(super) struct Field<'t> {
+pub(crate) struct Field<'t> {
     pub source: Source<'t>,
     pub section: &'static str,
     pub key: &'static str,

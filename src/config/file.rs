@@ -10,7 +10,7 @@ use super::document::{Field, Source};
 use super::schema::SECTIONS;
 
 /// The parsed file.
-pub(super) struct File<'t> {
+pub(crate) struct File<'t> {
     pub source: Source<'t>,
     pub top: &'t DeTable<'t>,
 }

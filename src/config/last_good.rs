@@ -11,13 +11,13 @@ use std::path::{Path, PathBuf};
 use super::document;
 
 /// The copy of the instance's file.
-pub(super) fn path(state: &Path, instance: &str) -> PathBuf {
+pub(crate) fn path(state: &Path, instance: &str) -> PathBuf {
     state.join(instance).join("config.last.toml")
 }
 
 /// Makes `text` the last good copy, unless it is that already. Never fatal: a node whose disk is
 /// full or read-only must go on.
-pub(super) fn keep(state: &Path, instance: &str, text: &str) {
+pub(crate) fn keep(state: &Path, instance: &str, text: &str) {
     let copy = path(state, instance);
     if document::read(&copy).is_ok_and(|old| old == text) {
         return;

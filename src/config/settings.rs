@@ -6,9 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Secret;
-use crate::commands::Commands;
-use crate::endpoint::Endpoint;
-use crate::tls::Tls;
+use crate::server::endpoint::Endpoint;
+use crate::server::renamed::Commands;
+use crate::server::tls::Tls;
 
 /// Everything that the programs are told about their surroundings.
 #[derive(Debug, Clone, PartialEq, Eq)]

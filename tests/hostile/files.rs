@@ -6,10 +6,10 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use keepalived_redis::config::{Config, Environment, Flap};
-use keepalived_redis::failures;
-use keepalived_redis::memory::{CopyDelay, InFile, Memory, Served, Store, Synced};
-use keepalived_redis::ticket::{self, State};
-use keepalived_redis::turn::{Entry, Turn};
+use keepalived_redis::node::deaths;
+use keepalived_redis::node::memory::{CopyDelay, InFile, Memory, Served, Store, Synced};
+use keepalived_redis::node::ticket::{self, State};
+use keepalived_redis::node::turn::{Entry, Turn};
 use proptest::prelude::*;
 
 /// Every file that a program reads back from its memory directory.
@@ -38,7 +38,7 @@ fn read_all(dir: &Path) -> Memory {
     }
     let _ = (store.get::<CopyDelay>(), store.get::<InFile>());
     let _ = (store.note("check.verdict"), store.note("eligible.verdict"));
-    let _ = failures::held_back(&store, &Flap::default());
+    let _ = deaths::held_back(&store, &Flap::default());
     let _ = ticket::read(dir).map(|ticket| ticket.is_some_and(|ticket| ticket.is_at_work()));
     store.read()
 }
@@ -81,8 +81,8 @@ fn filled(dir: &Path) {
     store.set(&InFile { run_id: "a".into(), replid: "b".into(), offset: 7, path: "/x".into() }).expect("written");
     store.set_note("check.verdict", "ok").expect("written");
     store.spell("alone.toml", true);
-    failures::seen_alive(&store, "a", &Flap::default());
-    failures::seen_dead(&store, &Flap::default());
+    deaths::seen_alive(&store, "a", &Flap::default());
+    deaths::seen_dead(&store, &Flap::default());
     let (Entry::Yours(turn), _) = Turn::enter(dir, State::Master) else { panic!("nobody else is here") };
     turn.done();
     // An older process's: of two that started in the same tick, the greater pid is the newer one.

@@ -5,11 +5,11 @@ use std::time::{Duration, Instant};
 
 use keepalived_redis::config::{Config, Environment, Secret};
 use keepalived_redis::deadline::Deadline;
-use keepalived_redis::info::Observation;
-use keepalived_redis::memory::{Memory, Served, Synced};
-use keepalived_redis::plan::{self, Node, Standing, Step, View, Vip};
+use keepalived_redis::decide::view::{self, Node, Standing, Step, View, Vip};
+use keepalived_redis::look::survey::Survey;
+use keepalived_redis::node::memory::{Memory, Served, Synced};
+use keepalived_redis::server::info::Observation;
 use keepalived_redis::server::{Denial, Failure};
-use keepalived_redis::survey::Survey;
 use proptest::prelude::*;
 
 use crate::info::REPLICA;
@@ -117,12 +117,12 @@ fn whom(step: &Step) -> Option<SocketAddr> {
 /// Both notify programs, after any time.
 fn steps(view: &View) -> Vec<Step> {
     let waits = [0, 1, 4, 30, 3600].map(Duration::from_secs);
-    waits.into_iter().flat_map(|w| [plan::serve(view, w), plan::yield_role(view, w, Duration::from_secs(5))]).collect()
+    waits.into_iter().flat_map(|w| [view::serve(view, w), view::yield_role(view, w, Duration::from_secs(5))]).collect()
 }
 
 /// Is the local Redis said to be in the wrong role, in any state of its keepalived?
 pub fn is_wrong(view: &View) -> bool {
-    plan::wrong_role(view, false).is_some()
+    view::wrong_role(view, false).is_some()
 }
 
 proptest! {
@@ -144,7 +144,7 @@ proptest! {
             }
         }
         if !other {
-            let found = plan::eligibility(&view);
+            let found = view::eligibility(&view);
             prop_assert!(!found.eligible || alone >= 20 || found.standing != Standing::Unknown, "{:?}", found);
             // It does not make a healthy node sick either.
             prop_assert!(vip == Vip::Here || !is_wrong(&view));
@@ -159,7 +159,7 @@ proptest! {
         for step in steps(&view) {
             prop_assert!(matches!(step, Step::Wait(_) | Step::Refuse(_)), "{:?}", step);
         }
-        prop_assert!(!plan::eligibility(&view).eligible && !is_wrong(&view));
+        prop_assert!(!view::eligibility(&view).eligible && !is_wrong(&view));
     }
 }
 

@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use keepalived_redis::config::{Auth, Secret};
 use keepalived_redis::deadline::Deadline;
-use keepalived_redis::endpoint::Endpoint;
-use keepalived_redis::info::Observation;
+use keepalived_redis::server::endpoint::Endpoint;
+use keepalived_redis::server::info::Observation;
 use keepalived_redis::server::{Failure, Server};
 
 /// What a conversation is.

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use keepalived_redis::config::{Auth, Sentinel, SilentSentinels, Timing};
 use keepalived_redis::deadline::Deadline;
-use keepalived_redis::election::{Named, Poll};
-use keepalived_redis::sentinel::Sentinels;
+use keepalived_redis::decide::sentinel::{Named, Poll};
+use keepalived_redis::look::sentinels::Sentinels;
 use proptest::prelude::*;
 
 use crate::peer::{Peer, Talk};

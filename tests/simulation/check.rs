@@ -3,10 +3,10 @@
 use super::data::Millis;
 use super::program::Program;
 use super::world::address;
-use crate::info::{Observation, Role};
-use crate::plan::{self, View, Vip};
+use crate::decide::view::{self, View, Vip};
+use crate::node::ticket::State;
 use crate::server::Failure;
-use crate::ticket::State;
+use crate::server::info::{Observation, Role};
 
 const DEADLINE: Millis = 400;
 const SECOND_LOOK: Millis = 50;
@@ -22,7 +22,7 @@ pub async fn run(mut program: Program, instance: u64, is_eligible: bool) {
 async fn eligible(program: &mut Program) -> (bool, String) {
     let view = program.look(false).await;
     remember(program, &view);
-    let found = plan::eligibility(&view);
+    let found = view::eligibility(&view);
     (found.eligible, found.why)
 }
 
@@ -77,7 +77,7 @@ fn judge(program: &Program, view: &View) -> Option<String> {
     let mut world = program.world.borrow_mut();
     let ticket = world.ticket(program.node);
     let at_work = ticket.is_some_and(|ticket| (ticket.state == State::Master) == here && world.is_at_work(&ticket));
-    let wrong = plan::wrong_role(view, at_work);
+    let wrong = view::wrong_role(view, at_work);
     let coming = here && !ticket.is_some_and(|ticket| ticket.state == State::Master);
     let orphaned = world.spell(program.node, "orphaned", wrong.is_some() && coming);
     let wrong = wrong.filter(|_| !coming || orphaned >= ORPHANED);
@@ -91,9 +91,9 @@ fn remember(program: &Program, view: &View) {
     if !local.follows(peer) {
         return;
     }
-    match plan::in_sync(local, master, view.max_lag) {
+    match view::in_sync(local, master, view.max_lag) {
         Ok(()) => program.remember_synced(local, peer),
-        Err(_) if plan::in_sync(local, master, u64::MAX).is_err() => {
+        Err(_) if view::in_sync(local, master, u64::MAX).is_err() => {
             program.world.borrow_mut().nodes[program.node].memory.synced = None;
         }
         Err(_) => {}

@@ -1,6 +1,6 @@
 //! What a Redis holds: the truth, which the programs can't see, and the histories, of which they see ids and offsets.
 
-use crate::term::Term;
+use crate::server::term::Term;
 
 /// Virtual time.
 pub type Millis = u64;

@@ -7,8 +7,8 @@ use super::handover::{failed, observed};
 use super::program::{COMMAND, Program, Trouble};
 use super::server::Command;
 use super::world::{NOBODY, address};
-use crate::info::Observation;
-use crate::plan::{self, View};
+use crate::decide::view::{self, View};
+use crate::server::info::Observation;
 
 const HOLD: Millis = 5000;
 const RENEW: Millis = 1000;
@@ -92,7 +92,7 @@ impl Program {
     }
 
     async fn keep(&mut self, mine: &Observation, theirs: &Observation, held: &mut Held) -> Result<(), Trouble> {
-        let (contained, _) = plan::containment(mine, theirs);
+        let (contained, _) = view::containment(mine, theirs);
         let in_file = self.world.borrow().nodes[self.node].in_file.clone();
         if contained || in_file == Some(place(mine)) {
             return Ok(());

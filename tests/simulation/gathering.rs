@@ -6,7 +6,7 @@ use super::handover::observed;
 use super::program::{Ended, Program, Trouble};
 use super::server::Command;
 use super::world::NOBODY;
-use crate::plan::{self, View};
+use crate::decide::view::{self, View};
 
 impl Program {
     pub async fn bring_along(&mut self, master: SocketAddr) -> Result<(), Ended> {
@@ -14,7 +14,7 @@ impl Program {
             return Ok(());
         }
         let view = self.look(false).await;
-        for node in plan::stragglers(&view, master) {
+        for node in view::stragglers(&view, master) {
             match self.bring(&view, node, master).await {
                 Ok(()) => self.tell(|| format!("brought {node} along")),
                 Err(Trouble::Ended) => return Err(Ended),
@@ -31,7 +31,7 @@ impl Program {
         self.order(brought, Command::Slaveof(Some(master))).await?;
         // Read in the same round trip: no step between.
         let last = self.world.borrow().observe(brought).replication.lineage;
-        if last.offset != seen.replication.lineage.offset && !plan::contains(theirs, seen, &last) {
+        if last.offset != seen.replication.lineage.offset && !view::contains(theirs, seen, &last) {
             let _ = self.order(brought, Command::Slaveof(Some(NOBODY))).await;
             return Ok(());
         }

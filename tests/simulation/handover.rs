@@ -6,8 +6,8 @@ use super::data::Millis;
 use super::program::{COMMAND, Program, Trouble};
 use super::server::Command;
 use super::world::{TICK, address};
-use crate::info::{Observation, Role};
-use crate::plan::View;
+use crate::decide::view::View;
+use crate::server::info::{Observation, Role};
 
 const CATCH_UP: Millis = 500;
 const DRAIN: Millis = 200;

@@ -9,7 +9,7 @@ use super::processes::{Pid, Ticket};
 use super::server::Redis;
 use super::vrrp::Keepalived;
 use super::world::World;
-use crate::memory::Memory;
+use crate::node::memory::Memory;
 
 /// Three deaths within ten minutes count for half an hour.
 const FLAP: (usize, Millis, Millis) = (3, 600_000, 1_800_000);

@@ -4,8 +4,8 @@ use super::data::{Millis, Writes};
 use super::setup::Boot;
 use super::vrrp::Vrrp;
 use super::world::{Contact, TICK, World, address};
-use crate::lineage::{Relation, compare};
-use crate::term::Order;
+use crate::decide::lineage::{Relation, compare};
+use crate::server::term::Order;
 
 /// Programs and checks need this long to notice that a node is behind, and to act.
 const NOTICE: Millis = 4000;

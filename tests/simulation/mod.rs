@@ -30,7 +30,7 @@ mod world;
 mod yielding;
 
 use self::run::{Plan, report};
-use crate::plan::rule::{Rule, without};
+use crate::decide::rule::{Rule, without};
 
 fn number(variable: &str) -> Option<u64> {
     std::env::var(variable).ok()?.parse().ok()

@@ -10,7 +10,7 @@ use super::data::Millis;
 use super::program::Program;
 use super::world::World;
 use super::{check, serve, yielding};
-use crate::ticket::State;
+use crate::node::ticket::State;
 
 pub type Pid = u64;
 pub type Shared = Rc<RefCell<World>>;

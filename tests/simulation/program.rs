@@ -8,11 +8,11 @@ use super::data::Millis;
 use super::processes::{Pid, Shared, step};
 use super::server::Command;
 use super::world::{Contact, address};
-use crate::info::Observation;
-use crate::memory::{Served, Synced};
-use crate::plan::{Node, View, Vip};
+use crate::decide::view::{Node, View, Vip};
+use crate::node::memory::{Served, Synced};
+use crate::server::info::Observation;
+use crate::server::term::Term;
 use crate::server::{Denial, Failure};
-use crate::term::Term;
 
 pub const CONNECT: Millis = 300;
 pub const COMMAND: Millis = 500;

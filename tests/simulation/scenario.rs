@@ -5,7 +5,7 @@ use super::faults::Timed;
 use super::ledger::Ledger;
 use super::run::Plan;
 use super::setup::Setup;
-use crate::plan::rule::Rule;
+use crate::decide::rule::Rule;
 
 /// What a story may cost after its first fault, beside the invariants.
 #[derive(Clone, Copy, Debug)]

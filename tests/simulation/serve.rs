@@ -7,8 +7,8 @@ use super::processes::{Taken, step};
 use super::program::{ALONE_AFTER, Ended, Program, Trouble};
 use super::server::Command;
 use super::world::{NOBODY, address};
-use crate::plan::{self, Step, View, Vip};
-use crate::ticket::State;
+use crate::decide::view::{self, Step, View, Vip};
+use crate::node::ticket::State;
 
 const TICK: Millis = 20;
 const HOLD: Millis = 1500;
@@ -43,12 +43,12 @@ async fn work(program: &mut Program, again: bool, held: &mut bool) -> Result<(),
         program.check_turn()?;
         let mut view = program.look(true).await;
         let waited = program.unchanged_for(&view);
-        let mut next = plan::serve(&view, waited);
+        let mut next = view::serve(&view, waited);
         if matches!(next, Step::Done(_)) {
             // An older program may be in the middle of a step that it is about to undo.
             drop(program.act().await?);
             view = program.look(true).await;
-            next = plan::serve(&view, program.unchanged_for(&view));
+            next = view::serve(&view, program.unchanged_for(&view));
         }
         let kind = format!("{next:?}").chars().filter(|c| !c.is_ascii_digit()).collect();
         if kind != said {

@@ -3,8 +3,8 @@
 use std::net::SocketAddr;
 
 use super::data::{Change, Data, Histories, Id, Millis};
-use crate::info::{Following, Lineage, Observation, Replication, Role, Version};
-use crate::term::Term;
+use crate::server::info::{Following, Lineage, Observation, Replication, Role, Version};
+use crate::server::term::Term;
 
 /// Where the data is when Redis is not running.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -6,7 +6,7 @@ use super::host::Delivery;
 use super::scenario::{ANY, Limits, Scenario};
 use super::server::Persistence;
 use super::setup::{Boot, Setup};
-use crate::plan::rule::Rule::*;
+use crate::decide::rule::Rule::*;
 
 fn plain() -> Setup {
     Setup {

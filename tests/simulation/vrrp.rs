@@ -4,7 +4,7 @@ use super::data::Millis;
 use super::host::Delivery;
 use super::processes::Fork;
 use super::world::World;
-use crate::ticket::State;
+use crate::node::ticket::State;
 
 const ADVERT: Millis = 1000;
 /// Two failures in a row, and two successes.

@@ -11,7 +11,7 @@ use super::random::Random;
 use super::server::{Command, Persistence, Redis};
 use super::setup::{Boot, Setup};
 use super::vrrp::Advert;
-use crate::info::Observation;
+use crate::server::info::Observation;
 
 /// One step of the world. What takes less is done in one tick, in any order.
 pub const TICK: Millis = 50;

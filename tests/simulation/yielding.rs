@@ -8,9 +8,9 @@ use super::processes::{Taken, step};
 use super::program::{Ended, Program, Trouble};
 use super::server::Command;
 use super::world::address;
-use crate::plan::{self, Step, View};
+use crate::decide::view::{self, Step, View};
+use crate::node::ticket::State;
 use crate::server::Failure;
-use crate::ticket::State;
 
 const GRACE: Duration = Duration::from_secs(5);
 const SOON: Millis = 50;
@@ -41,7 +41,7 @@ async fn work(program: &mut Program) -> Result<(), Ended> {
         program.check_turn()?;
         let view = program.look(true).await;
         let waited = program.unchanged_for(&view);
-        let next = plan::yield_role(&view, waited, GRACE);
+        let next = view::yield_role(&view, waited, GRACE);
         let kind = format!("{next:?}").chars().filter(|c| !c.is_ascii_digit()).collect();
         if kind != said {
             program.tell(|| format!("yields: {next:?}"));

@@ -10,7 +10,8 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
-use keepalived_redis::{cli, console};
+use keepalived_redis::console;
+use keepalived_redis::programs::cli;
 
 fn main() -> ExitCode {
     let mut words = std::env::args_os().skip(1);

@@ -7,7 +7,7 @@ use clap::Command;
 use clap_mangen::Man;
 use clap_mangen::roff::{Inline, Roff, bold, italic, roman};
 use keepalived_redis::config::{DEFAULT_PATH, LOG_DIR, Rollback, STATE_DIR};
-use keepalived_redis::journal::{CHECKS, TRANSITIONS};
+use keepalived_redis::node::journal::{CHECKS, TRANSITIONS};
 
 const SECTION: &str = "8";
 /// How a text that tells the exit codes begins.

@@ -3,13 +3,13 @@
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
-use super::super::document::Field;
-use super::super::file::File;
-use super::super::{Auth, ConfigError, Sentinel, SilentSentinels};
-use crate::endpoint::Endpoint;
-use crate::tls;
+use crate::config::document::Field;
+use crate::config::file::File;
+use crate::config::{Auth, ConfigError, Sentinel, SilentSentinels};
+use crate::server::endpoint::Endpoint;
+use crate::server::tls;
 
-pub(super) fn username(file: &File<'_>, section: &'static str) -> Result<Option<String>, ConfigError> {
+pub(crate) fn username(file: &File<'_>, section: &'static str) -> Result<Option<String>, ConfigError> {
     file.optional(section, "username", |field| {
         let name = field.string("\"ha\"")?;
         // Redis takes no such name either.
@@ -20,7 +20,7 @@ pub(super) fn username(file: &File<'_>, section: &'static str) -> Result<Option<
     })
 }
 
-pub(super) fn tls_files(
+pub(crate) fn tls_files(
     file: &File<'_>,
     section: &'static str,
     [ca_key, cert_key, key_key]: [&'static str; 3],
@@ -50,7 +50,7 @@ pub(super) fn tls_files(
     Ok(Some(tls::Files { ca, client, server_name }))
 }
 
-pub(super) fn sentinel(file: &File<'_>) -> Result<Option<Sentinel>, ConfigError> {
+pub(crate) fn sentinel(file: &File<'_>) -> Result<Option<Sentinel>, ConfigError> {
     const EXAMPLE: &str = r#"["192.168.158.11:26379", "192.168.158.12:26379", "192.168.158.14:26379"]"#;
     if !file.top.contains_key("sentinel") {
         return Ok(None);
@@ -89,7 +89,7 @@ pub(super) fn sentinel(file: &File<'_>) -> Result<Option<Sentinel>, ConfigError>
     }))
 }
 
-pub(super) fn nodes(file: &File<'_>) -> Result<Vec<SocketAddr>, ConfigError> {
+pub(crate) fn nodes(file: &File<'_>) -> Result<Vec<SocketAddr>, ConfigError> {
     const EXAMPLE: &str = r#"["192.168.158.11:6379", "192.168.158.12:6379"]"#;
     let Some(field) = file.field("", "nodes") else {
         return Err(
@@ -142,7 +142,7 @@ fn node(field: &Field<'_>) -> Result<SocketAddr, ConfigError> {
     Ok(node)
 }
 
-pub(super) fn vip(file: &File<'_>, nodes: &[SocketAddr]) -> Result<IpAddr, ConfigError> {
+pub(crate) fn vip(file: &File<'_>, nodes: &[SocketAddr]) -> Result<IpAddr, ConfigError> {
     let Some(field) = file.field("", "vip") else {
         return Err(file.missing("vip", r#"write vip = "192.168.158.13" with keepalived's virtual address"#));
     };
@@ -160,7 +160,7 @@ pub(super) fn vip(file: &File<'_>, nodes: &[SocketAddr]) -> Result<IpAddr, Confi
     Ok(vip)
 }
 
-pub(super) fn local(file: &File<'_>, nodes: &[SocketAddr]) -> Result<Option<Endpoint>, ConfigError> {
+pub(crate) fn local(file: &File<'_>, nodes: &[SocketAddr]) -> Result<Option<Endpoint>, ConfigError> {
     file.optional("", "local", |field| {
         let text = field.string("\"192.168.158.11:6379\" or \"unix:/run/redis.sock\"")?;
         if let Some(socket) = text.strip_prefix("unix:") {

@@ -1,0 +1,174 @@
+//! The `vrrp_instance` of the pair: its VIP, state and priority.
+
+use std::net::IpAddr;
+
+use super::{adverts, conf, globals};
+use crate::console::doctor::finding::{Findings, Fix};
+use crate::console::doctor::judge::{Expected, ours};
+use crate::console::doctor::look::keepalived::Keepalived;
+use crate::keepalived_conf::vrrp::{Instance, Vrrp};
+
+/// Seconds that a node waits after a stop because of its priority alone: those of fifty nodes from 254 down wait for less.
+const SKEW: f64 = 0.25;
+
+/// All lines of it, and of the file that it stands in.
+pub fn judge(found: &mut Findings, keepalived: &Keepalived, expected: &Expected, own: &[IpAddr]) {
+    conf::version(found, keepalived);
+    if !conf::conf(found, keepalived) {
+        return;
+    }
+    conf::tested(found, keepalived);
+    conf::names(found, keepalived);
+    let vrrp = &keepalived.here;
+    let Some(instance) = ours(vrrp, expected) else {
+        let vip = expected.vip.map_or("the VIP".to_owned(), |vip| vip.to_string());
+        let fix =
+            Fix::Do("take the vrrp_instance from keepalived.conf.example, or let install.sh write the file".to_owned());
+        return found.fail("instance", "", format!("no vrrp_instance has {vip}, or calls these programs"), fix);
+    };
+    vip(found, instance, expected);
+    state(found, instance);
+    priorities(found, keepalived, instance, expected);
+    adverts::addresses(found, instance, expected, own);
+    adverts::adverts(found, vrrp, instance);
+    adverts::alike(found, keepalived, instance, expected);
+    globals::judge(found, keepalived, instance);
+}
+
+fn vip(found: &mut Findings, instance: &Instance, expected: &Expected) {
+    let Some(vip) = expected.vip else { return };
+    if instance.vips.contains(&vip) {
+        return found.ok("vip", "", format!("{vip} is the vip in both files"));
+    }
+    let has: Vec<String> = instance.vips.iter().map(IpAddr::to_string).collect();
+    let says = format!(
+        "vrrp_instance {} moves {}, and vip in {} is {vip}: nobody is ever found to hold it",
+        instance.name,
+        if has.is_empty() { "no address".to_owned() } else { has.join(", ") },
+        expected.path.display()
+    );
+    let fix = match instance.block.get(&["virtual_ipaddress"]) {
+        Some(block) => match block.inner().first() {
+            Some(line) => {
+                let prefix = line.name().split_once('/').map(|(_, prefix)| format!("/{prefix}")).unwrap_or_default();
+                Fix::replace(&line.place, format!("        {vip}{prefix}"))
+            }
+            None => Fix::insert(&block.open, format!("        {vip}")),
+        },
+        None => Fix::insert(&instance.block.open, format!("    virtual_ipaddress {{ {vip} }}")),
+    };
+    found.fail("vip", "", says, fix);
+}
+
+fn state(found: &mut Findings, instance: &Instance) {
+    let line = |name: &str| instance.block.get(&[name]).map_or(&instance.block.place, |line| &line.place);
+    let state = instance.value("state").unwrap_or("BACKUP");
+    match state {
+        "BACKUP" => found.ok("state", "K23", "state BACKUP: the priority chooses"),
+        "MASTER" if instance.nopreempt() => {
+            let fix = Fix::replace(line("state"), "    state BACKUP");
+            found.fail("state", "K15", "nopreempt with state MASTER: keepalived leaves nopreempt out", fix);
+        }
+        "MASTER" => found.ok("state", "K4", "state MASTER: it starts as BACKUP all the same"),
+        other => {
+            let fix = Fix::replace(line("state"), "    state BACKUP");
+            found.fail(
+                "state",
+                "K23",
+                format!("state {other} is no state; keepalived takes it for BACKUP, and -t fails"),
+                fix,
+            );
+        }
+    }
+}
+
+/// The instance as each host that is a node has it: the host's name, its priority.
+pub(crate) fn of_all<'k>(
+    keepalived: &'k Keepalived,
+    instance: &'k Instance,
+    expected: &Expected,
+) -> Vec<(&'k str, &'k Vrrp, &'k Instance)> {
+    let others = keepalived.elsewhere.iter().filter_map(|(name, vrrp)| {
+        let other = vrrp.instances.iter().find(|other| other.name == instance.name)?;
+        // The name of a host that is a node no more.
+        let address: Option<IpAddr> = other.value("unicast_src_ip").and_then(|text| text.parse().ok());
+        let known =
+            address.is_none_or(|ip| expected.nodes.is_empty() || expected.nodes.iter().any(|node| node.ip() == ip));
+        known.then_some((name.as_str(), vrrp, other))
+    });
+    std::iter::once((keepalived.host.as_str(), &keepalived.here, instance)).chain(others).collect()
+}
+
+fn priorities(found: &mut Findings, keepalived: &Keepalived, instance: &Instance, expected: &Expected) {
+    let Some(priority) = instance.priority() else {
+        let text = instance.value("priority").unwrap_or_default();
+        let says = format!("priority {text} is no number: this host has none of its own");
+        return found.fail(
+            "priority",
+            "K26",
+            says,
+            Fix::Do(format!("write a line @{} $PRIORITY=254, or 253", keepalived.host)),
+        );
+    };
+    if priority >= 255 {
+        let all = of_all(keepalived, instance, expected);
+        let fix = each_its_own(&all, expected);
+        return found.fail(
+            "priority",
+            "K4",
+            "priority 255 skips the state BACKUP: redis_backup is not called at the start",
+            fix,
+        );
+    }
+    let all = of_all(keepalived, instance, expected);
+    let mut numbers: Vec<i32> = all.iter().filter_map(|(_, _, instance)| instance.priority()).collect();
+    numbers.sort_unstable();
+    let shown: Vec<String> =
+        all.iter().filter_map(|(name, _, one)| Some(format!("{name} {}", one.priority()?))).collect();
+    if numbers.windows(2).any(|pair| pair.first() == pair.last()) {
+        let says = format!(
+            "two hosts have the same priority ({}): the address chooses between them, not you",
+            shown.join(", ")
+        );
+        return found.warn("priority", "K20", says, each_its_own(&all, expected));
+    }
+    let advert = instance.advert_int().unwrap_or(1.0);
+    let lowest = numbers.first().copied().unwrap_or(priority);
+    let skew = f64::from(256 - lowest) / 256.0 * advert;
+    if skew > SKEW {
+        let says = format!(
+            "after a stop or a fault a node of priority {lowest} waits for {skew:.2} s before it takes the VIP"
+        );
+        return found.warn("priority", "K20", says, each_its_own(&all, expected));
+    }
+    found.ok("priority", "K4", format!("priorities: {}", shown.join(", ")));
+}
+
+/// Gives each host a `priority` of its own: the first of `nodes` has the highest.
+pub(crate) fn each_its_own(all: &[(&str, &Vrrp, &Instance)], expected: &Expected) -> Fix {
+    // Where each has a line of its own already the last one counts for whoever reads it.
+    let lines = all.iter().filter_map(|(_, _, instance)| Some(&instance.block.get(&["priority"])?.place));
+    let last = lines.max_by_key(|place| place.line);
+    let block = all.first().map(|(_, _, instance)| &instance.block.open);
+    match (last, block) {
+        (Some(last), _) => Fix::replace(last, of_its_own(all, expected)),
+        (None, Some(open)) => Fix::insert(open, of_its_own(all, expected)),
+        (None, None) => Fix::Do("give each host a priority of its own: 254, 253 and so on".to_owned()),
+    }
+}
+
+fn of_its_own(all: &[(&str, &Vrrp, &Instance)], expected: &Expected) -> String {
+    if all.len() < 2 {
+        return "    priority 254".to_owned();
+    }
+    let place = |instance: &Instance| {
+        let address: Option<IpAddr> = instance.value("unicast_src_ip").and_then(|text| text.parse().ok());
+        expected.nodes.iter().position(|node| Some(node.ip()) == address)
+    };
+    let mut hosts: Vec<(Option<usize>, &str)> =
+        all.iter().map(|(name, _, instance)| (place(instance), *name)).collect();
+    hosts.sort_by_key(|(place, _)| place.unwrap_or(usize::MAX));
+    let lines =
+        hosts.iter().zip((1..=254).rev()).map(|((_, name), priority)| format!("@{name}    priority {priority}"));
+    lines.collect::<Vec<_>>().join("\n")
+}

@@ -1,0 +1,10 @@
+//! What is wrong with keepalived.conf, and with what it names.
+
+pub(crate) mod adverts;
+pub(crate) mod conf;
+pub(crate) mod globals;
+pub mod instance;
+pub mod notify;
+pub mod programs;
+pub mod tracking;
+pub(crate) mod weights;

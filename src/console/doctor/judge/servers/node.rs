@@ -1,0 +1,255 @@
+//! One Redis by itself: does it answer, and how is it set?
+
+use std::net::IpAddr;
+
+use crate::config::Config;
+use crate::console::doctor::finding::{Findings, Fix};
+use crate::console::doctor::look::servers::{Node, Seen};
+use crate::console::doctor::redis_cli::RedisCli;
+use crate::server::Failure;
+use crate::server::info::Version;
+
+/// Before it a history has no name (R6).
+const OLDEST: Version = Version(4, 0, 0);
+/// A node that is away for so many seconds shall go on where it was.
+const AWAY: f64 = 60.0;
+/// What is advised holds so many.
+const ADVISED: f64 = 600.0;
+/// The least that is advised.
+const BACKLOG: u64 = 64 << 20;
+/// Less than the default is worth a line even where nothing is written.
+const DEFAULT_BACKLOG: u64 = 1 << 20;
+/// The number by which a handover's fence can be told (`fence`).
+const FENCE: u64 = 1_000_000;
+
+/// All lines of it.
+pub fn judge(found: &mut Findings, node: &Node, config: &Config, cli: &RedisCli) {
+    let address = node.address;
+    let seen = match &node.seen {
+        Ok(seen) => seen,
+        Err(failure) => return silent(found, node, failure),
+    };
+    found.ok("redis-answers", "", format!("{address} answers"));
+    if let Some(Err(failure)) = &node.at_address {
+        let says = format!(
+            "{address}: the local Redis answers on its socket, and not there ({failure}): the other nodes can't reach it"
+        );
+        found.fail("redis-answers", "", says, Fix::Do("let bind and port in redis.conf be as in nodes".to_owned()));
+    }
+    version(found, node, seen, config);
+    if seen.observation.loading {
+        let fix = Fix::Do("wait until it has loaded its data, then run this again".to_owned());
+        found.warn("redis-loading", "R2", format!("{address} loads its data"), fix);
+    }
+    if seen.settings.is_none() {
+        return found.unseen(
+            "redis-settings",
+            "R19",
+            format!("{address}: CONFIG GET is refused: its settings can't be looked at"),
+        );
+    }
+    read_only(found, node, seen, cli);
+    min_replicas(found, node, seen, config, cli);
+    bind(found, node, seen, config.vip, cli);
+    backlog(found, node, seen, cli);
+    diskless(found, node, seen, cli);
+    persistence(found, node, seen, cli);
+    timeout(found, node, seen, cli);
+    if config.auth.tls.is_some() && seen.setting("tls-replication") != Some("yes") {
+        let says = format!("{address}: tls-replication is not yes, and a replica asks a port for TLS in plain text");
+        found.fail("tls-replication", "R37", says, Fix::Run(cli.set(address, "tls-replication", "yes")));
+    }
+    if seen.info.get("config_file").is_some_and(String::is_empty) {
+        let says = format!("{address} has no configuration file: a role is gone at the next restart");
+        found.warn(
+            "config-rewrite",
+            "R10",
+            says,
+            Fix::Do("start it with a configuration file that it may write to".to_owned()),
+        );
+    }
+}
+
+fn silent(found: &mut Findings, node: &Node, failure: &Failure) {
+    let address = node.address;
+    let start = || match node.is_local {
+        true => Fix::Run("systemctl start redis-server || systemctl start redis".to_owned()),
+        false => Fix::Do(format!("start Redis on {}, and see bind and port there", address.ip())),
+    };
+    let fix = match failure {
+        Failure::Denied(denial) if denial.code == "LOADING" => {
+            let fix = Fix::Do("wait until it has loaded its data, then run this again".to_owned());
+            return found.warn("redis-answers", "R2", format!("{address} loads its data"), fix);
+        }
+        Failure::Denied(denial) if denial.is_about_auth() => Fix::Do(
+            "let [auth] of redis-ha.toml be as requirepass, or the ACL user, of that Redis, the same on all nodes"
+                .to_owned(),
+        ),
+        Failure::Denied(denial) if denial.code == "DENIED" => {
+            Fix::Do("protected-mode: set requirepass there, or protected-mode no".to_owned())
+        }
+        Failure::Denied(_) => Fix::Do("see what it says of itself: redis-cli info".to_owned()),
+        Failure::Tls(_) => Fix::Do("let [tls] of redis-ha.toml and the tls lines of that redis.conf agree".to_owned()),
+        Failure::NoConnection | Failure::Network(_) => {
+            Fix::Do(format!("see that {} is on, and that firewalls let TCP {} pass", address.ip(), address.port()))
+        }
+        Failure::Refused => start(),
+        Failure::TimedOut | Failure::Reset | Failure::Rubbish(_) => {
+            Fix::Do(format!("see what listens at {address}, and whether it hangs"))
+        }
+    };
+    let fact = if matches!(failure, Failure::Denied(_)) { "R17" } else { "" };
+    found.fail("redis-answers", fact, format!("{address}: {failure}"), fix);
+}
+
+fn version(found: &mut Findings, node: &Node, seen: &Seen, config: &Config) {
+    let (address, version) = (node.address, seen.observation.version);
+    if version < OLDEST {
+        let fix = Fix::Do("upgrade it to 4.0 or newer, 7.0 if you can".to_owned());
+        return found.fail(
+            "redis-version",
+            "R6",
+            format!("{address} is Redis {version}, whose histories have no name"),
+            fix,
+        );
+    }
+    if config.sentinel.is_none() && !version.has_functions() && config.policy.term_key.is_none() {
+        let says = format!(
+            "{address} is Redis {version}, which has no functions: two nodes that were both down can't tell whose data is the newer"
+        );
+        let fix =
+            Fix::Do(format!("write in {} below [policy]: term_key = \"keepalived-redis:term\"", config.path.display()));
+        return found.warn("redis-version", "R24", says, fix);
+    }
+    found.ok("redis-version", "", format!("{address} is Redis {version}"));
+}
+
+fn read_only(found: &mut Findings, node: &Node, seen: &Seen, cli: &RedisCli) {
+    let address = node.address;
+    if seen.setting("replica-read-only") == Some("no") {
+        let says = format!(
+            "{address}: a replica takes writes there (replica-read-only no), and drops them with its next copy"
+        );
+        return found.fail("replica-read-only", "R9", says, Fix::Run(cli.set(address, "replica-read-only", "yes")));
+    }
+    found.ok("replica-read-only", "R9", format!("{address}: a replica takes no writes"));
+}
+
+fn min_replicas(found: &mut Findings, node: &Node, seen: &Seen, config: &Config, cli: &RedisCli) {
+    let address = node.address;
+    let check = "min-replicas";
+    let wanted: u64 = seen.setting("min-replicas-to-write").and_then(|text| text.parse().ok()).unwrap_or(0);
+    let others = config.nodes.len().saturating_sub(1) as u64;
+    let fix = Fix::Run(cli.set(address, "min-replicas-to-write", "0"));
+    match wanted {
+        0 => found.ok(check, "R13", format!("{address}: the last one that lives takes writes")),
+        FENCE.. => {
+            let fix = Fix::Run(cli.set(address, "min-replicas-to-write", &(wanted - FENCE).to_string()));
+            found.warn(
+                check,
+                "R13",
+                format!("{address}: the fence of a handover is up: it takes no writes until the next program lifts it"),
+                fix,
+            );
+        }
+        wanted if wanted > others => {
+            let says = format!(
+                "{address}: min-replicas-to-write {wanted}, and there are {others} others: it never takes a write"
+            );
+            found.fail(check, "R13", says, fix);
+        }
+        wanted => {
+            let says = format!(
+                "{address}: min-replicas-to-write {wanted}: with fewer replicas it takes no writes, so the last one that \
+                 lives takes none"
+            );
+            found.warn(check, "R13", says, fix);
+        }
+    }
+}
+
+fn bind(found: &mut Findings, node: &Node, seen: &Seen, vip: IpAddr, cli: &RedisCli) {
+    let Some(bind) = seen.setting("bind") else { return };
+    let words: Vec<&str> = bind.split_whitespace().map(|word| word.trim_start_matches('-')).collect();
+    let all: &[&str] = if vip.is_ipv4() { &["*", "0.0.0.0"] } else { &["::*", "::"] };
+    let listens = words.is_empty() || words.iter().any(|word| all.contains(word) || word.parse() == Ok(vip));
+    let address = node.address;
+    if listens {
+        return found.ok("bind", "", format!("{address}: it listens on the VIP too"));
+    }
+    let fix = match seen.observation.version >= Version(7, 0, 0) {
+        true => Fix::Run(cli.set(address, "bind", "'* -::*'")),
+        false => Fix::Do("write in redis.conf: bind 0.0.0.0, and restart Redis".to_owned()),
+    };
+    found.fail("bind", "", format!("{address}: bind {bind}: nobody answers on the VIP"), fix);
+}
+
+#[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+fn backlog(found: &mut Findings, node: &Node, seen: &Seen, cli: &RedisCli) {
+    let Some(size) = seen.setting("repl-backlog-size").and_then(|text| text.parse::<u64>().ok()) else { return };
+    let (address, rate) = (node.address, seen.rate.unwrap_or(0.0));
+    let held = if rate > 0.0 { size as f64 / rate } else { f64::INFINITY };
+    let shown = bytesize::ByteSize::b(size);
+    // A ping to each replica moves it too (R5).
+    let says = match held {
+        held if held < 24.0 * 3600.0 => {
+            format!("{address}: repl-backlog-size {shown} holds {held:.0} s of what is written now")
+        }
+        _ => format!("{address}: repl-backlog-size {shown}, and hardly anything is written now"),
+    };
+    if held >= AWAY && size >= DEFAULT_BACKLOG {
+        return found.ok("backlog", "R11", says);
+    }
+    let mib = ((rate * ADVISED) as u64).max(BACKLOG).div_ceil(1 << 20);
+    let says = format!("{says}: a node that was away for longer copies everything");
+    found.warn("backlog", "R11", says, Fix::Run(cli.set(address, "repl-backlog-size", &format!("{mib}mb"))));
+}
+
+fn diskless(found: &mut Findings, node: &Node, seen: &Seen, cli: &RedisCli) {
+    let address = node.address;
+    let delay: u64 = seen.setting("repl-diskless-sync-delay").and_then(|text| text.parse().ok()).unwrap_or(0);
+    if delay > 0 && seen.setting("repl-diskless-sync") == Some("yes") {
+        let says = format!("{address}: repl-diskless-sync-delay {delay}: each full copy begins {delay} s late");
+        return found.warn("diskless-delay", "R4", says, Fix::Run(cli.set(address, "repl-diskless-sync-delay", "0")));
+    }
+    found.ok("diskless-delay", "R4", format!("{address}: a full copy begins at once"));
+}
+
+fn persistence(found: &mut Findings, node: &Node, seen: &Seen, cli: &RedisCli) {
+    let address = node.address;
+    if seen.setting("appendonly") == Some("yes") {
+        return found.ok("persistence", "R7", format!("{address}: appendonly yes"));
+    }
+    let says = match seen.setting("save") {
+        Some("") => format!("{address}: no AOF and no RDB: it comes back with nothing"),
+        _ => format!("{address}: no AOF: it comes back without what was written since its last RDB"),
+    };
+    found.warn("persistence", "R7", says, Fix::Run(cli.set(address, "appendonly", "yes")));
+}
+
+fn timeout(found: &mut Findings, node: &Node, seen: &Seen, cli: &RedisCli) {
+    let address = node.address;
+    let Some(seconds) = seen.setting("repl-timeout").and_then(|text| text.parse::<u64>().ok()) else { return };
+    if seconds < 11 {
+        let says = format!(
+            "{address}: repl-timeout {seconds}, and a master pings its replicas every 10 s: the link breaks by itself"
+        );
+        return found.warn("repl-timeout", "R3", says, Fix::Run(cli.set(address, "repl-timeout", "60")));
+    }
+    found.ok("repl-timeout", "R3", format!("{address}: repl-timeout {seconds} s"));
+}
+
+/// In the fast profile a silence of `hang` is a failover, and Redis is silent while it forks.
+pub fn fork(found: &mut Findings, node: &Node, seen: &Seen, hang: std::time::Duration) {
+    let Some(micros) = seen.number("latest_fork_usec") else { return };
+    let (address, millis) = (node.address, micros / 1000);
+    if u128::from(micros) >= hang.as_micros() {
+        let says = format!(
+            "{address}: its last fork took {millis} ms, and timing.hang is {} ms: each of them is a failover",
+            hang.as_millis()
+        );
+        let fix = Fix::Do(format!("write in redis-ha.toml below [timing]: hang = \"{}ms\"", millis * 2));
+        return found.warn("fork", "", says, fix);
+    }
+    found.ok("fork", "", format!("{address}: its last fork took {millis} ms, less than timing.hang"));
+}

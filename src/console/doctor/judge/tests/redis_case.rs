@@ -1,0 +1,226 @@
+//! A pair in which all is well, to be spoilt and cured: for tests.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+
+use crate::config::{Config, Environment};
+use crate::console::doctor::finding::{Finding, Findings, Subject};
+use crate::console::doctor::look::sentinels::{self as asked, Said};
+use crate::console::doctor::look::servers::{Login, NO_COMMAND, Node, Redises, Seen};
+use crate::console::doctor::redis_cli::RedisCli;
+use crate::console::doctor::rights::wanted;
+use crate::decide::view::Vip;
+use crate::server::info::{Following, Lineage, Observation, Replication, Role, Version};
+use crate::server::term::Term;
+use crate::server::{Denial, Failure};
+
+use crate::console::doctor::judge::sentinels;
+use crate::console::doctor::judge::servers::{node, pair, rights};
+
+pub const A: &str = "192.168.158.11:6379";
+pub const B: &str = "192.168.158.12:6379";
+
+pub fn address(text: &str) -> SocketAddr {
+    text.parse().expect("an address")
+}
+
+pub fn config(more: &str) -> Config {
+    let dir = tempfile::tempdir().expect("a directory");
+    let path = dir.path().join("redis-ha.toml");
+    let text = format!("nodes = [\"{A}\", \"{B}\"]\nvip = \"192.168.158.13\"\n{more}");
+    std::fs::write(&path, text).expect("a file");
+    let environment = Environment { state: dir.path().to_owned(), password: None };
+    Config { path: "/etc/keepalived/redis-ha.toml".into(), ..Config::load_in(&path, &environment).expect("it is good") }
+}
+
+pub const SENTINEL: &str = "[sentinel]\nmaster_name = \"m\"\n\
+    nodes = [\"192.168.158.11:26379\", \"192.168.158.12:26379\", \"192.168.158.14:26379\"]\n";
+
+pub fn following(of: &str) -> Role {
+    let (host, port) = of.split_once(':').expect("a port");
+    let port = port.parse().expect("a port");
+    let host = host.to_owned();
+    Role::Replica(Following { host, port, link_up: true, syncing: false, copied: None, received: None })
+}
+
+pub fn seen(config: &Config, role: Role) -> Seen {
+    let term = Term { number: 3, node: address(A), replid: "a".repeat(40), at: "now".to_owned() };
+    let version = Version(7, 0, 15);
+    let observation = Observation {
+        run_id: "r".repeat(40),
+        version,
+        loading: false,
+        keys: 5,
+        changes: 0,
+        replication: Replication { role, lineage: Lineage::default(), replicas: 1 },
+        term: Some(term),
+    };
+    let settings = [
+        ("repl-backlog-size", "67108864"),
+        ("repl-diskless-sync", "yes"),
+        ("repl-diskless-sync-delay", "0"),
+        ("repl-timeout", "60"),
+        ("appendonly", "yes"),
+        ("save", "3600 1"),
+        ("bind", "* -::*"),
+        ("min-replicas-to-write", "0"),
+        ("replica-read-only", "yes"),
+        ("replica-priority", "100"),
+        ("requirepass", "set"),
+    ];
+    let info = [("config_file", "/etc/redis/redis.conf"), ("latest_fork_usec", "1000")];
+    Seen {
+        observation,
+        info: info.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
+        settings: Some(settings.map(|(name, value)| (name, value.to_owned())).into()),
+        user: "ha".to_owned(),
+        rights: Ok(wanted(config, version).into_iter().map(|right| (right, Ok(()))).collect()),
+        clock: Some(0.0),
+        rate: Some(1000.0),
+    }
+}
+
+/// A pair, or what Sentinel looks after, in which all is well.
+pub struct Case {
+    pub config: Config,
+    pub redises: Redises,
+    pub sentinels: Vec<asked::Node>,
+    pub vip: Vip,
+}
+
+impl Case {
+    pub fn good(more: &str) -> Case {
+        let config = config(more);
+        let node = |text: &str, role| Node {
+            address: address(text),
+            is_local: text == A,
+            seen: Ok(seen(&config, role)),
+            at_address: None,
+        };
+        let login = |replica: &str, master: &str| Login {
+            replica: address(replica),
+            master: address(master),
+            user: None,
+            has_password: true,
+            outcome: Ok(()),
+        };
+        let mut nodes = vec![node(A, Role::Master), node(B, following(A))];
+        if config.sentinel.is_some() {
+            for (node, priority) in nodes.iter_mut().zip(["10", "20"]) {
+                set(node, "replica-priority", priority);
+            }
+        }
+        let logins = vec![login(A, B), login(B, A)];
+        let fields = [("down-after-milliseconds", "5000"), ("num-other-sentinels", "2"), ("quorum", "2")];
+        let said = Said {
+            master: Some(("192.168.158.11".to_owned(), "6379".to_owned())),
+            fields: fields.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
+            no_quorum: None,
+            tilt: false,
+            refused: Vec::new(),
+        };
+        let sentinels = config.sentinel.iter().flat_map(|sentinel| &sentinel.nodes);
+        let sentinels = sentinels.map(|address| asked::Node { address: *address, said: Ok(said.clone()) }).collect();
+        Case { config, redises: Redises { nodes, logins }, sentinels, vip: Vip::Here }
+    }
+
+    pub fn judged(&self) -> Vec<Finding> {
+        let cli = RedisCli { password_file: Some("/etc/p".into()), ..RedisCli::default() };
+        let mut found = Findings::of(Subject::Redis);
+        for one in &self.redises.nodes {
+            node::judge(&mut found, one, &self.config, &cli);
+            if let Ok(seen) = &one.seen {
+                rights::judge(&mut found, one, seen, &cli);
+                node::fork(&mut found, one, seen, self.config.timing.hang);
+            }
+        }
+        pair::judge(&mut found, &self.redises, &self.config, self.vip, &cli);
+        if let Some(sentinel) = &self.config.sentinel {
+            sentinels::judge(&mut found, &self.sentinels, &self.redises, &self.config, sentinel, (&cli, &cli));
+        }
+        found.list
+    }
+
+    pub fn a(&mut self) -> &mut Node {
+        self.redises.nodes.first_mut().expect("two nodes")
+    }
+
+    pub fn b(&mut self) -> &mut Node {
+        self.redises.nodes.last_mut().expect("two nodes")
+    }
+
+    pub fn role(&mut self, node: &str, role: Role) {
+        let node = self.redises.nodes.iter_mut().find(|known| known.address == address(node)).expect("a node");
+        up(node).observation.replication.role = role;
+    }
+
+    /// Does what a command would do.
+    pub fn follow(&mut self, command: &str) {
+        let words: Vec<&str> = command.split_whitespace().collect();
+        let after = |word: &str| words.iter().position(|known| *known == word).map(|at| &words[at + 1..]);
+        let host: std::net::IpAddr =
+            after("-h").and_then(|rest| rest.first()).expect("to whom").parse().expect("an address");
+        if let Some([_, "down-after-milliseconds", millis]) = after("sentinel").and_then(|rest| rest.get(1..)) {
+            let sentinel = self.sentinels.iter_mut().find(|node| node.address.ip() == host).expect("a sentinel");
+            let said = sentinel.said.as_mut().expect("it answers");
+            said.fields.insert("down-after-milliseconds".to_owned(), (*millis).to_owned());
+            return;
+        }
+        if command.contains("sentinel reset") {
+            let said = self.sentinels.iter_mut().filter_map(|node| node.said.as_mut().ok());
+            said.for_each(|said| drop(said.fields.insert("num-other-sentinels".to_owned(), "2".to_owned())));
+            return;
+        }
+        let node = self.redises.nodes.iter_mut().find(|node| node.address.ip() == host).expect("a node");
+        if command.contains("config set masterauth") || command.contains("+psync") {
+            return self.redises.logins.iter_mut().for_each(|login| login.outcome = Ok(()));
+        }
+        if let Some(sentinel) = self.sentinels.iter_mut().find(|_| words.contains(&"26379")) {
+            return sentinel.said.as_mut().expect("it answers").refused.clear();
+        }
+        if let Some([_, rule]) = after("setuser") {
+            let rights = up(node).rights.as_mut().expect("they can be asked for");
+            rights
+                .iter_mut()
+                .filter(|(right, _)| format!("'{}'", right.rule) == *rule)
+                .for_each(|(_, may)| *may = Ok(()));
+            return;
+        }
+        let (_, rest) = command.split_once("config set ").expect("a setting");
+        let (name, value) = rest.split(" && ").next().and_then(|rest| rest.split_once(' ')).expect("its value");
+        let value = value.trim_matches('\'');
+        let value = match value.strip_suffix("mb") {
+            Some(number) => (number.parse::<u64>().expect("a number") << 20).to_string(),
+            None => value.to_owned(),
+        };
+        set(node, name, &value);
+    }
+}
+
+pub fn up(node: &mut Node) -> &mut Seen {
+    node.seen.as_mut().expect("it answers")
+}
+
+pub fn set(node: &mut Node, name: &str, value: &str) {
+    let settings: &mut BTreeMap<&'static str, String> = up(node).settings.as_mut().expect("they can be asked for");
+    let name = match name {
+        "tls-replication" => "tls-replication",
+        "replica-announce-ip" => "replica-announce-ip",
+        name => settings.keys().copied().find(|known| *known == name).expect("a setting"),
+    };
+    settings.insert(name, value.to_owned());
+}
+
+pub fn denied(code: &str, text: &str) -> Failure {
+    Failure::Denied(Denial { code: code.to_owned(), text: text.to_owned() })
+}
+
+pub fn refuse(node: &mut Node, rule: &str) {
+    let rights = up(node).rights.as_mut().expect("they can be asked for");
+    rights.iter_mut().filter(|(right, _)| right.rule == rule).for_each(|(_, may)| *may = Err("no".to_owned()));
+}
+
+pub fn rename(node: &mut Node, rule: &str) {
+    let rights = up(node).rights.as_mut().expect("they can be asked for");
+    rights.iter_mut().filter(|(right, _)| right.rule == rule).for_each(|(_, may)| *may = Err(NO_COMMAND.to_owned()));
+}

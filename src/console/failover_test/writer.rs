@@ -1,0 +1,265 @@
+//! A client that writes through the VIP as an application would, and knows of every write whether it was acknowledged.
+
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use anyhow::{Context, anyhow, bail, ensure};
+use redis::{Cmd, Value, cmd};
+
+use super::PREFIX;
+use crate::config::{Auth, Config};
+use crate::deadline::{Deadline, Stopwatch};
+use crate::server::endpoint::Endpoint;
+use crate::server::{Failure, Server};
+
+/// An operation that takes longer is given up, with its connection.
+const PATIENCE: Duration = Duration::from_millis(50);
+/// The value of each key; with one command it gets its end, too, so that nothing is left whenever this is killed.
+const LASTING: u32 = 3600;
+/// Read back, or deleted, at a time.
+const BATCH: usize = 200;
+const ANSWERS: Duration = Duration::from_secs(5);
+/// The first write, to a node that serves.
+const FIRST: Duration = Duration::from_secs(1);
+const RIGHTS: &str = "+set +mget +unlink";
+
+/// A write that was acknowledged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Write {
+    /// Which one.
+    pub number: u64,
+    /// When the answer came, since the writer was started.
+    pub at: Duration,
+}
+
+/// What a writer has written.
+#[derive(Clone, Debug, Default)]
+pub struct Written {
+    prefix: String,
+    /// All numbers below this were tried.
+    tried: u64,
+    /// In the order of time.
+    pub acknowledged: Vec<Write>,
+}
+
+#[cfg(test)]
+impl Written {
+    pub fn of(acknowledged: Vec<Write>) -> Written {
+        Written { acknowledged, ..Written::default() }
+    }
+}
+
+/// A writer at work. Dropped, it ends.
+pub struct Writer {
+    clock: Stopwatch,
+    shared: Arc<Shared>,
+    thread: Option<JoinHandle<Written>>,
+}
+
+#[derive(Default)]
+struct Shared {
+    stop: AtomicBool,
+    acknowledged: AtomicU64,
+    error: Mutex<String>,
+}
+
+/// A connection to whoever holds the VIP.
+struct Line {
+    vip: Endpoint,
+    /// A certificate may name the VIP, or only the address of its node.
+    auths: Vec<Auth>,
+    server: Option<Server>,
+}
+
+impl Writer {
+    /// Writes once, to see that it may, and then `rate` times a second.
+    ///
+    /// # Errors
+    /// A sentence: the first write was refused.
+    pub fn start(vip: SocketAddr, config: &Config, rate: u32) -> anyhow::Result<Writer> {
+        let mut line = Line::to(vip, config);
+        let prefix = format!("{PREFIX}{:08x}:", seed());
+        let clock = Stopwatch::start();
+        match line.write(&set(&prefix, 0), FIRST) {
+            Ok(()) => {}
+            Err(Failure::Denied(denial)) if denial.code == "NOPERM" => {
+                bail!(
+                    "failover-test: writing through the VIP {vip}: it says {denial}; the user needs ~{PREFIX}* {RIGHTS}"
+                )
+            }
+            Err(failure) => {
+                return Err(failure).with_context(|| format!("failover-test: writing through the VIP {vip}"));
+            }
+        }
+        let shared = Arc::new(Shared::default());
+        let first = Write { number: 0, at: clock.elapsed() };
+        let written = Written { prefix, tried: 1, acknowledged: vec![first] };
+        let theirs = Arc::clone(&shared);
+        let thread = std::thread::Builder::new()
+            .name("writer".to_owned())
+            .spawn(move || work(line, &theirs, clock, rate, written))
+            .context("failover-test: starting a thread")?;
+        Ok(Writer { clock, shared, thread: Some(thread) })
+    }
+
+    /// Since it was started.
+    pub fn now(&self) -> Duration {
+        self.clock.elapsed()
+    }
+
+    /// So many writes were acknowledged, the first one aside.
+    pub fn acknowledged(&self) -> u64 {
+        self.shared.acknowledged.load(Ordering::Relaxed)
+    }
+
+    /// Why the last write that failed did.
+    pub fn last_error(&self) -> String {
+        self.shared.error.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Ends it.
+    ///
+    /// # Errors
+    /// It has ended by itself, which it never does.
+    pub fn stop(mut self) -> anyhow::Result<Written> {
+        self.shared.stop.store(true, Ordering::Relaxed);
+        let thread = self.thread.take().and_then(|thread| thread.join().ok());
+        thread.ok_or_else(|| anyhow!("failover-test: the writer has failed"))
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        self.shared.stop.store(true, Ordering::Relaxed);
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+fn work(mut line: Line, shared: &Shared, clock: Stopwatch, rate: u32, mut written: Written) -> Written {
+    let pace = Duration::from_secs(1) / rate.max(1);
+    while !shared.stop.load(Ordering::Relaxed) {
+        let turn = Deadline::after(pace);
+        let number = written.tried;
+        written.tried += 1;
+        match line.write(&set(&written.prefix, number), PATIENCE) {
+            Ok(()) => {
+                written.acknowledged.push(Write { number, at: clock.elapsed() });
+                shared.acknowledged.fetch_add(1, Ordering::Relaxed);
+            }
+            Err(failure) => *shared.error.lock().unwrap_or_else(PoisonError::into_inner) = failure.to_string(),
+        }
+        turn.pause(pace);
+    }
+    written
+}
+
+impl Line {
+    fn to(vip: SocketAddr, config: &Config) -> Line {
+        let of = |node: &SocketAddr| {
+            let tls = config.auth.tls.as_ref()?;
+            Some(Auth { tls: Some(Arc::new(tls.as_of(node.ip()))), ..config.auth.clone() })
+        };
+        let auths = std::iter::once(config.auth.clone()).chain(config.nodes.iter().filter_map(of)).collect();
+        Line { vip: Endpoint::Tcp(vip), auths, server: None }
+    }
+
+    /// True only where Redis has said OK.
+    fn write(&mut self, command: &Cmd, patience: Duration) -> Result<(), Failure> {
+        let deadline = Deadline::after(patience);
+        let answer = self.open(deadline).and_then(|mut server| {
+            let answer = server.call(command, deadline);
+            // An old master is left as soon as it says no, and whatever did not answer is not heard any more.
+            self.server = answer.is_ok().then_some(server);
+            answer
+        });
+        if let Err(Failure::Tls(_)) = &answer {
+            self.auths.rotate_left(1);
+        }
+        match answer? {
+            Value::Okay => Ok(()),
+            other => Err(Failure::Rubbish(format!("SET answered {other:?}"))),
+        }
+    }
+
+    fn open(&mut self, deadline: Deadline) -> Result<Server, Failure> {
+        match (self.server.take(), self.auths.first()) {
+            (Some(server), _) => Ok(server),
+            (None, Some(auth)) => Server::connect(&self.vip, auth, deadline),
+            (None, None) => Err(Failure::NoConnection),
+        }
+    }
+}
+
+fn set(prefix: &str, number: u64) -> Cmd {
+    cmd("SET").arg(format!("{prefix}{number}")).arg(number).arg("EX").arg(LASTING).clone()
+}
+
+/// Not a secret: two tests are not to meet.
+fn seed() -> u32 {
+    let random = std::fs::File::open("/dev/urandom").and_then(|mut random| {
+        let mut bytes = [0; 4];
+        std::io::Read::read_exact(&mut random, &mut bytes).map(|()| u32::from_ne_bytes(bytes))
+    });
+    random.unwrap_or_else(|_| std::process::id())
+}
+
+/// The acknowledged writes that are not there any more.
+///
+/// # Errors
+/// They can't be read.
+pub fn missing(server: &mut Server, written: &Written) -> anyhow::Result<Vec<Write>> {
+    let mut lost = Vec::new();
+    for some in written.acknowledged.chunks(BATCH) {
+        let mut command = cmd("MGET");
+        some.iter().for_each(|write| {
+            command.arg(format!("{}{}", written.prefix, write.number));
+        });
+        let Value::Array(values) = server.call_again(&command, Deadline::after(ANSWERS))? else {
+            bail!("MGET answered no list");
+        };
+        ensure!(values.len() == some.len(), "MGET answered {} values of {}", values.len(), some.len());
+        let is_there =
+            |(write, value): &(&Write, &Value)| **value == Value::BulkString(write.number.to_string().into_bytes());
+        lost.extend(some.iter().zip(&values).filter(|pair| !is_there(pair)).map(|(write, _)| *write));
+    }
+    Ok(lost)
+}
+
+/// Deletes all that it may have written, acknowledged or not.
+///
+/// # Errors
+/// Not all of it was deleted.
+pub fn delete(server: &mut Server, written: &Written) -> anyhow::Result<()> {
+    let mut from = 0;
+    while from < written.tried {
+        let to = written.tried.min(from + BATCH as u64);
+        let mut command = cmd("UNLINK");
+        (from..to).for_each(|number| {
+            command.arg(format!("{}{number}", written.prefix));
+        });
+        server.call_again(&command, Deadline::after(ANSWERS))?;
+        from = to;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_gets_its_end_with_its_value() {
+        let command = set("keepalived-redis:failover-test:00:", 7).get_packed_command();
+        let text = String::from_utf8_lossy(&command).into_owned();
+        assert!(
+            text.starts_with("*5\r\n$3\r\nSET\r\n$35\r\nkeepalived-redis:failover-test:00:7\r\n$1\r\n7\r\n"),
+            "{text}"
+        );
+        assert!(text.ends_with("$2\r\nEX\r\n$4\r\n3600\r\n"), "{text}");
+    }
+}

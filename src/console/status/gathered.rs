@@ -1,0 +1,237 @@
+//! What is seen of a pair at one moment, and what follows from it.
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::journal_tail::tail;
+use super::troubles::troubles;
+use crate::config::Config;
+use crate::deadline::Deadline;
+use crate::decide::sentinel;
+use crate::decide::view::{self, Node, View, Vip};
+use crate::look::sentinels::Sentinels;
+use crate::look::survey::Survey;
+use crate::node::journal::TRANSITIONS;
+use crate::node::memory::{Memory, Served, Store, now};
+use crate::node::{deaths, ticket};
+use crate::server::Failure;
+use crate::server::info::{Copied, Following, Observation};
+use crate::terminal::plain;
+
+/// All of it.
+#[derive(Clone, Debug, Serialize)]
+pub struct Gathered {
+    /// The pair's name: that of its configuration file.
+    pub instance: String,
+    /// When it was looked at, in local time.
+    pub at: String,
+    /// The virtual address.
+    pub vip: IpAddr,
+    /// The node that holds it, as far as can be seen.
+    pub vip_at: Option<SocketAddr>,
+    /// One master, at the VIP, and all others in sync with it.
+    pub healthy: bool,
+    /// Why not.
+    pub troubles: Vec<String>,
+    /// What else a person should know.
+    pub notes: Vec<String>,
+    /// This node is kept out by hand; until when.
+    pub drained: Option<String>,
+    /// The local Redis died again and again; for so many seconds this node is held back.
+    pub held_back_seconds: Option<u64>,
+    /// What the sentinels say, where there are some.
+    pub sentinels: Option<String>,
+    /// In order of preference.
+    pub nodes: Vec<NodeStatus>,
+    /// The last lines of the journal of transitions of this node, the newest last.
+    pub transitions: Vec<String>,
+}
+
+/// One node.
+#[derive(Clone, Debug, Serialize)]
+pub struct NodeStatus {
+    /// Its address in `nodes`.
+    pub address: SocketAddr,
+    /// This machine.
+    pub local: bool,
+    /// Its VRRP state: of this node what the last notification said, of another one MASTER where the VIP is there. Nobody
+    /// says more of itself.
+    pub vrrp: Option<String>,
+    /// The VIP is there.
+    pub vip: bool,
+    /// Why nothing more is known of it.
+    pub failure: Option<String>,
+    /// It is alive, and tells this user nothing: a password, a right, a certificate.
+    pub refuses: bool,
+    /// `master` or `replica`.
+    pub role: Option<&'static str>,
+    /// Whom it follows.
+    pub follows: Option<String>,
+    /// `up`, `down`, or a copy that is under way.
+    pub link: Option<String>,
+    /// Bytes that the serving master has and it has not yet.
+    pub lag_bytes: Option<u64>,
+    /// What its data is worth, as seen from here.
+    pub standing: Option<String>,
+    /// May it take the VIP?
+    pub eligible: Option<bool>,
+    /// Why.
+    pub why: Option<String>,
+    /// Of Redis; a Valkey says with which Redis it is compatible.
+    pub version: Option<String>,
+    /// Of Redis, in seconds.
+    pub uptime_seconds: Option<u64>,
+    /// In all databases.
+    pub keys: Option<u64>,
+    /// Bytes of its history.
+    pub offset: Option<i64>,
+    /// Which reign its data is of.
+    pub term: Option<u64>,
+}
+
+/// Looks at everything once; `transitions` is for how many lines of the journal.
+pub fn gather(config: &Config, survey: &mut Survey, transitions: usize) -> Gathered {
+    let deadline = Deadline::after(config.timing.connect + config.timing.command);
+    let mut sentinels = config.sentinel.as_ref().map(|sentinel| Sentinels::new(sentinel, &config.timing));
+    let poll = sentinels.as_mut().map(|sentinels| sentinels.ask(deadline));
+    let view = survey.look(true, Deadline::after(config.timing.connect + config.timing.command));
+    let store = Store::new(&config.memory_dir);
+    let ticket = ticket::read(&config.memory_dir);
+    let forgotten = ticket.is_err();
+    let state = ticket.ok().flatten().map(|ticket| ticket.state.to_string());
+    let vip_at = match view.vip {
+        Vip::Here => Some(view.local.address),
+        Vip::At(node) => Some(node),
+        Vip::Unknown => None,
+    };
+    let mut nodes = Vec::new();
+    for address in &config.nodes {
+        let Some(node) = nodes_of(&view).find(|node| node.address == *address) else { continue };
+        let local = *address == view.local.address;
+        let vip = vip_at == Some(*address);
+        let vrrp = if local { state.clone() } else { vip.then(|| "MASTER".to_string()) };
+        let mut status = NodeStatus { local, vrrp, vip, ..seen(node) };
+        if let Ok(found) = &node.seen {
+            status.lag_bytes = lag(&view, *address, found);
+            let judged = match &poll {
+                Some(poll) => {
+                    let judged = sentinel::eligible(*address, found, poll);
+                    (None, judged.eligible, judged.why)
+                }
+                None => {
+                    let judged = view::eligibility(&from(&view, *address, forgotten));
+                    (Some(judged.standing.to_string()), Some(judged.eligible), judged.why)
+                }
+            };
+            (status.standing, status.eligible, status.why) = (judged.0, judged.1, Some(judged.2));
+            status.uptime_seconds = up_for(survey, *address, config.timing.command);
+        }
+        nodes.push(status);
+    }
+    let (troubles, notes) = (troubles(config.vip, &view, vip_at), notes(config, &store, forgotten));
+    let (lines, unread) = tail(&config.log_dir.join(TRANSITIONS), transitions, &config.instance);
+    Gathered {
+        instance: config.instance.clone(),
+        at: now(),
+        vip: config.vip,
+        vip_at,
+        healthy: troubles.is_empty(),
+        troubles,
+        notes: notes.into_iter().chain(unread).collect(),
+        drained: view.drained.clone(),
+        held_back_seconds: deaths::held_back(&store, &config.flap).map(|left| left.as_secs()),
+        sentinels: poll.map(|poll| poll.to_string()),
+        nodes,
+        transitions: lines,
+    }
+}
+
+pub(crate) fn nodes_of(view: &View) -> impl Iterator<Item = &Node> {
+    std::iter::once(&view.local).chain(&view.peers)
+}
+
+/// What a node says of itself.
+fn seen(node: &Node) -> NodeStatus {
+    let found = node.seen.as_ref().ok();
+    let following = found.and_then(Observation::following);
+    let percent = |following: &Following| following.copied.and_then(Copied::percent);
+    let link = following.map(|following| match (following.syncing, percent(following), following.link_up) {
+        (true, Some(percent), _) => format!("copying {percent} %"),
+        (true, None, _) => "copying".to_string(),
+        (false, _, true) => "up".to_string(),
+        (false, _, false) => "down".to_string(),
+    });
+    NodeStatus {
+        address: node.address,
+        local: false,
+        vrrp: None,
+        vip: false,
+        failure: node.seen.as_ref().err().map(|failure| plain(&failure.to_string())),
+        refuses: matches!(node.seen, Err(Failure::Denied(_) | Failure::Tls(_))),
+        role: found.map(|found| if found.is_master() { "master" } else { "replica" }),
+        follows: following.map(|following| plain(&format!("{}:{}", following.host, following.port))),
+        link,
+        lag_bytes: None,
+        standing: None,
+        eligible: None,
+        why: None,
+        version: found.map(|found| found.version.to_string()),
+        uptime_seconds: None,
+        keys: found.map(|found| found.keys),
+        offset: found.map(|found| found.replication.lineage.offset),
+        term: found.and_then(|found| Some(found.term.as_ref()?.number)),
+    }
+}
+
+/// Bytes that `address` lacks of the one that it follows.
+fn lag(view: &View, address: SocketAddr, found: &Observation) -> Option<u64> {
+    let master = nodes_of(view).find(|node| node.address != address && found.follows(node.address))?;
+    let (mine, theirs) = (&found.replication.lineage, &master.seen.as_ref().ok()?.replication.lineage);
+    (mine.replid == theirs.replid).then(|| u64::try_from(theirs.offset.saturating_sub(mine.offset)).unwrap_or(0))
+}
+
+/// The same view from another node. What that one remembers is not seen from here, nor what this one does where it is
+/// `forgotten`: of a master where the VIP is it is taken that it serves.
+fn from(view: &View, address: SocketAddr, forgotten: bool) -> View {
+    if view.local.address == address && !forgotten {
+        return view.clone();
+    }
+    let peers: Vec<Node> = nodes_of(view).filter(|node| node.address != address).cloned().collect();
+    let local = nodes_of(view).find(|node| node.address == address).unwrap_or(&view.local).clone();
+    let vip = match view.vip {
+        Vip::At(holder) if holder == address => Vip::Here,
+        Vip::Here if view.local.address != address => Vip::At(view.local.address),
+        vip => vip,
+    };
+    let served = local.seen.as_ref().ok().filter(|seen| seen.is_master() && vip == Vip::Here).map(|seen| Served {
+        run_id: seen.run_id.clone(),
+        replid: seen.replication.lineage.replid.clone(),
+        at: String::new(),
+    });
+    let memory = Memory { served, synced: None };
+    View { local, peers, vip, memory, alone_for: Duration::ZERO, flapping: None, drained: None, ..*view }
+}
+
+fn notes(config: &Config, store: &Store, forgotten: bool) -> Vec<String> {
+    let mut notes = Vec::new();
+    if forgotten {
+        notes.push(format!(
+            "{} can't be read, so what this node remembers is not known: run it as root",
+            config.memory_dir.display()
+        ));
+    }
+    if let Some(left) = deaths::held_back(store, &config.flap) {
+        notes.push(format!(
+            "the local Redis died again and again; held back for {} s more (check_redis --forget-failures)",
+            left.as_secs()
+        ));
+    }
+    notes
+}
+
+/// Seconds since Redis was started.
+fn up_for(survey: &mut Survey, node: SocketAddr, command: Duration) -> Option<u64> {
+    survey.node(node).ok()?.number("server", "uptime_in_seconds", Deadline::after(command))
+}

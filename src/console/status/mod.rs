@@ -1,0 +1,102 @@
+//! `keepalived-redis status`: all nodes at one glance, for a person, for a program, or for Prometheus. Reads only.
+
+pub(crate) mod gathered;
+pub(crate) mod journal_tail;
+pub(crate) mod metrics;
+#[cfg(test)]
+pub(crate) mod sample;
+pub(crate) mod table;
+pub(crate) mod troubles;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+pub use self::gathered::{Gathered, NodeStatus};
+use crate::act::worker::{code, for_people};
+use crate::deadline::Deadline;
+use crate::look::survey::Survey;
+use crate::terminal::{Terminal, complain};
+
+/// In which words.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Form {
+    /// A table.
+    #[default]
+    Table,
+    /// One line of JSON.
+    Json,
+    /// Prometheus's text format.
+    Prometheus,
+}
+
+/// What a person wants to see.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Wish {
+    /// In which words.
+    pub form: Form,
+    /// Again and again, so long apart.
+    pub watch: Option<Duration>,
+    /// Into this file, which is replaced by rename, and not to standard output.
+    pub output: Option<PathBuf>,
+    /// So many of the last transitions.
+    pub transitions: usize,
+}
+
+/// `keepalived-redis status`; answers with the exit code: 0 all is as it should be, 1 something is not, 3 cannot tell. With
+/// metrics it is 0 wherever they could be told: they say themselves whether all is well.
+pub fn run(path: &Path, terminal: &Terminal, wish: &Wish) -> u8 {
+    let cannot_tell = |error: &dyn std::fmt::Display| {
+        complain(error);
+        code::CANNOT_TELL
+    };
+    let (config, local, notes) = match for_people(path) {
+        Ok(found) => found,
+        Err(error) => return cannot_tell(&error),
+    };
+    let mut survey = Survey::new(&config, local);
+    loop {
+        let mut found = gathered::gather(&config, &mut survey, wish.transitions);
+        found.notes.splice(0..0, notes.iter().cloned());
+        let text = match wish.form {
+            Form::Table => table::render(&found, terminal),
+            Form::Json => match serde_json::to_string(&found) {
+                Ok(text) => text + "\n",
+                Err(error) => return cannot_tell(&error),
+            },
+            Form::Prometheus => metrics::render(&found),
+        };
+        let written = match &wish.output {
+            Some(file) => write(file, &text).map_err(|error| format!("writing {}: {error}", file.display())),
+            None if wish.watch.is_some() && wish.form == Form::Table => Ok(terminal.redraw(&text)),
+            None => Ok(terminal.text(&text)),
+        };
+        let healthy = found.healthy || wish.form == Form::Prometheus;
+        match (written, wish.watch) {
+            (Err(error), _) => {
+                complain(&error);
+                return code::NO;
+            }
+            (Ok(true), Some(pause)) => {
+                Deadline::after(pause).pause(pause);
+            }
+            (Ok(_), _) => return if healthy { code::YES } else { code::NO },
+        }
+    }
+}
+
+/// By rename: whoever reads it finds the whole old text or the whole new one.
+fn write(file: &Path, text: &str) -> std::io::Result<bool> {
+    let name = file.file_name().unwrap_or_default().to_string_lossy();
+    // Not *.prom: the collector reads every such file.
+    let beside = file.with_file_name(format!(".{name}.{}", std::process::id()));
+    let written = std::fs::write(&beside, text).and_then(|()| {
+        // For the collector's own user.
+        let readable = std::os::unix::fs::PermissionsExt::from_mode(0o644);
+        std::fs::set_permissions(&beside, readable)?;
+        std::fs::rename(&beside, file)
+    });
+    if written.is_err() {
+        let _ = std::fs::remove_file(&beside);
+    }
+    written.map(|()| true)
+}

@@ -1,0 +1,230 @@
+//! A status as a person reads it.
+
+use std::time::Duration;
+
+use chrono::Local;
+
+use super::{Gathered, NodeStatus};
+use crate::terminal::{Terminal, Tone};
+
+/// A column: its heading, how a node fills it, and how gladly it is left out where a terminal is narrow.
+struct Column {
+    heading: &'static str,
+    cell: fn(&NodeStatus) -> String,
+    /// The highest goes first; 0 always stays.
+    dispensable: u8,
+}
+
+const COLUMNS: [Column; 11] = [
+    Column { heading: "NODE", cell: name, dispensable: 0 },
+    Column { heading: "VRRP", cell: |node| node.vrrp.clone().unwrap_or_else(none), dispensable: 0 },
+    Column { heading: "VIP", cell: |node| if node.vip { "here" } else { "-" }.to_string(), dispensable: 0 },
+    Column { heading: "REDIS", cell: role, dispensable: 0 },
+    Column { heading: "LINK", cell: |node| node.link.clone().unwrap_or_else(none), dispensable: 1 },
+    Column { heading: "BEHIND", cell: |node| node.lag_bytes.map_or_else(none, bytes), dispensable: 2 },
+    Column { heading: "STANDING", cell: |node| node.standing.clone().unwrap_or_else(none), dispensable: 3 },
+    Column { heading: "ELIGIBLE", cell: eligible, dispensable: 4 },
+    Column { heading: "KEYS", cell: |node| node.keys.map_or_else(none, |keys| keys.to_string()), dispensable: 5 },
+    Column { heading: "VERSION", cell: |node| node.version.clone().unwrap_or_else(none), dispensable: 7 },
+    Column { heading: "UP", cell: |node| node.uptime_seconds.map_or_else(none, up), dispensable: 6 },
+];
+
+/// The whole, ending with a line's end; no line is wider than the terminal.
+pub fn render(found: &Gathered, terminal: &Terminal) -> String {
+    let mut text = Text { terminal, text: String::new() };
+    let at = found.vip_at.map_or_else(|| "at no node that is seen".to_string(), |node| format!("at {node}"));
+    let verdict = match found.healthy {
+        true => terminal.paint(Tone::Good, "healthy"),
+        false => terminal.paint(Tone::Bad, "NOT HEALTHY"),
+    };
+    text.push(&format!("{}   VIP {} {at}   {verdict}", terminal.paint(Tone::Strong, &found.instance), found.vip));
+    text.push("");
+    nodes(&mut text, found);
+    let troubles = found.troubles.iter().map(|line| (Tone::Bad, line.clone()));
+    let drained = found.drained.iter().map(|drained| (Tone::Warning, format!("this node: {drained}")));
+    let notes = found.notes.iter().map(|note| (Tone::Warning, note.clone()));
+    let mut lines: Vec<(Tone, String)> = troubles.chain(drained).chain(notes).collect();
+    for node in found.nodes.iter().filter(|node| node.eligible == Some(false) && !in_sentinel_mode(found)) {
+        let why = node.why.clone().unwrap_or_default();
+        lines.push((Tone::Warning, format!("{} is not eligible: {why}", node.address)));
+    }
+    if let Some(sentinels) = &found.sentinels {
+        lines.push((Tone::Faint, format!("sentinels: {sentinels}")));
+    }
+    if !lines.is_empty() {
+        text.push("");
+    }
+    lines.iter().for_each(|(tone, line)| text.wrapped(*tone, line));
+    if !found.transitions.is_empty() {
+        text.push("");
+        text.push(&terminal.paint(Tone::Strong, "the last transitions of this node"));
+        found.transitions.iter().for_each(|line| text.wrapped(Tone::Plain, &shorter(line)));
+    }
+    text.text
+}
+
+fn in_sentinel_mode(found: &Gathered) -> bool {
+    found.sentinels.is_some()
+}
+
+fn nodes(text: &mut Text<'_>, found: &Gathered) {
+    let terminal = text.terminal;
+    let cells: Vec<Vec<String>> =
+        found.nodes.iter().map(|node| COLUMNS.iter().map(|column| (column.cell)(node)).collect()).collect();
+    let width = |index: usize| {
+        let longest = cells.iter().map(|row| row[index].chars().count()).max().unwrap_or(0);
+        longest.max(COLUMNS[index].heading.len())
+    };
+    let mut shown: Vec<usize> = (0..COLUMNS.len()).collect();
+    // Two blanks between two columns.
+    let total = |shown: &[usize]| shown.iter().map(|index| width(*index) + 2).sum::<usize>().saturating_sub(2);
+    while terminal.width.is_some_and(|most| total(&shown) > most) {
+        let last = shown.iter().copied().filter(|index| COLUMNS[*index].dispensable > 0);
+        let Some(out) = last.max_by_key(|index| COLUMNS[*index].dispensable) else { break };
+        shown.retain(|index| *index != out);
+    }
+    let row = |cells: &dyn Fn(usize) -> String| {
+        let padded = shown.iter().map(|index| format!("{:<width$}", cells(*index), width = width(*index)));
+        padded.collect::<Vec<_>>().join("  ").trim_end().to_string()
+    };
+    text.push(&terminal.paint(Tone::Strong, &row(&|index| COLUMNS[index].heading.to_string())));
+    for (node, cells) in found.nodes.iter().zip(&cells) {
+        let line = row(&|index| cells[index].clone());
+        let tone = match node {
+            NodeStatus { failure: Some(_), .. } => Some(Tone::Bad),
+            NodeStatus { vip: true, role: Some("master"), .. } => Some(Tone::Good),
+            NodeStatus { eligible: Some(true), .. } => None,
+            _ if in_sentinel_mode(found) => None,
+            _ => Some(Tone::Warning),
+        };
+        text.push(&tone.map_or(line.clone(), |tone| terminal.paint(tone, &line)));
+    }
+    if found.nodes.iter().any(|node| node.local) {
+        text.push(&terminal.paint(Tone::Faint, "* this node"));
+    }
+}
+
+fn none() -> String {
+    "-".to_string()
+}
+
+fn name(node: &NodeStatus) -> String {
+    format!("{}{}", node.address, if node.local { " *" } else { "" })
+}
+
+fn role(node: &NodeStatus) -> String {
+    let silent = if node.refuses { "refuses" } else { "down" };
+    node.role.unwrap_or(silent).to_string()
+}
+
+fn eligible(node: &NodeStatus) -> String {
+    match node.eligible {
+        Some(true) => "yes".to_string(),
+        Some(false) => "no".to_string(),
+        None => none(),
+    }
+}
+
+/// Bytes in a unit that keeps the number short.
+fn bytes(bytes: u64) -> String {
+    bytesize::ByteSize(bytes).display().iec().to_string()
+}
+
+/// The two largest units: 3d 4h.
+fn up(seconds: u64) -> String {
+    let text = humantime::format_duration(Duration::from_secs(seconds)).to_string();
+    text.split(' ').take(2).collect::<Vec<_>>().join(" ")
+}
+
+/// A line of the journal without the program and its pid, which the label stands for, and without the date where it is of
+/// today: `14:02:03.004 [Master] promoted: ...`.
+fn shorter(line: &str) -> String {
+    let today = Local::now().format("%Y-%m-%dT").to_string();
+    let Some((time, rest)) = line.split_once(' ') else { return line.to_string() };
+    let Some((_, sentence)) = rest.split_once("] ") else { return line.to_string() };
+    let time = time.strip_prefix(&today).unwrap_or(time);
+    // Without the offset, and without the T of another day.
+    let zone = time.len().checked_sub(6).and_then(|length| time.get(..length));
+    let time = zone.unwrap_or(time).replace('T', " ");
+    format!("{time} {sentence}")
+}
+
+struct Text<'a> {
+    terminal: &'a Terminal,
+    text: String,
+}
+
+impl Text<'_> {
+    fn push(&mut self, line: &str) {
+        self.text.push_str(line);
+        self.text.push('\n');
+    }
+
+    /// A sentence in as many lines as it needs.
+    fn wrapped(&mut self, tone: Tone, sentence: &str) {
+        let most = self.terminal.width.unwrap_or(usize::MAX).max(20);
+        let mut line = String::new();
+        for word in sentence.split(' ') {
+            if !line.trim().is_empty() && line.chars().count() + 1 + word.chars().count() > most {
+                self.push(&self.terminal.paint(tone, &line));
+                line = " ".to_string();
+            }
+            if !line.is_empty() {
+                line.push(' ');
+            }
+            line.push_str(word);
+        }
+        self.push(&self.terminal.paint(tone, &line));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::console::status::sample::pair;
+    use crate::terminal::plain;
+
+    #[test]
+    fn no_line_of_the_table_is_wider_than_the_terminal() {
+        for width in 70..140 {
+            let terminal = Terminal { colour: false, is_terminal: true, width: Some(width) };
+            let text = render(&pair(), &terminal);
+            for line in text.lines() {
+                assert!(line.chars().count() <= width, "{width}: {line}");
+            }
+            assert!(text.contains("192.168.158.12:6379") && text.contains("NOT HEALTHY") && text.contains("45 %"));
+        }
+        let all = render(&pair(), &Terminal { colour: false, is_terminal: false, width: None });
+        assert!(all.contains("3days 1h") && all.contains("117.7 MiB") && all.contains("down"), "{all}");
+    }
+
+    #[test]
+    fn colours_are_all_that_a_terminal_adds() {
+        let plainly = render(&pair(), &Terminal { colour: false, is_terminal: true, width: None });
+        let colours = render(&pair(), &Terminal { colour: true, is_terminal: true, width: None });
+        assert!(!plainly.contains('\u{1b}') && colours.contains('\u{1b}'));
+        let mut without = String::new();
+        let mut escape = false;
+        for c in colours.chars() {
+            escape |= c == '\u{1b}';
+            if !escape {
+                without.push(c);
+            }
+            escape &= c != 'm';
+        }
+        assert_eq!(without, plainly);
+        assert_eq!(plain(&plainly).len(), plainly.len());
+    }
+
+    #[test]
+    fn a_line_of_the_journal_is_shortened_to_what_a_person_reads() {
+        let today = Local::now().format("%Y-%m-%d");
+        let line = format!("{today}T14:02:03.004+01:00 redis_master[12] [Master] promoted: x took_ms=0.5");
+        assert_eq!(shorter(&line), "14:02:03.004 [Master] promoted: x took_ms=0.5");
+        let line = "2020-01-02T14:02:03.004+01:00 redis_stop[12] [Stop] keepalived stops here";
+        assert_eq!(shorter(line), "2020-01-02 14:02:03.004 [Stop] keepalived stops here");
+        assert_eq!(shorter("rubbish"), "rubbish");
+        assert_eq!(shorter("no brackets here"), "no brackets here");
+        assert_eq!(shorter("\u{e4}\u{f6} x[1] y"), "\u{e4}\u{f6} y", "no panic within a letter");
+    }
+}

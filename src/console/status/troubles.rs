@@ -1,0 +1,45 @@
+//! What is not as it should be with a pair. Pure.
+
+use std::net::{IpAddr, SocketAddr};
+
+use super::gathered::nodes_of;
+use crate::decide::view::{self, Node, View};
+use crate::terminal::plain;
+
+/// Whatever is not as it should be, a sentence each.
+pub fn troubles(vip: IpAddr, view: &View, vip_at: Option<SocketAddr>) -> Vec<String> {
+    let mut troubles = Vec::new();
+    let master = |node: &&Node| node.seen.as_ref().is_ok_and(|seen| seen.is_master() && !seen.loading);
+    let masters: Vec<&Node> = nodes_of(view).filter(master).collect();
+    match vip_at {
+        None => troubles.push(format!("no node is seen to hold the VIP {vip}")),
+        Some(holder) if !masters.iter().any(|node| node.address == holder) => {
+            troubles.push(format!("the VIP is at {holder}, whose Redis is not seen to be master"));
+        }
+        Some(_) => {}
+    }
+    match masters[..] {
+        [] => troubles.push("no node is seen to be master".to_string()),
+        [_] => {}
+        _ => {
+            let all: Vec<String> = masters.iter().map(|node| node.address.to_string()).collect();
+            troubles.push(format!("more than one master: {}", all.join(", ")));
+        }
+    }
+    for node in nodes_of(view) {
+        let wrong = match &node.seen {
+            Err(failure) => Some(plain(&failure.to_string())),
+            Ok(seen) if seen.loading => Some("loading its data".to_string()),
+            Ok(seen) if seen.is_master() => None,
+            Ok(seen) => match masters.iter().find(|master| seen.follows(master.address)) {
+                Some(Node { seen: Ok(master), .. }) => view::in_sync(seen, master, view.max_lag).err(),
+                _ => {
+                    let of = seen.following().map_or_else(String::new, |of| format!("{}:{}", of.host, of.port));
+                    Some(plain(&format!("it follows {of}, which does not serve")))
+                }
+            },
+        };
+        troubles.extend(wrong.map(|wrong| format!("{}: {wrong}", node.address)));
+    }
+    troubles
+}

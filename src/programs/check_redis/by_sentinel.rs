@@ -1,0 +1,110 @@
+//! The checks in Sentinel mode.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use super::{Verdict, eligible_by_sentinel, silent};
+use crate::config::{Config, Sentinel, SilentSentinels};
+use crate::deadline::Deadline;
+use crate::decide::sentinel::Named;
+use crate::look::sentinels::Sentinels;
+use crate::look::survey::Survey;
+use crate::node::memory::Store;
+use crate::server::info::Observation;
+use crate::server::probe::{Liveness, probe};
+
+/// A node that was just promoted is master for a second or two before enough sentinels name it (R35).
+const DEPOSED: Duration = Duration::from_secs(4);
+
+/// The run of the local Redis in which it was a replica: if it is a master later, somebody promoted it.
+const FOLLOWED: &str = "followed.run";
+
+/// For how long this node has not seen the master that others do.
+const CUT_OFF: &str = "cut-off.toml";
+
+/// The VIP is not given up for one question that the sentinels did not answer.
+const SENTINELS_SILENT: Duration = Duration::from_secs(3);
+
+/// Roles are for Sentinel to mend. But where a node hears no other keepalived, a lower priority moves nothing, and only
+/// FAULT gives the VIP up. So it fails
+///
+/// 1. where the local Redis is a master beside the one that Sentinel names, the VIP here or not: what it takes is dropped
+///    soon, and `redis_fault` keeps it. At once where it came up as a master (R22); one that was a replica before has been
+///    promoted, and is named in a moment;
+/// 2. at a holder of the VIP that does not see the master, which sentinels do: it can neither serve nor take the role, and
+///    draws clients away from the master. It fails for as long as that is so, the VIP here or not, for it would come back;
+/// 3. with `when_sentinels_silent = "release"` while they are silent.
+pub(crate) fn wrong(
+    config: &Config,
+    sentinel: &Sentinel,
+    (local, seen): (SocketAddr, &Observation),
+    holds_vip: bool,
+    deadline: Deadline,
+) -> Option<String> {
+    let store = Store::new(&config.memory_dir);
+    let release = sentinel.when_silent == SilentSentinels::Release;
+    let followed = store.note(FOLLOWED).is_some_and(|run| run == seen.run_id);
+    if !seen.is_master() && !followed {
+        // Where it can't be written down, a promoted node may be in FAULT for a second or two.
+        let _ = store.set_note(FOLLOWED, &seen.run_id);
+    }
+    if !seen.is_master() && !holds_vip && !release && store.note(CUT_OFF).is_none() {
+        return None;
+    }
+    let poll = Sentinels::new(sentinel, &config.timing).ask(deadline.at_most(deadline.left() / 2));
+    let another = match poll.named() {
+        Named::Node(named) if named != local => Some(named),
+        _ => None,
+    };
+    let deposed = seen.is_master() && another.is_some();
+    let patience = if followed { DEPOSED } else { Duration::ZERO };
+    if store.spell("deposed.toml", deposed) >= patience && deposed {
+        return Some(format!("{local}: alive, and a master that Sentinel has deposed: {poll}"));
+    }
+    let unseen =
+        another.filter(|named| !seen.is_master() && !poll.is_unheard(*named) && is_unseen(config, *named, deadline));
+    if store.spell(CUT_OFF, unseen.is_some()) >= DEPOSED
+        && let Some(named) = unseen
+    {
+        return Some(format!("{local}: alive, and cut off from {named}, the master: {poll}"));
+    }
+    let silent = store.spell("sentinels-silent.toml", poll.answered() < sentinel.quorum);
+    (release && silent >= SENTINELS_SILENT)
+        .then(|| format!("ALARM: too few sentinels answer: {poll}; when_sentinels_silent is \"release\""))
+}
+
+/// Its host does not answer, or its Redis does not.
+fn is_unseen(config: &Config, node: SocketAddr, deadline: Deadline) -> bool {
+    let found = probe(&node.into(), &config.auth, deadline.at_most(config.timing.connect));
+    matches!(found.liveness, Liveness::NoConnection | Liveness::TimedOut | Liveness::Unreachable(_))
+}
+
+/// Is the local Redis the master that the sentinels name? `was` is what the last run said.
+pub(crate) fn eligible(
+    config: &Config,
+    sentinel: &Sentinel,
+    local: SocketAddr,
+    was: bool,
+    deadline: Deadline,
+) -> Verdict {
+    let mut survey = Survey::new(config, local);
+    let mut sentinels = Sentinels::new(sentinel, &config.timing);
+    let (seen, poll) = std::thread::scope(|scope| {
+        let poll = scope.spawn(|| sentinels.ask(deadline));
+        let seen = survey.look_local(deadline);
+        (seen, poll.join())
+    });
+    let poll = poll.unwrap_or_else(|_| sentinels.silence());
+    let store = Store::new(&config.memory_dir);
+    if let Some(verdict) = silent(config, &store, &seen, was && survey.holds_vip()) {
+        return verdict;
+    }
+    match seen {
+        Ok(seen) => {
+            let eligible_by_sentinel::Answer { eligible, why, .. } =
+                eligible_by_sentinel::answer(sentinel, &store, local, &seen, &poll);
+            if eligible { Verdict::yes(why) } else { Verdict::no(why) }
+        }
+        Err(failure) => Verdict::no(format!("the local Redis: {failure}; {poll}")),
+    }
+}

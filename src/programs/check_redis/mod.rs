@@ -1,0 +1,208 @@
+//! What `check_redis` does: is the local Redis alive and in the role that this node's VRRP state demands, and, with
+//! `--eligible`, may this node take the VIP? Read-only towards Redis.
+
+pub mod answer;
+pub(crate) mod by_sentinel;
+pub mod eligible_by_sentinel;
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use crate::config::Config;
+use crate::deadline::{Deadline, ms};
+use crate::decide::view::{self, View, Vip};
+use crate::look::survey::Survey;
+use crate::node::memory::{Store, Synced};
+use crate::node::ticket::{self, State};
+use crate::node::{deaths, drain};
+use crate::server::Failure;
+use crate::server::endpoint::Endpoint;
+use crate::server::info::{Observation, Role};
+use crate::server::probe::{Liveness, Probe, probe};
+
+/// Between two looks at something that seems wrong: one stale reading is not believed.
+const SECOND_LOOK: Duration = Duration::from_millis(50);
+/// A VIP without a `redis_master` for this long has none coming: keepalived starts it 3-15 ms after the VIP (K5). Longer
+/// than the other node's `redis_backup` waits before it gives the role up to such a node, for that repairs it too.
+const ORPHANED: Duration = Duration::from_secs(8);
+
+/// A wrong role with nobody at work on it fails for so many seconds, and then passes for as many, and so on: the program
+/// that FAULT should have started was killed or lost, and only the way out of FAULT starts the next one.
+const UNREPAIRED: u64 = 5;
+
+/// What was known of the data of a Redis that answers nobody counts for so long.
+const SILENT: Duration = Duration::from_secs(5);
+
+/// What a check found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verdict {
+    /// Healthy, or eligible.
+    pub ok: bool,
+    /// The local Redis is not there at all: neither loading its data nor merely in the wrong role, which pass.
+    pub dead: bool,
+    /// Why, for a person.
+    pub sentence: String,
+    /// Something that happened since the last check, worth a line whatever the verdict.
+    pub news: Option<String>,
+}
+
+impl Verdict {
+    fn yes(sentence: String) -> Verdict {
+        Verdict { ok: true, dead: false, sentence, news: None }
+    }
+
+    fn no(sentence: String) -> Verdict {
+        Verdict { ok: false, dead: false, sentence, news: None }
+    }
+
+    /// The verdict without what changes at each run (times, offsets): what is journalled when it changes.
+    pub fn kind(&self) -> String {
+        let words = self.sentence.split(" (took").next().unwrap_or_default();
+        let sentence: String = words.chars().filter(|c| !c.is_ascii_digit()).collect();
+        format!("{} {sentence}", if self.ok { "ok" } else { "failed" })
+    }
+}
+
+/// Is the local Redis alive, and in the right role on a machine that has these `addresses`?
+pub fn health(config: &Config, local: SocketAddr, addresses: &[IpAddr], deadline: Deadline) -> Verdict {
+    let survey = Survey::new(config, local);
+    let endpoint = survey.local_endpoint().clone();
+    let found = probe_again(&endpoint, config, deadline);
+    let took = ms(found.took);
+    if !found.liveness.is_alive() {
+        let sentence = format!("{endpoint}: {} (took {took} ms)", found.liveness);
+        return Verdict { dead: found.liveness != Liveness::Loading, ..Verdict::no(sentence) };
+    }
+    let role = found.seen.as_ref().map_or("role unknown", |seen| if seen.is_master() { "master" } else { "replica" });
+    let alarm = found.liveness.alarm();
+    let healthy = Verdict::yes(format!("{alarm}{endpoint}: {}, {role} (took {took} ms)", found.liveness));
+    let Some(seen) = found.seen else { return healthy };
+    let store = Store::new(&config.memory_dir);
+    let out = !addresses.contains(&config.vip) && !seen.is_master();
+    let another = || view::well_peer(&Survey::new(config, local).look(false, deadline)).is_some();
+    if let Some(drain) = drain::leaves(&store, out, another) {
+        return Verdict::no(format!("{endpoint}: {}, {role}; {drain}: it gives up the VIP", found.liveness));
+    }
+    if let Some(sentinel) = &config.sentinel {
+        let holds = addresses.contains(&config.vip);
+        return by_sentinel::wrong(config, sentinel, (local, &seen), holds, deadline).map_or(healthy, Verdict::no);
+    }
+    let news = deaths::seen_alive(&store, &seen.run_id, &config.flap);
+    let verdict = role_verdict(config, survey, &seen, addresses.contains(&config.vip), deadline)
+        .map_or(healthy, |wrong| Verdict::no(format!("{endpoint}: alive, in the wrong role: {wrong}")));
+    Verdict { news, ..verdict }
+}
+
+/// A server that closes the connection may be telling somebody else to go (CLIENT KILL after a handover): ask again,
+/// once.
+fn probe_again(endpoint: &Endpoint, config: &Config, deadline: Deadline) -> Probe {
+    let first = probe(endpoint, &config.auth, deadline);
+    match first.liveness {
+        Liveness::Reset if !deadline.is_over() => probe(endpoint, &config.auth, deadline),
+        _ => first,
+    }
+}
+
+fn role_verdict(
+    config: &Config,
+    mut survey: Survey,
+    seen: &Observation,
+    holds_vip: bool,
+    deadline: Deadline,
+) -> Option<String> {
+    let store = Store::new(&config.memory_dir);
+    // The everyday answers cost no look at the peer.
+    if !may_be_wrong(config, seen, &store, holds_vip) {
+        store.spell("orphaned.toml", false);
+        store.spell("unrepaired.toml", false);
+        return None;
+    }
+    // Half of the time, so that a peer that does not answer leaves some for the second look.
+    let view = survey.look(true, deadline.at_most(deadline.left() / 2));
+    remember(&store, &view);
+    let wrong = judge(config, &store, &view);
+    if wrong.is_none() || !deadline.pause(SECOND_LOOK) {
+        // With no time left for a second look the next run has to confirm it.
+        return None;
+    }
+    judge(config, &store, &survey.look(true, deadline))
+}
+
+fn may_be_wrong(config: &Config, seen: &Observation, store: &Store, holds_vip: bool) -> bool {
+    match &seen.replication.role {
+        Role::Master => !holds_vip,
+        Role::Replica(_) if holds_vip => true,
+        Role::Replica(following) => {
+            // Of two nodes the other one is the only one to follow; of three another may serve by now.
+            let known =
+                config.nodes.len() == 2 && following.address().is_some_and(|address| config.nodes.contains(&address));
+            let synced = store.get::<Synced>().is_some_and(|synced| synced.run_id == seen.run_id);
+            !(known && following.link_up && synced)
+        }
+    }
+}
+
+fn judge(config: &Config, store: &Store, view: &View) -> Option<String> {
+    let ticket = ticket::read(&config.memory_dir).ok().flatten();
+    let here = view.vip == Vip::Here;
+    let at_work = ticket.as_ref().is_some_and(|ticket| (ticket.state == State::Master) == here && ticket.is_at_work());
+    let wrong = view::wrong_role(view, at_work);
+    // The VIP is here and no MASTER was notified: in a moment, or never, where redis_master can't be run.
+    let coming = here && !ticket.is_some_and(|ticket| ticket.state == State::Master);
+    let orphaned = store.spell("orphaned.toml", wrong.is_some() && coming);
+    let wrong = wrong.filter(|_| !coming || orphaned >= ORPHANED);
+    let unrepaired = store.spell("unrepaired.toml", wrong.is_some()).as_secs();
+    wrong.filter(|_| unrepaired % (2 * UNREPAIRED) < UNREPAIRED)
+}
+
+/// May this node take the VIP? `was` is what the last run said.
+pub fn eligible(config: &Config, local: SocketAddr, was: bool, deadline: Deadline) -> Verdict {
+    let store = Store::new(&config.memory_dir);
+    if let Some(sentinel) = &config.sentinel {
+        let found = by_sentinel::eligible(config, sentinel, local, was, deadline);
+        return match drain::current(&store) {
+            Some(drain) => Verdict::no(format!("{}; but {drain}", found.sentence)),
+            None => found,
+        };
+    }
+    let view = Survey::new(config, local).look(false, deadline);
+    if let Some(verdict) = silent(config, &store, &view.local.seen, was && view.vip == Vip::Here) {
+        return verdict;
+    }
+    remember(&store, &view);
+    let found = view::eligibility(&view);
+    let sentence = format!("{}: {}", found.standing, found.why);
+    if found.eligible { Verdict::yes(sentence) } else { Verdict::no(sentence) }
+}
+
+/// A local Redis that is busy, or silent for a moment, says nothing of its data: one slow command must not move the VIP.
+/// Whether it is dead is for the check to say that fails only when that is found twice, and for the watcher. `stays`: the
+/// last answer was yes, and the VIP is here; it is not brought back to a Redis that answers nobody.
+fn silent(config: &Config, store: &Store, seen: &Result<Observation, Failure>, stays: bool) -> Option<Verdict> {
+    let busy = matches!(seen, Err(Failure::Denied(denial)) if denial.code == "BUSY");
+    let timed_out = matches!(seen, Err(Failure::TimedOut));
+    let since = store.spell("silent.toml", busy || timed_out);
+    let failure = seen.as_ref().err()?;
+    let held = busy || timed_out && since < SILENT.max(2 * config.timing.hang);
+    let sentence = format!("the local Redis: {failure}");
+    held.then(|| if stays { Verdict::yes(format!("as before: {sentence}")) } else { Verdict::no(sentence) })
+}
+
+/// Keeps what the next decision rests on when the peer can no longer be asked. A failed write is no failed check.
+fn remember(store: &Store, view: &View) {
+    let (Ok(local), Some((address, master))) = (&view.local.seen, view.serving_peer()) else { return };
+    if !local.follows(address) {
+        return;
+    }
+    match view::in_sync(local, master, view.max_lag) {
+        Ok(()) => {
+            let _ = store.set_synced(&local.run_id, &local.replication.lineage.replid, address);
+        }
+        // The link is down or a copy is under way while the master lives: from here on it has more than we do. A
+        // burst of writes, under way on a link that is up, is no reason.
+        Err(_) if view::in_sync(local, master, u64::MAX).is_err() => {
+            let _ = store.clear::<Synced>();
+        }
+        Err(_) => {}
+    }
+}

@@ -1,0 +1,130 @@
+//! One notification of keepalived's, from the configuration to the exit code: which node this is, whether it is this
+//! program's turn, and then the work of its VRRP state.
+
+use std::path::Path;
+
+use super::redis_backup;
+use super::redis_master;
+use super::redis_stop;
+use crate::act::worker::{Outcome, Program, code, local_node, say};
+use crate::config::{Config, LOG_DIR};
+use crate::deadline::{Deadline, Stopwatch, ms};
+use crate::decide::view::Vip;
+use crate::node::deaths;
+use crate::node::hook::Event;
+use crate::node::journal::{Journal, TRANSITIONS};
+use crate::node::ticket::State;
+use crate::node::turn::{Ended, Entry, Turn};
+use crate::server::probe::{Liveness, probe};
+
+/// Runs `name`, which keepalived calls for `state`, with the configuration at `path`; answers with the exit code.
+pub fn run(name: &'static str, state: State, path: &Path, clock: Stopwatch) -> u8 {
+    let (config, alarm) = match Config::load_or_last(path) {
+        Ok(loaded) => loaded,
+        Err(error) => {
+            Journal::new(Path::new(LOG_DIR), TRANSITIONS, name, state.label(), true).line(&error.to_string(), &[]);
+            return code::CANNOT_TELL;
+        }
+    };
+    let journal = Journal::new(&config.log_dir, TRANSITIONS, name, state.label(), true).of(&config.instance);
+    if let Some(alarm) = alarm {
+        journal.line(&format!("ALARM: {alarm}; going on with what was last read"), &[]);
+    }
+    let local = match local_node(&config) {
+        Ok(local) => local,
+        Err(error) => {
+            journal.line(&format!("{error:#}"), &[]);
+            return code::CANNOT_TELL;
+        }
+    };
+    let mut program = Program::new(config, local, journal, clock);
+    // By hand on the wrong node: said before a turn is taken, which would end the redis_backup that waits there.
+    if state == State::Master && !program.survey.holds_vip() && holder_elsewhere(&mut program) {
+        return code::NO;
+    }
+    let (entry, complaint) = Turn::enter(&program.config.memory_dir, state);
+    if let Some(complaint) = complaint {
+        program.journal.line(&format!("warning: {complaint}; going on without"), &[]);
+    }
+    match entry {
+        Entry::Yours(turn) => work(&mut program, turn, state),
+        Entry::AlreadyAtWork(pid) => {
+            if state == State::Fault {
+                diagnose(&program);
+            }
+            // By hand a person wants to know; the journal has the worker's own lines.
+            say(&mut std::io::stdout(), &format!("{name}: process {pid} is at this work already; leaving it to it"));
+            code::YES
+        }
+        Entry::Superseded(newer) => {
+            program.journal.line(&format!("too late: the state is {newer} by now; nothing done"), &[]);
+            code::NO
+        }
+    }
+}
+
+fn work(program: &mut Program, turn: Turn, state: State) -> u8 {
+    let again = turn.previous() == Some(state);
+    let by_sentinel = program.config.sentinel.is_some();
+    let give_way = if by_sentinel { redis_backup::by_sentinel::run } else { redis_backup::run };
+    let outcome = match state {
+        State::Master if by_sentinel => redis_master::by_sentinel::run(program, &turn, again),
+        State::Master => redis_master::run(program, &turn, again),
+        State::Backup => {
+            if program.survey.holds_vip() {
+                program.journal.line("this node holds the VIP still: keepalived decides who does", &[]);
+            } else if !again {
+                program.journal.line("this node does not hold the VIP", &[]);
+            }
+            give_way(program, &turn)
+        }
+        State::Fault => {
+            diagnose(program);
+            give_way(program, &turn)
+        }
+        State::Stop => {
+            program.transition(Event::Stop, "keepalived stops here", &[]);
+            if let Some(mut sentinels) = program.sentinels() {
+                redis_backup::by_sentinel::diagnose(
+                    program,
+                    &sentinels.ask(Deadline::after(program.config.timing.connect)),
+                );
+            }
+            deaths::planned(&program.store);
+            redis_stop::run(program, &turn)
+        }
+    };
+    let code = match outcome {
+        Ok(Outcome::Yes) => code::YES,
+        Ok(Outcome::No) => code::NO,
+        Err(ended @ (Ended::Superseded(_) | Ended::Terminated)) => {
+            program.journal.line(&ended.to_string(), &[]);
+            code::NO
+        }
+    };
+    turn.done();
+    code
+}
+
+fn holder_elsewhere(program: &mut Program) -> bool {
+    let Vip::At(holder) = program.look(true).vip else { return false };
+    program.journal.line(&format!("nothing done: the VIP is at {holder}, and keepalived decides who holds it"), &[]);
+    true
+}
+
+/// What failed: the local Redis, or something else that keepalived looks at.
+fn diagnose(program: &Program) {
+    let endpoint = program.survey.local_endpoint();
+    let found = probe(endpoint, &program.config.auth, Deadline::after(program.config.timing.check));
+    let sentence = match found.liveness.is_alive() {
+        true => format!("this node is in FAULT; its Redis at {endpoint} is {}", found.liveness),
+        false => format!("this node is in FAULT, because its Redis at {endpoint} is not alive: {}", found.liveness),
+    };
+    program.transition(Event::Fault, &sentence, &[("took_ms", &ms(found.took))]);
+    if !found.liveness.is_alive()
+        && found.liveness != Liveness::Loading
+        && let Some(counted) = deaths::seen_dead(&program.store, &program.config.flap)
+    {
+        program.journal.line(&counted, &[]);
+    }
+}

@@ -1,0 +1,48 @@
+//! What `redis_stop` does: keepalived stops. The VIP is gone already and the peer's `redis_master` takes the role at
+//! this very moment; keepalived kills us after a second (K6), so we look on for less than that and say what was seen.
+
+use std::time::Duration;
+
+use crate::act::worker::{Outcome, Program};
+use crate::deadline::{Deadline, ms};
+use crate::node::turn::{Ended, Turn};
+use crate::server::info::Role;
+
+/// Done within 0.8 s, the journal line included.
+const WATCH: Duration = Duration::from_millis(700);
+const TICK: Duration = Duration::from_millis(10);
+
+/// Says what becomes of the role.
+///
+/// # Errors
+/// [`Ended`]: keepalived was started again meanwhile, or it ends us.
+pub fn run(program: &mut Program, turn: &Turn) -> Result<Outcome, Ended> {
+    let deadline = Deadline::after(WATCH.saturating_sub(program.clock.elapsed()));
+    let mut was_master = false;
+    loop {
+        turn.check()?;
+        let seen = program.survey.look_local(deadline);
+        let took = ms(program.clock.elapsed());
+        match seen.as_ref().map(|seen| &seen.replication.role) {
+            Ok(Role::Replica(of)) => {
+                program.forget_served();
+                let sentence = match was_master {
+                    true => format!("handed the role over to {}:{}", of.host, of.port),
+                    false => format!("nothing to hand over: a replica of {}:{}", of.host, of.port),
+                };
+                program.journal.line(&sentence, &[("took_ms", &took)]);
+                return Ok(Outcome::Yes);
+            }
+            Ok(Role::Master) => was_master = true,
+            Err(failure) => {
+                program.journal.line(&format!("the local Redis at {}: {failure}", program.local), &[]);
+                return Ok(Outcome::Yes);
+            }
+        }
+        if !deadline.pause(TICK) {
+            let sentence = "still master: no other node has taken the role yet (it keeps its data either way)";
+            program.journal.line(sentence, &[("took_ms", &took)]);
+            return Ok(Outcome::Yes);
+        }
+    }
+}

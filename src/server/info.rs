@@ -1,0 +1,333 @@
+//! What a Redis says of itself: the text of INFO, read into values. Pure.
+//!
+//! Fields come and go between versions, so only those without which nothing can be decided are demanded.
+
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+
+use super::term::Term;
+
+/// The version of a server; Valkey gives the Redis version that it is compatible with.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Version(pub u32, pub u32, pub u32);
+
+impl Version {
+    /// `CLIENT PAUSE ms WRITE` exists from 6.2 (R12).
+    pub fn can_pause_writes(self) -> bool {
+        self >= Version(6, 2, 0)
+    }
+
+    /// Function libraries exist from 7.0 (R24).
+    pub fn has_functions(self) -> bool {
+        self >= Version(7, 0, 0)
+    }
+}
+
+impl fmt::Display for Version {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}.{}", self.0, self.1, self.2)
+    }
+}
+
+/// The replication role of a Redis.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// It accepts writes.
+    Master,
+    /// It follows another one.
+    Replica(Following),
+}
+
+/// How a replica stands to the one it follows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Following {
+    /// The host as it was given to SLAVEOF: an address, or a name that a person chose.
+    pub host: String,
+    /// Its port.
+    pub port: u16,
+    /// `master_link_status:up`. Not the same as in sync, nor as alive (R2, R3).
+    pub link_up: bool,
+    /// A full copy is being received.
+    pub syncing: bool,
+    /// How much of the copy has come, where the server says (6.2, and before it where the copy was made on disk).
+    pub copied: Option<Copied>,
+    /// Bytes of the stream received, where the server says (7.0); the applied ones are [`Replication::offset`].
+    pub received: Option<i64>,
+}
+
+/// How far a copy has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Copied {
+    /// Bytes that are here.
+    pub bytes: u64,
+    /// All of them; a master that sends the copy while it makes it does not know.
+    pub total: Option<u64>,
+}
+
+impl Copied {
+    /// Of a hundred.
+    pub fn percent(self) -> Option<u8> {
+        let total = self.total.filter(|total| *total >= self.bytes && *total > 0)?;
+        u8::try_from(u128::from(self.bytes) * 100 / u128::from(total)).ok()
+    }
+}
+
+impl Following {
+    /// The address that it follows; `None` for a host name.
+    pub fn address(&self) -> Option<SocketAddr> {
+        self.host.parse::<IpAddr>().ok().map(|ip| SocketAddr::new(ip, self.port))
+    }
+}
+
+/// The identity and length of a history (R6).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Lineage {
+    /// `master_replid`.
+    pub replid: String,
+    /// `master_replid2`, where there is one.
+    pub replid2: Option<String>,
+    /// `second_repl_offset`: the first byte that is not shared with the history `replid2`.
+    pub second_offset: i64,
+    /// Bytes of the stream that are in the data: `master_repl_offset`, on a replica `slave_repl_offset`.
+    pub offset: i64,
+}
+
+/// The replication section.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Replication {
+    /// Master or replica.
+    pub role: Role,
+    /// Which history the data is of.
+    pub lineage: Lineage,
+    /// How many replicas are attached, whatever their state.
+    pub replicas: u32,
+}
+
+/// All that the programs know of one Redis at one moment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Observation {
+    /// Changes at every start (R7).
+    pub run_id: String,
+    /// The server's version.
+    pub version: Version,
+    /// The data set is being read from disk or from a master.
+    pub loading: bool,
+    /// Keys in all databases.
+    pub keys: u64,
+    /// Writes since it last saved its data; unlike the offset it does not move without them (R5).
+    pub changes: u64,
+    /// The replication section.
+    pub replication: Replication,
+    /// Which reign the data is of; not in INFO, and `None` where it can't be read or there is none.
+    pub term: Option<Term>,
+}
+
+/// These sections have some 2 kB, and a line of 40 bytes for each database.
+const LONGEST: usize = 512 << 10;
+
+impl Observation {
+    /// Reads the sections server, replication, persistence and keyspace.
+    ///
+    /// # Errors
+    /// A sentence that names the field which is missing or absurd.
+    pub fn read(text: &str) -> Result<Observation, String> {
+        if text.len() > LONGEST {
+            return Err(format!("INFO of {} bytes is longer than any", text.len()));
+        }
+        let fields = fields(text);
+        let run_id = hex_id(&fields, "run_id")?.ok_or("run_id is missing from INFO")?;
+        let keys = fields
+            .0
+            .iter()
+            .filter(|(name, _)| name.strip_prefix("db").is_some_and(|n| n.parse::<u32>().is_ok()))
+            .filter_map(|(_, value)| value.split(',').find_map(|part| part.strip_prefix("keys=")))
+            .filter_map(|keys| keys.parse::<u64>().ok())
+            .fold(0, u64::saturating_add);
+        Ok(Observation {
+            run_id,
+            version: version(&fields),
+            loading: fields.get("loading").is_some_and(|v| v != "0")
+                || fields.get("async_loading").is_some_and(|v| v != "0"),
+            keys,
+            changes: number::<u64>(&fields, "rdb_changes_since_last_save").ok().flatten().unwrap_or(0),
+            replication: Replication::from_fields(&fields)?,
+            term: None,
+        })
+    }
+
+    /// It accepts writes from clients.
+    pub fn is_master(&self) -> bool {
+        self.replication.role == Role::Master
+    }
+
+    /// Whom it follows, where it is a replica.
+    pub fn following(&self) -> Option<&Following> {
+        match &self.replication.role {
+            Role::Master => None,
+            Role::Replica(following) => Some(following),
+        }
+    }
+
+    /// It is a replica of `node`.
+    pub fn follows(&self, node: SocketAddr) -> bool {
+        self.following().and_then(Following::address) == Some(node)
+    }
+}
+
+impl Replication {
+    /// Reads the replication section.
+    ///
+    /// # Errors
+    /// As [`Observation::read`].
+    pub fn read(text: &str) -> Result<Replication, String> {
+        Replication::from_fields(&fields(text))
+    }
+
+    fn from_fields(fields: &Fields<'_>) -> Result<Replication, String> {
+        let role = match fields.get("role") {
+            Some("master") => Role::Master,
+            Some("slave" | "replica") => Role::Replica(following(fields)?),
+            Some(other) => return Err(format!("role:{} in INFO is neither master nor slave", short(other))),
+            None => return Err("role is missing from INFO".to_string()),
+        };
+        let mut offset = number::<i64>(fields, "master_repl_offset")?.unwrap_or(0);
+        if let Role::Replica(_) = role {
+            // What is applied. Redis keeps both equal; where they differ the smaller one is the honest one.
+            offset = number::<i64>(fields, "slave_repl_offset")?.map_or(offset, |applied| applied.max(0));
+        }
+        if offset < 0 {
+            return Err(format!("master_repl_offset:{offset} in INFO is negative"));
+        }
+        let replid = hex_id(fields, "master_replid")?.unwrap_or_default();
+        let second_offset = number::<i64>(fields, "second_repl_offset")?.unwrap_or(-1);
+        let replid2 =
+            hex_id(fields, "master_replid2")?.filter(|id| second_offset >= 0 && id.bytes().any(|byte| byte != b'0'));
+        let replicas = number::<u32>(fields, "connected_slaves")?.unwrap_or(0);
+        Ok(Replication { role, lineage: Lineage { replid, replid2, second_offset, offset }, replicas })
+    }
+}
+
+fn following(fields: &Fields<'_>) -> Result<Following, String> {
+    let host = fields.get("master_host").filter(|host| !host.is_empty());
+    let port = number::<u16>(fields, "master_port")?;
+    let bytes = |name| Ok::<_, String>(number::<i64>(fields, name)?.and_then(|bytes| u64::try_from(bytes).ok()));
+    let total = bytes("master_sync_total_bytes")?.filter(|total| *total > 0);
+    let left = bytes("master_sync_left_bytes")?;
+    let read = bytes("master_sync_read_bytes")?;
+    let copied = match (total, left, read) {
+        (Some(total), Some(left), _) if left <= total => Some(Copied { bytes: total - left, total: Some(total) }),
+        (_, _, Some(read)) => Some(Copied { bytes: read, total: total.filter(|total| *total >= read) }),
+        _ => None,
+    };
+    Ok(Following {
+        host: host.filter(|host| host.len() < 256).ok_or("master_host is missing from INFO of a replica")?.to_string(),
+        port: port.ok_or("master_port is missing from INFO of a replica")?,
+        link_up: fields.get("master_link_status").is_some_and(|status| status == "up"),
+        syncing: fields.get("master_sync_in_progress").is_some_and(|v| v != "0"),
+        copied,
+        received: number::<i64>(fields, "slave_read_repl_offset")?,
+    })
+}
+
+/// What came from outside, as it may stand in a sentence: one line, and not a long one.
+pub fn short(text: &str) -> String {
+    const LONGEST: usize = 120;
+    let mut line: String = text.chars().take(LONGEST).map(|c| if c.is_control() { ' ' } else { c }).collect();
+    if text.chars().nth(LONGEST).is_some() {
+        line.push_str("...");
+    }
+    line
+}
+
+/// The lines of INFO. Of about a hundred some twenty are looked up, once each: a table would cost more than it saves.
+struct Fields<'t>(Vec<(&'t str, &'t str)>);
+
+impl<'t> Fields<'t> {
+    fn get(&self, name: &str) -> Option<&'t str> {
+        self.0.iter().rev().find(|(known, _)| *known == name).map(|(_, value)| *value)
+    }
+}
+
+fn fields(text: &str) -> Fields<'_> {
+    let lines = text.lines().filter_map(|line| line.split_once(':'));
+    Fields(lines.map(|(name, value)| (name.trim_ascii(), value.trim_ascii())).collect())
+}
+
+fn number<T: std::str::FromStr>(fields: &Fields<'_>, name: &str) -> Result<Option<T>, String> {
+    match fields.get(name) {
+        None => Ok(None),
+        Some(value) => match value.parse() {
+            Ok(number) => Ok(Some(number)),
+            Err(_) => Err(format!("{name}:{} in INFO is not a number in its range", short(value))),
+        },
+    }
+}
+
+fn hex_id(fields: &Fields<'_>, name: &str) -> Result<Option<String>, String> {
+    match fields.get(name) {
+        None => Ok(None),
+        Some(id) if id.len() == 40 && id.bytes().all(|byte| byte.is_ascii_hexdigit()) => Ok(Some(id.to_string())),
+        // What a copy by SYNC leaves, which a replica falls back to (R41).
+        Some("") => Err(format!(
+            "{name} in INFO is empty: its master refuses PSYNC, so see that the user named by masteruser has +psync there"
+        )),
+        Some(id) => Err(format!("{name}:{} in INFO is not an id of 40 hex digits", short(id))),
+    }
+}
+
+fn version(fields: &Fields<'_>) -> Version {
+    let mut parts = fields.get("redis_version").unwrap_or("").split('.').map(|part| part.parse().unwrap_or(0));
+    let mut part = || parts.next().unwrap_or(0);
+    Version(part(), part(), part())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const REPLICA: &str = "# Server\r\nredis_version:7.0.15\r\nrun_id:0123456789abcdef0123456789abcdef01234567\r\n\
+        # Replication\r\nrole:slave\r\nmaster_host:192.168.158.12\r\nmaster_port:6379\r\nmaster_link_status:up\r\n\
+        master_sync_in_progress:0\r\nslave_read_repl_offset:120\r\nslave_repl_offset:113\r\nconnected_slaves:0\r\n\
+        master_replid:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\r\n\
+        master_replid2:0000000000000000000000000000000000000000\r\nmaster_repl_offset:113\r\nsecond_repl_offset:-1\r\n\
+        # Persistence\r\nloading:0\r\n# Keyspace\r\ndb0:keys=3,expires=0,avg_ttl=0\r\ndb12:keys=4,expires=1,avg_ttl=0\r\n";
+
+    #[test]
+    fn a_replica_is_read_with_its_applied_offset() {
+        let seen = Observation::read(REPLICA).expect("a real INFO");
+        assert!(seen.follows("192.168.158.12:6379".parse().expect("an address")));
+        assert_eq!(seen.replication.lineage.offset, 113);
+        assert_eq!(seen.replication.lineage.replid2, None);
+        assert_eq!(seen.following().and_then(|f| f.received), Some(120));
+        assert_eq!((seen.keys, seen.version, seen.loading), (7, Version(7, 0, 15), false));
+    }
+
+    #[test]
+    fn nothing_is_decided_on_nonsense() {
+        for (from, to) in [
+            ("role:slave", "role:king"),
+            ("master_repl_offset:113\r\n", "master_repl_offset:99999999999999999999999\r\n"),
+            ("master_port:6379", "master_port:70000"),
+            ("run_id:0123", "run_id:xyz-"),
+            ("master_host:192.168.158.12", "master_host:"),
+        ] {
+            assert!(Observation::read(&REPLICA.replace(from, to)).is_err(), "{to}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_makes_it_panic(text in "(role:(slave|master)\r\n)?([a-z_0-9]{1,20}:[ -~]{0,30}\r\n){0,12}") {
+            let _ = Observation::read(&text);
+        }
+
+        #[test]
+        fn no_number_makes_it_panic(number in any::<i128>(), field in prop::sample::select(vec![
+            "master_repl_offset", "slave_repl_offset", "second_repl_offset", "master_port", "connected_slaves",
+            "master_sync_total_bytes", "master_sync_left_bytes", "master_sync_read_bytes",
+        ])) {
+            let _ = Observation::read(&format!("{REPLICA}{field}:{number}\r\n"));
+        }
+    }
+}
