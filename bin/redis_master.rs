@@ -1,5 +1,7 @@
 //! `redis_master`: see [`keepalived_redis::programs::cli`].
 
+mod allocator;
+
 fn main() -> std::process::ExitCode {
     keepalived_redis::programs::cli::redis_master()
 }

@@ -9,8 +9,9 @@ use std::process::Command;
 use std::time::Duration;
 
 use keepalived_redis::config::{
-    Auth, Config, ConfigError, Environment, Flap, Policy, Rollback, RollbackMode, Secret, SilentSentinels, Timing,
+    Config, ConfigError, Environment, Flap, Policy, Rollback, RollbackMode, SilentSentinels, Timing,
 };
+use keepalived_redis::server::access::{Access, Secret};
 use keepalived_redis::server::endpoint::Endpoint;
 use keepalived_redis::server::renamed::{Commands, RENAMABLE};
 use proptest::prelude::*;
@@ -103,7 +104,7 @@ fn nodes_and_vip_are_enough_and_the_rest_has_defaults() {
     assert_eq!(config.nodes[0].to_string(), "192.168.158.11:6379");
     assert_eq!(config.vip.to_string(), "192.168.158.13");
     assert_eq!(config.local, None);
-    assert_eq!(config.auth, Auth::default());
+    assert_eq!(config.auth, Access::default());
     assert_eq!(config.timing, Timing::default());
     assert_eq!(config.policy, Policy { max_lag: 1024 * 1024, term_key: None });
     assert_eq!(config.flap, Flap::default());
@@ -234,7 +235,7 @@ fn the_section_of_sentinel_makes_sentinel_mode() {
     );
     let sentinel = loaded(&short).sentinel.expect("Sentinel mode");
     assert_eq!((sentinel.master_name.as_str(), sentinel.nodes.len(), sentinel.quorum), ("mymaster", 3, 2));
-    assert_eq!((sentinel.when_silent, sentinel.auth), (SilentSentinels::Hold, Auth::default()));
+    assert_eq!((sentinel.when_silent, sentinel.auth), (SilentSentinels::Hold, Access::default()));
 
     let place = Place::new("");
     let login = place.password("of the sentinels", 0o600).replace("[auth]\n", "");

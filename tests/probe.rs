@@ -8,12 +8,13 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use keepalived_redis::act::handover;
-use keepalived_redis::config::Auth;
 use keepalived_redis::deadline::Deadline;
+use keepalived_redis::server::Server;
+use keepalived_redis::server::access::Access;
 use keepalived_redis::server::endpoint::Endpoint;
+use keepalived_redis::server::failure::Failure;
 use keepalived_redis::server::fence;
 use keepalived_redis::server::probe::{Liveness, probe};
-use keepalived_redis::server::{Failure, Server};
 use redis::cmd;
 
 const BUDGET: Duration = Duration::from_millis(200);
@@ -30,7 +31,7 @@ fn peer(dir: &Path, talk: impl Fn(UnixStream) + Send + 'static) -> Endpoint {
 #[track_caller]
 fn probed(endpoint: &Endpoint) -> Liveness {
     let clock = Instant::now();
-    let found = probe(endpoint, &Auth::default(), Deadline::after(BUDGET));
+    let found = probe(endpoint, &Access::default(), Deadline::after(BUDGET));
     assert!(clock.elapsed() < BUDGET + SLACK, "{:?}: {}", clock.elapsed(), found.liveness);
     found.liveness
 }
@@ -53,7 +54,7 @@ fn a_server_that_no_longer_accepts_times_out() {
     let mut waiting = Vec::new();
     for _ in 0..200 {
         let endpoint = Endpoint::Unix(path.clone());
-        match Server::connect(&endpoint, &Auth::default(), Deadline::after(Duration::from_millis(50))) {
+        match Server::connect(&endpoint, &Access::default(), Deadline::after(Duration::from_millis(50))) {
             Ok(server) => waiting.push(server),
             Err(_) => break,
         }
@@ -113,7 +114,7 @@ impl Redis {
         command.arg("--dir").arg(dir.path()).stdin(Stdio::null()).stdout(Stdio::null());
         let redis = Redis { child: command.spawn().expect("redis-server"), endpoint: Endpoint::Unix(path), _dir: dir };
         let limit = Deadline::after(Duration::from_secs(10));
-        while probe(&redis.endpoint, &Auth::default(), Deadline::after(BUDGET)).liveness != Liveness::Alive {
+        while probe(&redis.endpoint, &Access::default(), Deadline::after(BUDGET)).liveness != Liveness::Alive {
             assert!(limit.pause(Duration::from_millis(20)), "Redis does not come up");
         }
         redis
@@ -131,7 +132,7 @@ impl Drop for Redis {
 fn a_late_answer_is_never_taken_for_the_answer_to_the_next_question() {
     let redis = Redis::start();
     let soon = || Deadline::after(Duration::from_secs(5));
-    let mut server = Server::connect(&redis.endpoint, &Auth::default(), soon()).expect("connected");
+    let mut server = Server::connect(&redis.endpoint, &Access::default(), soon()).expect("connected");
     for key in ["a", "b", "c"] {
         server.call(cmd("SET").arg(key).arg("1"), soon()).expect("written");
     }
@@ -147,7 +148,7 @@ fn a_late_answer_is_never_taken_for_the_answer_to_the_next_question() {
 fn a_setting_survives_that_all_connections_are_ended() {
     let redis = Redis::start();
     let soon = || Deadline::after(Duration::from_secs(5));
-    let connect = || Server::connect(&redis.endpoint, &Auth::default(), soon()).expect("connected");
+    let connect = || Server::connect(&redis.endpoint, &Access::default(), soon()).expect("connected");
     let mut server = connect();
     let end_all = || handover::disconnect_clients(&mut connect(), Duration::from_secs(5)).expect("ended");
     server.call(&cmd("PING"), soon()).expect("an answer");

@@ -8,12 +8,13 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use keepalived_redis::config::Auth;
 use keepalived_redis::deadline::Deadline;
+use keepalived_redis::server::Server;
+use keepalived_redis::server::access::Access;
 use keepalived_redis::server::endpoint::Endpoint;
+use keepalived_redis::server::failure::Failure;
 use keepalived_redis::server::probe::{Liveness, probe};
 use keepalived_redis::server::tls::{Files, Texts, Tls};
-use keepalived_redis::server::{Failure, Server};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, date_time_ymd};
 use redis::cmd;
 use tempfile::TempDir;
@@ -50,11 +51,11 @@ impl Authority {
     }
 
     /// As our configuration has it: who signs, and who we are.
-    fn auth(&self, client: Option<(String, String)>, server_name: Option<&str>) -> Auth {
+    fn auth(&self, client: Option<(String, String)>, server_name: Option<&str>) -> Access {
         let files = Files { server_name: server_name.map(str::to_owned), ..Files::default() };
         let client = client.map(|(cert, key)| (cert.into_bytes(), key.into_bytes()));
         let tls = Tls::new(files, Texts { ca: self.0.pem().into_bytes(), client }).expect("good files");
-        Auth { tls: Some(Arc::new(tls)), ..Auth::default() }
+        Access { tls: Some(Arc::new(tls)), ..Access::default() }
     }
 
     fn client(&self) -> Option<(String, String)> {
@@ -111,7 +112,7 @@ impl Redis {
         panic!("redis-server does not listen: is it built with TLS?");
     }
 
-    fn observed(&self, auth: &Auth) -> Result<bool, Failure> {
+    fn observed(&self, auth: &Access) -> Result<bool, Failure> {
         observed(self.address, auth, LONG)
     }
 
@@ -129,7 +130,7 @@ impl Drop for Redis {
 }
 
 /// Is it a master?
-fn observed(address: SocketAddr, auth: &Auth, budget: Duration) -> Result<bool, Failure> {
+fn observed(address: SocketAddr, auth: &Access, budget: Duration) -> Result<bool, Failure> {
     let deadline = Deadline::after(budget);
     let clock = Instant::now();
     let seen = Server::connect(&Endpoint::Tcp(address), auth, deadline)
@@ -166,7 +167,7 @@ fn a_name_in_the_configuration_stands_for_the_address() {
     assert_eq!(redis.observed(&none), tls(sentence));
     // A certificate for that address will do, wherever the server is met.
     let Some(files) = &none.tls else { panic!("no TLS") };
-    let there = Auth { tls: Some(Arc::new(files.as_of(Ipv4Addr::new(192, 0, 2, 1).into()))), ..Auth::default() };
+    let there = Access { tls: Some(Arc::new(files.as_of(Ipv4Addr::new(192, 0, 2, 1).into()))), ..Access::default() };
     let sentence = "the certificate is not valid for 192.0.2.1, but for redis.example.org";
     assert_eq!(redis.observed(&there), tls(sentence));
 }
@@ -215,8 +216,8 @@ fn plain_text_where_tls_is_expected_and_the_other_way_round_is_told_and_is_alive
     assert_eq!(observed(plain.address, &auth, BUDGET), tls("it answers without TLS"));
     let secured = Redis::well(&authority);
     let sentence = "it speaks TLS, and the configuration does not say so";
-    assert_eq!(observed(secured.address, &Auth::default(), BUDGET), tls(sentence));
-    let found = probe(&Endpoint::Tcp(secured.address), &Auth::default(), Deadline::after(BUDGET)).liveness;
+    assert_eq!(observed(secured.address, &Access::default(), BUDGET), tls(sentence));
+    let found = probe(&Endpoint::Tcp(secured.address), &Access::default(), Deadline::after(BUDGET)).liveness;
     assert_eq!(found, Liveness::AliveWithoutTls(sentence.to_owned()));
     assert!(found.is_alive());
     assert_eq!(found.to_string(), format!("alive, but TLS: {sentence}"));
@@ -343,7 +344,7 @@ fn strangers_hold_nobody_longer_than_the_deadline() {
     let silent = peer(|stream| stream.read(&mut [0; 512]).map(drop));
     assert_eq!(observed(silent, &auth, BUDGET), Err(Failure::TimedOut));
     // And without TLS, one that closes without a word, and is silent when it is asked whether it speaks TLS.
-    assert_eq!(observed(peer(|_| Ok(())), &Auth::default(), BUDGET), Err(Failure::Reset));
+    assert_eq!(observed(peer(|_| Ok(())), &Access::default(), BUDGET), Err(Failure::Reset));
 }
 
 #[test]
@@ -365,7 +366,7 @@ fn files_that_do_not_fit_are_told_by_name() {
     assert_eq!(made("nonsense", None), Err((Part::Ca, "holds no certificate (PEM)".to_owned())));
     // What is of no use is left out of a configuration that was good before.
     let texts = Texts { ca: b"nonsense".to_vec(), client: Some((cert.into_bytes(), other.into_bytes())) };
-    let auth = Auth { tls: Tls::of_what_is_good(Files::default(), texts).map(Arc::new), ..Auth::default() };
+    let auth = Access { tls: Tls::of_what_is_good(Files::default(), texts).map(Arc::new), ..Access::default() };
     let redis = Redis::with(&authority, authority.signs("127.0.0.1", |_| {}), &["--tls-auth-clients", "no"]);
     assert_eq!(redis.observed(&auth), tls("the certificate is signed by nobody in ca"));
 }

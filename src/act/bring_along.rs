@@ -2,17 +2,13 @@
 //! it too, but only when their check has found the wrong role, seconds later, and by way of FAULT.
 
 use std::net::SocketAddr;
-use std::time::Duration;
 
 use super::handover::{self, Side, Trouble, failed};
 use super::worker::{Program, observed};
 use crate::config::RollbackMode;
-use crate::deadline::Deadline;
-use crate::decide::view::{self, View};
+use crate::decide::pair;
+use crate::decide::view::View;
 use crate::node::turn::{Ended, Turn};
-
-/// For an older program to leave its step.
-const ACT_WAIT: Duration = Duration::from_secs(3);
 
 /// Makes those nodes replicas of `master` whose data it contains. What has more of its own, or does not answer, is left to
 /// its own programs, as is everything where each step has to keep a file first.
@@ -24,7 +20,7 @@ pub fn bring_along(program: &mut Program, turn: &Turn, master: SocketAddr) -> Re
         return Ok(());
     }
     let view = program.look(false);
-    for node in view::stragglers(&view, master) {
+    for node in pair::stragglers(&view, master) {
         match bring(program, turn, &view, node, master) {
             Ok(()) => program.journal.line(&format!("made {node} a replica of {master}, too"), &[("peer", &node)]),
             Err(Trouble::Ended(ended)) => return Err(ended),
@@ -39,12 +35,12 @@ pub fn bring_along(program: &mut Program, turn: &Turn, master: SocketAddr) -> Re
 fn bring(program: &mut Program, turn: &Turn, view: &View, node: SocketAddr, master: SocketAddr) -> Result<(), Trouble> {
     let command = program.config.timing.command;
     let (seen, theirs) = (observed(view, node)?, observed(view, master)?);
-    let _acting = turn.act(Deadline::after(ACT_WAIT))?;
+    let _acting = turn.act()?;
     let server = program.survey.node(node).map_err(|failure| failed("connecting to", node, failure))?;
     let mut side = Side { server, address: node, version: seen.version };
     let last = handover::follow_and_look(&mut side, master, command)?;
     // The old master may have been there again for a moment, and have sent it what the new one lacks.
-    if last.offset != seen.replication.lineage.offset && !view::contains(theirs, seen, &last) {
+    if last.offset != seen.replication.lineage.offset && !pair::contains(theirs, seen, &last) {
         let _ = handover::park(side.server, command);
         return Err(failed(
             "SLAVEOF on",

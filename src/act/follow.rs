@@ -14,7 +14,8 @@ use super::rollback::{self, About, History, Kept};
 use super::worker::{Program, observed};
 use crate::config::RollbackMode;
 use crate::deadline::{Deadline, Stopwatch, ms};
-use crate::decide::view::{self, View};
+use crate::decide::pair;
+use crate::decide::view::View;
 use crate::node::hook::Event;
 use crate::node::memory::{CopyDelay, InFile};
 use crate::node::turn::Turn;
@@ -22,8 +23,6 @@ use crate::server::Server;
 use crate::server::fence::{self, Fence};
 use crate::server::info::Observation;
 
-/// For an older program to leave its step.
-const ACT_WAIT: Duration = Duration::from_secs(3);
 /// The writes stay stopped for this long, and two answers more, at a time. That is renewed long before it ends; should
 /// we die, they go on.
 const HOLD: Duration = Duration::from_secs(5);
@@ -38,7 +37,7 @@ const COPY_DELAY: &str = "repl-diskless-sync-delay";
 pub fn follow(program: &mut Program, turn: &Turn, view: &View, peer: SocketAddr, why: &str) -> Result<(), Trouble> {
     let (local, command) = (program.local, program.config.timing.command);
     let (mine, theirs) = (observed(view, local)?, observed(view, peer)?);
-    let _acting = turn.act(Deadline::after(ACT_WAIT))?;
+    let _acting = turn.act()?;
     let mut held = Held::default();
     if mine.is_master() {
         held.fence = Some(stop_writes(program, mine)?);
@@ -78,7 +77,7 @@ pub fn keep_before(
     (peer, theirs): (SocketAddr, &Observation),
     why: &str,
 ) -> Result<(), Trouble> {
-    let _acting = turn.act(Deadline::after(ACT_WAIT))?;
+    let _acting = turn.act()?;
     keep(program, turn, mine, (peer, theirs), why, &mut Held::default())
 }
 
@@ -143,7 +142,7 @@ fn keep(
     why: &str,
     held: &mut Held,
 ) -> Result<(), Trouble> {
-    let (contained, diverged) = view::containment(mine, theirs);
+    let (contained, diverged) = pair::containment(mine, theirs);
     let past = diverged.map_or_else(|| "unknown".to_string(), |bytes| bytes.to_string());
     match program.config.rollback.mode {
         RollbackMode::Auto | RollbackMode::Never if contained => return Ok(()),
@@ -304,6 +303,6 @@ fn put_copy_delay_back(program: &mut Program, run_id: &str) {
     }
 }
 
-fn set(server: &mut Server, name: &str, value: &str, command: Duration) -> Result<(), crate::server::Failure> {
+fn set(server: &mut Server, name: &str, value: &str, command: Duration) -> Result<(), crate::server::failure::Failure> {
     server.call_again(cmd("CONFIG").arg("SET").arg(name).arg(value), Deadline::after(command)).map(|_| ())
 }

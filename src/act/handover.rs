@@ -13,9 +13,10 @@ use redis::{Cmd, Value, cmd};
 
 use crate::deadline::{Deadline, Stopwatch};
 use crate::node::turn::Ended;
+use crate::server::Server;
+use crate::server::failure::Failure;
 use crate::server::fence::Fence;
 use crate::server::info::{Lineage, Replication, Role, Version};
-use crate::server::{Failure, Server};
 
 /// How long the giver's writes may stay stopped while the taker catches up; after it they go on, and the handover is
 /// tried again.

@@ -2,26 +2,26 @@
 
 use std::collections::HashMap;
 use std::fmt::Display;
-use std::io::Write;
 use std::net::SocketAddr;
-use std::path::Path;
 use std::time::Duration;
 
-use super::copying::Copying;
+use super::copy_progress::Copying;
 use super::handover::{self, Moved, Trouble, failed};
 use crate::config::Config;
 use crate::deadline::{Deadline, Stopwatch, ms};
+use crate::decide::sentinel::Scene;
 use crate::decide::view::{View, Vip};
 use crate::look::sentinels::Sentinels;
 use crate::look::survey::Survey;
-use crate::node::addresses;
+use crate::node::clock::now;
 use crate::node::hook::{self, Event};
 use crate::node::journal::{Journal, Label};
-use crate::node::memory::{InFile, Served, Store, now};
+use crate::node::memory::{InFile, Served, Store};
 use crate::node::turn::{Ended, Turn};
+use crate::server::failure::Failure;
+use crate::server::fence;
 use crate::server::info::{Observation, Role};
 use crate::server::term::Term;
-use crate::server::{Failure, fence};
 
 /// A wait is said at first, then this often.
 const REMINDER: Duration = Duration::from_secs(60);
@@ -29,33 +29,6 @@ const REMINDER: Duration = Duration::from_secs(60);
 const PROGRESS: Duration = Duration::from_secs(5);
 /// A fence that stays up this long has been left behind: a handover is a thousand times faster.
 const FENCE_AGE: Duration = Duration::from_secs(3);
-
-/// What the exit codes mean. keepalived logs "now returning N", so people read them.
-pub mod code {
-    /// Yes, or done.
-    pub const YES: u8 = 0;
-    /// No, or Redis says no; the reason is said in one line.
-    pub const NO: u8 = 1;
-    /// The command line is wrong (clap's own code).
-    pub const USAGE: u8 = 2;
-    /// Cannot tell: the configuration can't be read, or no node of it is this machine.
-    pub const CANNOT_TELL: u8 = 3;
-}
-
-/// One line, whatever is in it. A closed pipe must not kill a program that has work to do.
-pub fn say(to: &mut dyn Write, line: &str) {
-    let line: String = line.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-    let _ = writeln!(to, "{line}");
-}
-
-/// How a program ended; the exit code follows from it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    /// Yes, or done.
-    Yes,
-    /// No, or Redis says no.
-    No,
-}
 
 /// What every notify program carries with it.
 pub struct Program {
@@ -80,25 +53,6 @@ pub struct Program {
     copying: Copying,
 }
 
-/// Which of the configured nodes this machine is.
-///
-/// # Errors
-/// A sentence that says which addresses were looked for.
-pub fn local_node(config: &Config) -> anyhow::Result<SocketAddr> {
-    Ok(config.local_node(&addresses::among(&config.addresses())?)?)
-}
-
-/// What a person needs who only looks: the configuration as far as it can be read, which node this is, and what to know of
-/// that.
-///
-/// # Errors
-/// As [`Config::load_for_people`] and [`local_node`].
-pub fn for_people(path: &Path) -> anyhow::Result<(Config, SocketAddr, Vec<String>)> {
-    let (config, notes) = Config::load_for_people(path)?;
-    let local = local_node(&config)?;
-    Ok((config, local, notes))
-}
-
 /// What a node said in the look that a step rests on.
 ///
 /// # Errors
@@ -118,7 +72,7 @@ fn outline(view: &View) -> String {
         Vip::At(node) => format!("vip at {node}"),
         Vip::Unknown => "vip unknown".to_string(),
     };
-    for node in std::iter::once(&view.local).chain(&view.peers) {
+    for node in view.nodes() {
         text.push_str(&match node.seen.as_ref().map(|seen| (&seen.run_id, &seen.replication.role)) {
             Ok((run, Role::Master)) => format!(", {} {run} master", node.address),
             Ok((run, Role::Replica(of))) => format!(", {} {run} replica of {}:{}", node.address, of.host, of.port),
@@ -326,4 +280,20 @@ impl Program {
         }
         false
     }
+}
+
+/// The nodes, the VIP and the sentinels at the same time.
+pub fn look_with_sentinels(program: &mut Program, sentinels: &mut Sentinels) -> (View, Scene) {
+    let timing = &program.config.timing;
+    let deadline = Deadline::after(timing.connect + timing.command);
+    let (poll, view) = std::thread::scope(|scope| {
+        let poll = scope.spawn(|| sentinels.ask(deadline));
+        let view = program.look(true);
+        (poll.join(), view)
+    });
+    let poll = poll.unwrap_or_else(|_| sentinels.silence());
+    let order = program.config.nodes.clone();
+    let scene =
+        Scene { local: view.local.clone(), peers: view.peers.clone(), order, vip: view.vip, poll, was_cut_off: false };
+    (view, scene)
 }

@@ -7,6 +7,7 @@
 pub(crate) mod document;
 pub(crate) mod error;
 pub(crate) mod file;
+pub(crate) mod keys;
 pub(crate) mod last_good;
 pub(crate) mod password_file;
 pub(crate) mod schema;
@@ -18,10 +19,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 pub use self::error::ConfigError;
-pub use self::password_file::Secret;
-pub use self::settings::{
-    Auth, Config, Flap, Hooks, Policy, Rollback, RollbackMode, Sentinel, SilentSentinels, Timing,
-};
+pub use self::settings::{Config, Flap, Hooks, Policy, Rollback, RollbackMode, Sentinel, SilentSentinels, Timing};
+use crate::server::access::Secret;
 use crate::server::endpoint::Endpoint;
 
 /// Where the file stands unless a flag or the environment names another.

@@ -1,6 +1,5 @@
 //! The password: where it is read from, and that it is never shown.
 
-use std::fmt;
 use std::fs::{File, OpenOptions};
 use std::io::Read;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
@@ -9,36 +8,9 @@ use std::path::Path;
 use nix::fcntl::OFlag;
 
 use super::ConfigError;
+use crate::server::access::Secret;
 
 const LONGEST_PASSWORD: u64 = 4096;
-
-/// A password. `Debug` and `Display` print `***`.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Secret(String);
-
-impl Secret {
-    /// Takes the password in.
-    pub fn new(secret: String) -> Secret {
-        Secret(secret)
-    }
-
-    /// The password itself, for the AUTH command or a child's environment and nothing else.
-    pub fn expose(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("***")
-    }
-}
-
-impl fmt::Display for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("***")
-    }
-}
 
 /// Reads a password file that nobody but its owner may read or write, and whose owner is root or
 /// the caller.
@@ -108,7 +80,7 @@ fn password(path: &Path, access: Access) -> Result<Secret, ConfigError> {
     if line.contains(['\n', '\r', '\0']) {
         return Err(wrong(path, "more than one line; write the password alone, on one line".to_owned()));
     }
-    Ok(Secret(line.to_owned()))
+    Ok(Secret::new(line.to_owned()))
 }
 
 /// The effective user, as the kernel labels this process's entry in /proc.

@@ -2,13 +2,10 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
-use super::Secret;
+use crate::server::access::Access;
 use crate::server::endpoint::Endpoint;
-use crate::server::renamed::Commands;
-use crate::server::tls::Tls;
 
 /// Everything that the programs are told about their surroundings.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,7 +22,7 @@ pub struct Config {
     /// this machine's addresses.
     pub local: Option<Endpoint>,
     /// How to reach every node, and to log in to it.
-    pub auth: Auth,
+    pub auth: Access,
     /// Time budgets.
     pub timing: Timing,
     /// What counts as good enough.
@@ -71,7 +68,7 @@ pub struct Sentinel {
     /// What holds while fewer than that answer.
     pub when_silent: SilentSentinels,
     /// How to reach a sentinel, and to log in to it; nothing to do with the password and the TLS of Redis.
-    pub auth: Auth,
+    pub auth: Access,
 }
 
 /// What holds while fewer than a quorum of the sentinels answer.
@@ -81,26 +78,6 @@ pub enum SilentSentinels {
     Hold,
     /// Nothing: the VIP is given up, also where its Redis is well.
     Release,
-}
-
-/// How to reach a Redis, and to log in to it; the same on every node.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Auth {
-    /// ACL user; `None` is Redis's `default` user.
-    pub username: Option<String>,
-    /// From `REDISCLI_AUTH`, else from the password file; `None` sends no AUTH.
-    pub password: Option<Secret>,
-    /// What is spoken to it, except through a Unix socket; `None` is plain text.
-    pub tls: Option<Arc<Tls>>,
-    /// What it calls the commands that somebody has renamed.
-    pub commands: Option<Arc<Commands>>,
-}
-
-impl Auth {
-    /// The command is disabled on every node, and not to be sent.
-    pub fn lacks(&self, command: &str) -> bool {
-        self.commands.as_ref().is_some_and(|commands| commands.lacks(command))
-    }
 }
 
 /// Time budgets.

@@ -6,10 +6,13 @@ use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
 
-use crate::act::worker::{Program, code, local_node, say};
+use crate::act::worker::Program;
 use crate::config::Config;
 use crate::deadline::{Deadline, Stopwatch, ms};
+use crate::decide::pair;
 use crate::decide::view::{self, View, Vip};
+use crate::exit::{code, say};
+use crate::node::addresses::local_node;
 use crate::node::drain::{self, Drain};
 use crate::node::hook::Event;
 use crate::node::journal::{Journal, Label, TRANSITIONS};
@@ -69,7 +72,7 @@ pub fn resume(path: &Path) -> u8 {
             return Ok(true);
         }
         let view = program.look(true);
-        let eligible = view::eligibility(&view);
+        let eligible = pair::eligibility(&view);
         let sentence = match view.vip {
             Vip::Here => "resumed; this node holds the VIP".to_string(),
             _ if eligible.eligible => "resumed: this node may take the VIP again".to_string(),
@@ -148,7 +151,7 @@ fn begin(program: &Program, wish: Wish) -> anyhow::Result<Drain> {
 /// # Errors
 /// No other node is ready, or none takes the VIP.
 pub fn move_away(program: &mut Program, view: &View, wish: Wish) -> anyhow::Result<Gone> {
-    if view::well_peer(view).is_none() && !wish.force {
+    if pair::well_peer(view).is_none() && !wish.force {
         bail!(
             "draining: no other node is ready to serve: {}; nothing was done (--force does it all the same)",
             peers(view)
@@ -218,7 +221,7 @@ fn follows(program: &mut Program, master: Option<SocketAddr>) {
     loop {
         let view = program.look(false);
         let missing = match (&view.local.seen, view.seen(master)) {
-            (Ok(local), Some(Ok(master))) => view::in_sync(local, master, view.max_lag),
+            (Ok(local), Some(Ok(master))) => pair::in_sync(local, master, view.max_lag),
             _ => Err("one of the two does not answer".to_string()),
         };
         let said = match missing {
@@ -235,7 +238,7 @@ fn peers(view: &View) -> String {
     let why = |node: &view::Node| match (&node.seen, &view.local.seen) {
         (Err(failure), _) => format!("{}: {failure}", node.address),
         (Ok(seen), Ok(local)) if seen.follows(view.local.address) => {
-            let missing = view::in_sync(seen, local, view.max_lag).err();
+            let missing = pair::in_sync(seen, local, view.max_lag).err();
             format!("{}: {}", node.address, missing.unwrap_or_else(|| "in sync".to_string()))
         }
         (Ok(_), _) => format!("{}: it does not follow this node", node.address),

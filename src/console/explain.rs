@@ -4,14 +4,16 @@
 use std::path::Path;
 use std::time::Duration;
 
-use crate::act::worker::{Program, code, for_people};
+use super::configuration::for_people;
+use crate::act::worker::{Program, look_with_sentinels};
 use crate::deadline::Deadline;
+use crate::decide::pair::{self, Step};
 use crate::decide::sentinel;
-use crate::decide::view::{self, Step, View, Vip};
+use crate::decide::view::{View, Vip};
+use crate::exit::code;
 use crate::node::journal::{Journal, Label, TRANSITIONS};
 use crate::node::{addresses, ticket};
 use crate::programs::check_redis;
-use crate::programs::redis_master::by_sentinel;
 use crate::terminal::{Terminal, Tone, complain, plain};
 
 /// As long as nothing has changed for a while: what the programs leave to others at first is told too.
@@ -31,7 +33,7 @@ pub fn run(path: &Path, terminal: &Terminal) -> u8 {
     let mut program = Program::new(config, local, journal, crate::deadline::Stopwatch::start());
     let steps = match program.sentinels() {
         Some(mut sentinels) => {
-            let (view, scene) = by_sentinel::look(&mut program, &mut sentinels);
+            let (view, scene) = look_with_sentinels(&mut program, &mut sentinels);
             let here = sentinel::Scene { vip: Vip::Here, ..scene.clone() };
             let follow = "writes down who is master; Sentinel gives out the roles".to_string();
             steps(
@@ -42,8 +44,8 @@ pub fn run(path: &Path, terminal: &Terminal) -> u8 {
         None => {
             let view = program.look(true);
             let here = View { vip: Vip::Here, ..view.clone() };
-            let follow = step(&view::yield_role(&view, A_WHILE, Duration::from_secs(5)));
-            steps(&view, [step(&view::serve(&view, A_WHILE)), step(&view::serve(&here, A_WHILE)), follow])
+            let follow = step(&pair::yield_role(&view, A_WHILE, Duration::from_secs(5)));
+            steps(&view, [step(&pair::serve(&view, A_WHILE)), step(&pair::serve(&here, A_WHILE)), follow])
         }
     };
     let mut lines: Vec<(String, String)> = notes.into_iter().map(|note| ("note".to_string(), note)).collect();

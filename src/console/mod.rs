@@ -1,7 +1,8 @@
 //! The command line of `keepalived-redis`, the program for people: to see, to understand, to move, to trust.
 //!
-//! Exit codes: as all programs, see [`crate::act::worker::code`].
+//! Exit codes: as all programs, see [`crate::exit::code`].
 
+pub(crate) mod configuration;
 pub mod doctor;
 pub mod drain;
 pub mod explain;

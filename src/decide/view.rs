@@ -5,8 +5,9 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use super::rule::{Rule, holds};
 use crate::node::memory::Memory;
-use crate::server::Failure;
+use crate::server::failure::Failure;
 use crate::server::info::Observation;
 use crate::server::term::Term;
 
@@ -14,12 +15,6 @@ use crate::server::term::Term;
 const DENIED: Duration = Duration::from_secs(3);
 /// Two looks are always further apart than this.
 const SECOND_LOOK: Duration = Duration::from_millis(10);
-
-pub use super::pair::steps::{serve, yield_role};
-pub use super::pair::verdicts::{Eligibility, eligibility, well_peer, wrong_role};
-pub use super::pair::worth::{containment, contains, in_sync, stragglers};
-pub(crate) use super::pair::worth::{follow, is_clearly_better, loses_to};
-use super::rule::{Rule, holds};
 
 /// One node, as it was seen a moment ago.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,76 +70,20 @@ pub struct View {
     pub drained: Option<String>,
 }
 
-/// What this node's data is worth.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Standing {
-    /// Master, by our own doing and this run of Redis, and no peer was promoted after it.
-    Serving,
-    /// Has all that the serving peer has, or had when the peer went away.
-    InSync,
-    /// A peer has more.
-    Behind,
-    /// Nobody is there to compare with, and nothing is remembered of this run.
-    Unknown,
-}
-
-impl std::fmt::Display for Standing {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Standing::Serving => "serving",
-            Standing::InSync => "in sync",
-            Standing::Behind => "behind",
-            Standing::Unknown => "unknown",
-        })
-    }
-}
-
-/// The next step. `why` is a sentence for the journal.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Step {
-    /// What was wanted is so.
-    Done(String),
-    /// Nothing can be done now; look again.
-    Wait(String),
-    /// The same, while the local Redis must not take writes: it may be old, and clients already reach it.
-    Hold(String),
-    /// Make the local Redis master.
-    Promote(String),
-    /// Move the role from the serving peer to the local Redis, which is in sync with it.
-    TakeOver(SocketAddr, String),
-    /// Move the role from the local Redis to the peer that holds the VIP, because nobody else does.
-    GiveUp(SocketAddr, String),
-    /// Make the node a replica of nobody: what it follows is about to become master, and it would drop its own data for
-    /// that by itself, before a program could keep it.
-    Park(SocketAddr, String),
-    /// Make the peer master: there is none, and its data is the better.
-    Raise(SocketAddr, String),
-    /// Make the local Redis a replica of the peer.
-    Follow {
-        /// The peer.
-        peer: SocketAddr,
-        /// The local data is provably contained in the peer's. Otherwise it is kept in a rollback file first.
-        contained: bool,
-        /// Bytes past the fork that only the local Redis has, where the ids tell.
-        diverged: Option<u64>,
-        /// Why.
-        why: String,
-    },
-    /// Not this node's business.
-    Refuse(String),
-}
-
 impl View {
+    /// All nodes, this one first.
+    pub fn nodes(&self) -> impl Iterator<Item = &Node> {
+        std::iter::once(&self.local).chain(&self.peers)
+    }
+
     /// What `address` said, or why it said nothing usable; `None` when it is not one of the nodes.
     pub fn seen(&self, address: SocketAddr) -> Option<Result<&Observation, &Failure>> {
-        let mut nodes = std::iter::once(&self.local).chain(&self.peers);
-        nodes.find(|node| node.address == address).map(|node| node.seen.as_ref())
+        self.nodes().find(|node| node.address == address).map(|node| node.seen.as_ref())
     }
 
     /// The terms of all nodes that could be read.
     pub fn terms(&self) -> impl Iterator<Item = &Term> {
-        let nodes = std::iter::once(&self.local).chain(&self.peers);
-        nodes.filter_map(|node| node.up()?.term.as_ref())
+        self.nodes().filter_map(|node| node.up()?.term.as_ref())
     }
 
     fn masters(&self) -> impl Iterator<Item = (SocketAddr, &Observation)> {
@@ -192,14 +131,6 @@ impl View {
             }
             _ => None,
         })
-    }
-
-    /// A node whose data is better than the local one, with the reason; of several the best.
-    pub(crate) fn better(&self, local: &Observation) -> Option<(SocketAddr, String)> {
-        let all =
-            self.reachable().filter_map(|(address, peer)| Some((peer, address, loses_to(self, local, address, peer)?)));
-        let best = all.reduce(|best, next| if is_clearly_better(next.0, best.0) { next } else { best });
-        best.map(|(_, address, why)| (address, why))
     }
 
     /// Every peer can be compared with.

@@ -1,5 +1,6 @@
-use super::*;
 use proptest::prelude::*;
+
+use super::*;
 
 fn read(host: &str, files: &[(&str, &str)]) -> Conf {
     let text = |path: &Path| {

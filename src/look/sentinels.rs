@@ -7,11 +7,13 @@ use std::time::Duration;
 
 use redis::{Cmd, Value, cmd};
 
-use crate::config::{Auth, Sentinel, Timing};
+use crate::config::{Sentinel, Timing};
 use crate::deadline::Deadline;
 use crate::decide::sentinel::{Candidate, Poll, Word};
+use crate::server::access::Access;
+use crate::server::failure::{Denial, Failure};
 use crate::server::info::short;
-use crate::server::{Denial, Failure, Server, string};
+use crate::server::{Server, string};
 
 /// One sentinel and the connection to it.
 struct Line {
@@ -24,7 +26,7 @@ pub struct Sentinels {
     lines: Vec<Line>,
     name: String,
     quorum: usize,
-    auth: Auth,
+    auth: Access,
     connect: Duration,
     command: Duration,
 }
@@ -124,7 +126,7 @@ impl Sentinels {
 }
 
 impl Line {
-    fn open(&mut self, auth: &Auth, deadline: Deadline) -> Result<&mut Server, Failure> {
+    fn open(&mut self, auth: &Access, deadline: Deadline) -> Result<&mut Server, Failure> {
         let server = match self.server.take() {
             Some(server) => server,
             None => Server::connect(&self.address.into(), auth, deadline)?,
@@ -135,7 +137,7 @@ impl Line {
     fn word(
         &mut self,
         name: &str,
-        auth: &Auth,
+        auth: &Access,
         (connect, command): (Duration, Duration),
         deadline: Deadline,
     ) -> Result<Word, Failure> {

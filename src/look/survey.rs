@@ -6,14 +6,16 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::config::{Auth, Config, Flap};
+use crate::config::{Config, Flap};
 use crate::deadline::{Deadline, Stopwatch};
 use crate::decide::view::{Node, View, Vip};
 use crate::node::memory::Store;
 use crate::node::{addresses, deaths, drain};
+use crate::server::Server;
+use crate::server::access::Access;
 use crate::server::endpoint::Endpoint;
+use crate::server::failure::Failure;
 use crate::server::info::Observation;
-use crate::server::{Failure, Server};
 
 /// A node and the connection to it.
 struct Line {
@@ -39,7 +41,7 @@ pub struct Survey {
     vip: IpAddr,
     /// Among which this machine's are.
     addresses: Vec<IpAddr>,
-    auth: Auth,
+    auth: Access,
     budgets: Budgets,
     alone_after: Duration,
     max_lag: u64,
@@ -192,7 +194,7 @@ impl Node {
 }
 
 impl Line {
-    fn open(&mut self, auth: &Auth, deadline: Deadline) -> Result<&mut Server, Failure> {
+    fn open(&mut self, auth: &Access, deadline: Deadline) -> Result<&mut Server, Failure> {
         let server = match self.server.take() {
             Some(server) => server,
             None => Server::connect(&self.endpoint, auth, deadline)?.with_term_key(self.term_key.as_deref()),
@@ -202,7 +204,7 @@ impl Line {
 
     /// A kept connection may have been closed since (CLIENT KILL after a handover, a restart), which says nothing
     /// about the server: then a new one is tried, once.
-    fn observe(&mut self, auth: &Auth, budgets: Budgets, deadline: Deadline) -> Result<Observation, Failure> {
+    fn observe(&mut self, auth: &Access, budgets: Budgets, deadline: Deadline) -> Result<Observation, Failure> {
         let was_open = self.server.is_some();
         let mut observe =
             || self.open(auth, deadline.at_most(budgets.connect))?.observe(deadline.at_most(budgets.command));
@@ -214,16 +216,22 @@ impl Line {
 }
 
 /// The run of the Redis that answers on the VIP, one of `nodes`.
-fn run_on(vip: SocketAddr, auth: &Auth, nodes: &[SocketAddr], connect: Duration, deadline: Deadline) -> Option<String> {
+fn run_on(
+    vip: SocketAddr,
+    auth: &Access,
+    nodes: &[SocketAddr],
+    connect: Duration,
+    deadline: Deadline,
+) -> Option<String> {
     let deadline = deadline.at_most(connect);
-    let ask = |auth: &Auth| {
+    let ask = |auth: &Access| {
         let mut server = Server::connect(&Endpoint::Tcp(vip), auth, deadline)?;
         server.observe(deadline).map(|seen| seen.run_id)
     };
     match (ask(auth), &auth.tls) {
         // Its certificate may name its own address alone.
         (Err(Failure::Tls(_)), Some(tls)) => {
-            let of = |node: &SocketAddr| Auth { tls: Some(Arc::new(tls.as_of(node.ip()))), ..auth.clone() };
+            let of = |node: &SocketAddr| Access { tls: Some(Arc::new(tls.as_of(node.ip()))), ..auth.clone() };
             nodes.iter().find_map(|node| ask(&of(node)).ok())
         }
         (run, _) => run.ok(),

@@ -1,10 +1,13 @@
 //! The addresses that this machine's interfaces have at this moment.
 
-use std::io;
-use std::net::{IpAddr, UdpSocket};
+use std::io::{self};
+use std::net::{IpAddr, SocketAddr, UdpSocket};
 
 use nix::ifaddrs::getifaddrs;
 use nix::sys::socket::SockaddrStorage;
+
+use super::addresses;
+use crate::config::Config;
 
 /// Those of `candidates` that this machine has, or all that it has. At least one of them has to be another machine's.
 ///
@@ -52,6 +55,14 @@ fn ip(address: &SockaddrStorage) -> Option<IpAddr> {
         return Some(IpAddr::V4(v4.ip()));
     }
     address.as_sockaddr_in6().map(|v6| IpAddr::V6(v6.ip()))
+}
+
+/// Which of the configured nodes this machine is.
+///
+/// # Errors
+/// A sentence that says which addresses were looked for.
+pub fn local_node(config: &Config) -> anyhow::Result<SocketAddr> {
+    Ok(config.local_node(&addresses::among(&config.addresses())?)?)
 }
 
 #[cfg(test)]

@@ -9,7 +9,8 @@ use std::time::Duration;
 use chrono::{DateTime, Local, TimeZone, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::memory::{Kept, Store, now};
+use super::clock::now;
+use super::memory::{Kept, Store};
 
 /// How long a node may fail its check to be rid of the VIP, where a lower priority moves nothing (`nopreempt`, K15).
 const LEAVING: Duration = Duration::from_secs(15);

@@ -13,6 +13,8 @@ use std::time::Duration;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use super::clock::{boot_clock, now};
+
 /// This node's Redis became master, or was confirmed as one, by our own doing.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Served {
@@ -234,22 +236,6 @@ pub fn make_dir(dir: &Path) -> io::Result<()> {
 
 fn named(path: &Path, error: &io::Error) -> io::Error {
     io::Error::new(error.kind(), format!("writing {}: {error}", path.display()))
-}
-
-/// This boot of the machine, and the seconds since it: a clock that nobody sets.
-///
-/// # Errors
-/// When /proc is not mounted.
-pub fn boot_clock() -> io::Result<(String, u64)> {
-    let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id")?.trim().to_string();
-    let uptime = fs::read_to_string("/proc/uptime")?;
-    let seconds = uptime.split('.').next().and_then(|whole| whole.parse().ok());
-    seconds.map(|seconds| (boot, seconds)).ok_or_else(|| io::Error::other("/proc/uptime has no number"))
-}
-
-/// Local time, as memory files carry it.
-pub fn now() -> String {
-    chrono::Local::now().format("%Y-%m-%dT%H:%M:%S%.3f%:z").to_string()
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! This machine: its addresses, its clock, what it remembers, what it tells, whose turn it is.
 
 pub mod addresses;
+pub mod clock;
 pub mod deaths;
 pub mod drain;
 pub mod hook;
@@ -8,3 +9,4 @@ pub mod journal;
 pub mod memory;
 pub mod ticket;
 pub mod turn;
+pub mod vrrp_state;

@@ -13,56 +13,13 @@ use fs2::FileExt;
 use nix::time::ClockId;
 use serde::{Deserialize, Serialize};
 
-use super::journal::Label;
-use super::memory;
+use super::vrrp_state::VrrpState;
+use super::{clock, memory};
 use crate::deadline::Deadline;
 
 const TICKET: &str = "turn";
 /// The ticket is held for microseconds.
 const TICKET_WAIT: Duration = Duration::from_millis(300);
-
-/// A VRRP state, as the last notification gave it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "UPPERCASE")]
-pub enum State {
-    /// Holds the VIP.
-    Master,
-    /// Another node holds it.
-    Backup,
-    /// A check failed, or an interface is down.
-    Fault,
-    /// keepalived was stopped.
-    Stop,
-}
-
-impl State {
-    /// How the journal marks it.
-    pub fn label(self) -> Label {
-        match self {
-            State::Master => Label::Master,
-            State::Backup => Label::Backup,
-            State::Fault => Label::Fault,
-            State::Stop => Label::Stop,
-        }
-    }
-
-    /// FAULT and BACKUP want the same of Redis: that it follows.
-    fn wants_the_same_as(self, other: State) -> bool {
-        let follow = |state| if state == State::Fault { State::Backup } else { state };
-        follow(self) == follow(other)
-    }
-}
-
-impl std::fmt::Display for State {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            State::Master => "MASTER",
-            State::Backup => "BACKUP",
-            State::Fault => "FAULT",
-            State::Stop => "STOP",
-        })
-    }
-}
 
 /// One process, for ever: the pid alone is used again, its start (clock ticks since boot) with it is not.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -109,7 +66,7 @@ fn start_of(pid: u32) -> Option<u64> {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ticket {
     /// The newest notification's state.
-    pub state: State,
+    pub state: VrrpState,
     /// When it came, in local time; for people.
     pub at: String,
     boot: String,
@@ -152,18 +109,18 @@ pub fn read(dir: &Path) -> io::Result<Option<Ticket>> {
 /// What [`take`] found.
 pub(crate) enum Taken {
     /// Go on; the state before.
-    Mine(Option<State>),
+    Mine(Option<VrrpState>),
     /// A newer notification is there.
-    Newer(State),
+    Newer(VrrpState),
     /// This process is at the same work.
     SameWork(u32),
 }
 
 /// Writes `state` down as the newest notification, with `me` as its worker, unless a newer one is there or its work is
 /// being done.
-pub(crate) fn take(dir: &Path, me: Process, state: State) -> io::Result<Taken> {
+pub(crate) fn take(dir: &Path, me: Process, state: VrrpState) -> io::Result<Taken> {
     memory::make_dir(dir)?;
-    let (boot, _) = memory::boot_clock()?;
+    let (boot, _) = clock::boot_clock()?;
     let parent = std::os::unix::process::parent_id();
     let mut file = open(dir)?;
     let (worker, taken) = match parse(&mut file)? {
@@ -178,7 +135,7 @@ pub(crate) fn take(dir: &Path, me: Process, state: State) -> io::Result<Taken> {
         }
         ticket => (me, Taken::Mine(ticket.map(|ticket| ticket.state))),
     };
-    write(&mut file, &Ticket { state, at: memory::now(), boot, newest: me, worker, parent, done: false })?;
+    write(&mut file, &Ticket { state, at: clock::now(), boot, newest: me, worker, parent, done: false })?;
     Ok(taken)
 }
 
@@ -215,7 +172,7 @@ fn parse(file: &mut File) -> io::Result<Option<Ticket>> {
     let mut bytes = Vec::new();
     file.seek(SeekFrom::Start(0))?;
     file.take(4096).read_to_end(&mut bytes)?;
-    let (boot, _) = memory::boot_clock()?;
+    let (boot, _) = clock::boot_clock()?;
     let ticket: Option<Ticket> = toml::from_str(&String::from_utf8_lossy(&bytes)).ok();
     // Not /proc/uptime, which containers fake. A start is in ticks, 100 a second on every Linux.
     let second = u64::try_from(ClockId::CLOCK_BOOTTIME.now()?.tv_sec()).unwrap_or(u64::MAX);
@@ -237,9 +194,9 @@ mod tests {
     fn an_older_notification_that_comes_late_is_told_so() {
         let dir = tempfile::tempdir().expect("a directory");
         let me = Process::this().expect("/proc");
-        assert!(matches!(take(dir.path(), me, State::Master), Ok(Taken::Mine(_))));
-        assert!(matches!(take(dir.path(), me.shifted(-1), State::Backup), Ok(Taken::Newer(State::Master))));
-        assert_eq!(read(dir.path()).expect("a ticket").map(|t| t.state), Some(State::Master));
+        assert!(matches!(take(dir.path(), me, VrrpState::Master), Ok(Taken::Mine(_))));
+        assert!(matches!(take(dir.path(), me.shifted(-1), VrrpState::Backup), Ok(Taken::Newer(VrrpState::Master))));
+        assert_eq!(read(dir.path()).expect("a ticket").map(|t| t.state), Some(VrrpState::Master));
     }
 
     #[test]
@@ -248,20 +205,20 @@ mod tests {
         let me = Process::this().expect("/proc");
         let later = Process { start: me.start + 10, pid: 7 };
         let between = Process { start: me.start + 5, pid: 6 };
-        assert!(matches!(take(dir.path(), me, State::Backup), Ok(Taken::Mine(_))));
-        assert!(matches!(take(dir.path(), later, State::Fault), Ok(Taken::SameWork(pid)) if pid == me.pid));
-        assert!(matches!(take(dir.path(), between, State::Master), Ok(Taken::Newer(State::Fault))));
+        assert!(matches!(take(dir.path(), me, VrrpState::Backup), Ok(Taken::Mine(_))));
+        assert!(matches!(take(dir.path(), later, VrrpState::Fault), Ok(Taken::SameWork(pid)) if pid == me.pid));
+        assert!(matches!(take(dir.path(), between, VrrpState::Master), Ok(Taken::Newer(VrrpState::Fault))));
     }
 
     #[test]
     fn another_keepalived_s_worker_is_not_relied_on() {
         let dir = tempfile::tempdir().expect("a directory");
         let me = Process::this().expect("/proc");
-        assert!(matches!(take(dir.path(), me, State::Backup), Ok(Taken::Mine(_))));
+        assert!(matches!(take(dir.path(), me, VrrpState::Backup), Ok(Taken::Mine(_))));
         let ticket = read(dir.path()).expect("a ticket").expect("ours");
         let other = Ticket { parent: ticket.parent + 1, ..ticket };
         write(&mut open(dir.path()).expect("a file"), &other).expect("a write");
-        assert!(matches!(take(dir.path(), me.shifted(1), State::Backup), Ok(Taken::Mine(_))));
+        assert!(matches!(take(dir.path(), me.shifted(1), VrrpState::Backup), Ok(Taken::Mine(_))));
     }
 
     #[test]
@@ -271,7 +228,7 @@ mod tests {
         assert_eq!(read(dir.path()).expect("no error"), None);
         let me = Process::this().expect("/proc");
         let other = Ticket {
-            state: State::Master,
+            state: VrrpState::Master,
             at: String::new(),
             boot: "x".into(),
             newest: me,
@@ -281,7 +238,10 @@ mod tests {
         };
         write(&mut open(dir.path()).expect("a file"), &other).expect("a write");
         assert_eq!(read(dir.path()).expect("no error"), None);
-        assert!(matches!(take(dir.path(), me.shifted(1_000_000), State::Master), Ok(Taken::Mine(_))));
-        assert!(matches!(take(dir.path(), me, State::Backup), Ok(Taken::Mine(None))), "a process yet to start is none");
+        assert!(matches!(take(dir.path(), me.shifted(1_000_000), VrrpState::Master), Ok(Taken::Mine(_))));
+        assert!(
+            matches!(take(dir.path(), me, VrrpState::Backup), Ok(Taken::Mine(None))),
+            "a process yet to start is none"
+        );
     }
 }

@@ -12,17 +12,20 @@ use std::time::Duration;
 
 use fs2::FileExt;
 
-use super::ticket::{self, Process, State, Taken};
+use super::ticket::{self, Process, Taken};
+use super::vrrp_state::VrrpState;
 use crate::deadline::Deadline;
 
 const ACTING: &str = "acting";
+/// For an older program to leave its step: its commands have deadlines of their own.
+const ACT_WAIT: Duration = Duration::from_secs(3);
 
 /// What [`Turn::enter`] found.
 pub enum Entry {
     /// Go on.
     Yours(Turn),
     /// A newer notification, for this state, has come meanwhile: leave.
-    Superseded(State),
+    Superseded(VrrpState),
     /// A program that wants the same is at work already, with this pid: leave it to it.
     AlreadyAtWork(u32),
 }
@@ -31,7 +34,7 @@ pub enum Entry {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ended {
     /// A newer notification came, for this state.
-    Superseded(State),
+    Superseded(VrrpState),
     /// SIGTERM: keepalived ends, or a person ended it (K7).
     Terminated,
 }
@@ -52,7 +55,7 @@ pub struct Turn {
     dir: PathBuf,
     me: Process,
     terminated: Arc<AtomicBool>,
-    previous: Option<State>,
+    previous: Option<VrrpState>,
     /// False where the directory refused: then nobody can be told apart, and a failover goes on all the same.
     kept: bool,
 }
@@ -67,7 +70,7 @@ impl Turn {
     /// Takes a turn for `state` in the memory directory `dir`.
     ///
     /// The second value is a complaint for the journal: the turn could not be written down.
-    pub fn enter(dir: &Path, state: State) -> (Entry, Option<String>) {
+    pub fn enter(dir: &Path, state: VrrpState) -> (Entry, Option<String>) {
         let terminated = Arc::new(AtomicBool::new(false));
         let _ = signal_hook::flag::register(signal_hook::consts::SIGTERM, Arc::clone(&terminated));
         let _ = signal_hook::flag::register(signal_hook::consts::SIGINT, Arc::clone(&terminated));
@@ -99,19 +102,20 @@ impl Turn {
     }
 
     /// The state before this one; `None` after a boot.
-    pub fn previous(&self) -> Option<State> {
+    pub fn previous(&self) -> Option<VrrpState> {
         self.previous
     }
 
     /// Waits for the right to command, and makes sure that we are still the newest with it in hand.
     ///
     /// # Errors
-    /// [`Ended`]. When an older program keeps the lock beyond `deadline` (it is frozen: its commands have deadlines of
+    /// [`Ended`]. When an older program keeps the lock beyond `ACT_WAIT` (it is frozen: its commands have deadlines of
     /// their own), this one goes on without it, for it is outage that waits here.
-    pub fn act(&self, deadline: Deadline) -> Result<Acting, Ended> {
+    pub fn act(&self) -> Result<Acting, Ended> {
+        let patience = Deadline::after(ACT_WAIT);
         let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(self.dir.join(ACTING));
         if let Ok(file) = &file {
-            while file.try_lock_exclusive().is_err() && deadline.pause(Duration::from_millis(1)) {
+            while file.try_lock_exclusive().is_err() && patience.pause(Duration::from_millis(1)) {
                 self.check()?;
             }
         }
@@ -135,29 +139,29 @@ mod tests {
     fn a_worker_that_is_done_or_dead_is_not_at_work() {
         let dir = tempfile::tempdir().expect("a directory");
         let me = Process::this().expect("/proc");
-        assert!(matches!(ticket::take(dir.path(), me.shifted(-1), State::Master), Ok(Taken::Mine(_))));
+        assert!(matches!(ticket::take(dir.path(), me.shifted(-1), VrrpState::Master), Ok(Taken::Mine(_))));
         assert!(!ticket::read(dir.path()).expect("a ticket").is_some_and(|t| t.is_at_work()), "no such process lives");
-        let Entry::Yours(turn) = Turn::enter(dir.path(), State::Master).0 else { panic!("the worker is dead") };
+        let Entry::Yours(turn) = Turn::enter(dir.path(), VrrpState::Master).0 else { panic!("the worker is dead") };
         assert!(ticket::read(dir.path()).expect("a ticket").is_some_and(|t| t.is_at_work()));
         turn.done();
         assert!(!ticket::read(dir.path()).expect("a ticket").is_some_and(|t| t.is_at_work()));
-        assert!(matches!(ticket::take(dir.path(), me, State::Master), Ok(Taken::Mine(_))));
+        assert!(matches!(ticket::take(dir.path(), me, VrrpState::Master), Ok(Taken::Mine(_))));
     }
 
     #[test]
     fn a_newer_notification_ends_an_older_one_at_its_next_step() {
         let dir = tempfile::tempdir().expect("a directory");
-        let Entry::Yours(turn) = Turn::enter(dir.path(), State::Backup).0 else { panic!("nobody else is here") };
+        let Entry::Yours(turn) = Turn::enter(dir.path(), VrrpState::Backup).0 else { panic!("nobody else is here") };
         assert_eq!(turn.check(), Ok(()));
         let later = turn.me.shifted(1);
-        assert!(matches!(ticket::take(dir.path(), later, State::Master), Ok(Taken::Mine(_))));
-        assert_eq!(turn.check(), Err(Ended::Superseded(State::Master)));
-        assert!(turn.act(Deadline::after(Duration::from_secs(1))).is_err());
+        assert!(matches!(ticket::take(dir.path(), later, VrrpState::Master), Ok(Taken::Mine(_))));
+        assert_eq!(turn.check(), Err(Ended::Superseded(VrrpState::Master)));
+        assert!(turn.act().is_err());
     }
 
     #[test]
     fn a_directory_that_refuses_is_a_complaint_and_no_standstill() {
-        let (entry, complaint) = Turn::enter(Path::new("/proc/nowhere"), State::Master);
+        let (entry, complaint) = Turn::enter(Path::new("/proc/nowhere"), VrrpState::Master);
         let Entry::Yours(turn) = entry else { panic!("a failover goes on") };
         assert_eq!(turn.check(), Ok(()));
         assert!(complaint.is_some_and(|text| text.contains("/proc/nowhere")));

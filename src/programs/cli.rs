@@ -1,6 +1,6 @@
 //! The command lines of the programs, and how each one is run.
 //!
-//! Exit codes, one meaning everywhere: see [`crate::act::worker::code`].
+//! Exit codes, one meaning everywhere: see [`crate::exit::code`].
 
 use std::ffi::OsString;
 use std::io::IsTerminal;
@@ -13,10 +13,10 @@ use nix::sys::stat::{Mode, umask};
 
 use super::check_redis::answer::{self, Question};
 use super::{notification, watcher};
-use crate::act::worker::{code, say};
 use crate::config::DEFAULT_PATH;
 use crate::deadline::Stopwatch;
-use crate::node::ticket::State;
+use crate::exit::{code, say};
+use crate::node::vrrp_state::VrrpState;
 
 pub(crate) const EXITS: &str = "Exit codes: 0 yes or done, 1 no (the reason is said in one line), 2 wrong usage, \
     3 cannot tell (configuration unreadable, or none of its nodes is this machine).";
@@ -131,25 +131,25 @@ pub fn check_redis() -> ExitCode {
 
 /// `redis_master`.
 pub fn redis_master() -> ExitCode {
-    notify("redis_master", State::Master, &Master::parse().common)
+    notify("redis_master", VrrpState::Master, &Master::parse().common)
 }
 
 /// `redis_backup`.
 pub fn redis_backup() -> ExitCode {
-    notify("redis_backup", State::Backup, &Backup::parse().common)
+    notify("redis_backup", VrrpState::Backup, &Backup::parse().common)
 }
 
 /// `redis_fault`.
 pub fn redis_fault() -> ExitCode {
-    notify("redis_fault", State::Fault, &Fault::parse().common)
+    notify("redis_fault", VrrpState::Fault, &Fault::parse().common)
 }
 
 /// `redis_stop`.
 pub fn redis_stop() -> ExitCode {
-    notify("redis_stop", State::Stop, &Stop::parse().common)
+    notify("redis_stop", VrrpState::Stop, &Stop::parse().common)
 }
 
-fn notify(program: &'static str, state: State, common: &Common) -> ExitCode {
+fn notify(program: &'static str, state: VrrpState, common: &Common) -> ExitCode {
     let clock = Stopwatch::start();
     prepare();
     ExitCode::from(notification::run(program, state, &common.path(), clock))

@@ -4,6 +4,7 @@ pub mod check_redis;
 pub mod cli;
 pub mod notification;
 pub mod redis_backup;
+pub(crate) mod redis_fault;
 pub mod redis_master;
 pub mod redis_stop;
 pub mod watcher;

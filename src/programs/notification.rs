@@ -3,22 +3,22 @@
 
 use std::path::Path;
 
-use super::redis_backup;
-use super::redis_master;
-use super::redis_stop;
-use crate::act::worker::{Outcome, Program, code, local_node, say};
+use super::redis_fault::diagnose;
+use super::{redis_backup, redis_master, redis_stop};
+use crate::act::worker::Program;
 use crate::config::{Config, LOG_DIR};
-use crate::deadline::{Deadline, Stopwatch, ms};
+use crate::deadline::{Deadline, Stopwatch};
 use crate::decide::view::Vip;
+use crate::exit::{Outcome, code, say};
+use crate::node::addresses::local_node;
 use crate::node::deaths;
 use crate::node::hook::Event;
 use crate::node::journal::{Journal, TRANSITIONS};
-use crate::node::ticket::State;
 use crate::node::turn::{Ended, Entry, Turn};
-use crate::server::probe::{Liveness, probe};
+use crate::node::vrrp_state::VrrpState;
 
 /// Runs `name`, which keepalived calls for `state`, with the configuration at `path`; answers with the exit code.
-pub fn run(name: &'static str, state: State, path: &Path, clock: Stopwatch) -> u8 {
+pub fn run(name: &'static str, state: VrrpState, path: &Path, clock: Stopwatch) -> u8 {
     let (config, alarm) = match Config::load_or_last(path) {
         Ok(loaded) => loaded,
         Err(error) => {
@@ -39,7 +39,7 @@ pub fn run(name: &'static str, state: State, path: &Path, clock: Stopwatch) -> u
     };
     let mut program = Program::new(config, local, journal, clock);
     // By hand on the wrong node: said before a turn is taken, which would end the redis_backup that waits there.
-    if state == State::Master && !program.survey.holds_vip() && holder_elsewhere(&mut program) {
+    if state == VrrpState::Master && !program.survey.holds_vip() && holder_elsewhere(&mut program) {
         return code::NO;
     }
     let (entry, complaint) = Turn::enter(&program.config.memory_dir, state);
@@ -49,7 +49,7 @@ pub fn run(name: &'static str, state: State, path: &Path, clock: Stopwatch) -> u
     match entry {
         Entry::Yours(turn) => work(&mut program, turn, state),
         Entry::AlreadyAtWork(pid) => {
-            if state == State::Fault {
+            if state == VrrpState::Fault {
                 diagnose(&program);
             }
             // By hand a person wants to know; the journal has the worker's own lines.
@@ -63,14 +63,14 @@ pub fn run(name: &'static str, state: State, path: &Path, clock: Stopwatch) -> u
     }
 }
 
-fn work(program: &mut Program, turn: Turn, state: State) -> u8 {
+fn work(program: &mut Program, turn: Turn, state: VrrpState) -> u8 {
     let again = turn.previous() == Some(state);
     let by_sentinel = program.config.sentinel.is_some();
     let give_way = if by_sentinel { redis_backup::by_sentinel::run } else { redis_backup::run };
     let outcome = match state {
-        State::Master if by_sentinel => redis_master::by_sentinel::run(program, &turn, again),
-        State::Master => redis_master::run(program, &turn, again),
-        State::Backup => {
+        VrrpState::Master if by_sentinel => redis_master::by_sentinel::run(program, &turn, again),
+        VrrpState::Master => redis_master::run(program, &turn, again),
+        VrrpState::Backup => {
             if program.survey.holds_vip() {
                 program.journal.line("this node holds the VIP still: keepalived decides who does", &[]);
             } else if !again {
@@ -78,11 +78,11 @@ fn work(program: &mut Program, turn: Turn, state: State) -> u8 {
             }
             give_way(program, &turn)
         }
-        State::Fault => {
+        VrrpState::Fault => {
             diagnose(program);
             give_way(program, &turn)
         }
-        State::Stop => {
+        VrrpState::Stop => {
             program.transition(Event::Stop, "keepalived stops here", &[]);
             if let Some(mut sentinels) = program.sentinels() {
                 redis_backup::by_sentinel::diagnose(
@@ -110,21 +110,4 @@ fn holder_elsewhere(program: &mut Program) -> bool {
     let Vip::At(holder) = program.look(true).vip else { return false };
     program.journal.line(&format!("nothing done: the VIP is at {holder}, and keepalived decides who holds it"), &[]);
     true
-}
-
-/// What failed: the local Redis, or something else that keepalived looks at.
-fn diagnose(program: &Program) {
-    let endpoint = program.survey.local_endpoint();
-    let found = probe(endpoint, &program.config.auth, Deadline::after(program.config.timing.check));
-    let sentence = match found.liveness.is_alive() {
-        true => format!("this node is in FAULT; its Redis at {endpoint} is {}", found.liveness),
-        false => format!("this node is in FAULT, because its Redis at {endpoint} is not alive: {}", found.liveness),
-    };
-    program.transition(Event::Fault, &sentence, &[("took_ms", &ms(found.took))]);
-    if !found.liveness.is_alive()
-        && found.liveness != Liveness::Loading
-        && let Some(counted) = deaths::seen_dead(&program.store, &program.config.flap)
-    {
-        program.journal.line(&counted, &[]);
-    }
 }

@@ -3,8 +3,9 @@
 
 use std::time::Duration;
 
-use crate::act::worker::{Outcome, Program};
+use crate::act::worker::Program;
 use crate::deadline::{Deadline, ms};
+use crate::exit::Outcome;
 use crate::node::turn::{Ended, Turn};
 use crate::server::info::Role;
 

@@ -1,6 +1,5 @@
 //! One conversation with a Redis: commands go out in one write, answers come in, all before one deadline.
 
-use std::fmt;
 use std::io::{self, Read, Write};
 use std::net::SocketAddr;
 use std::os::fd::BorrowedFd;
@@ -9,102 +8,17 @@ use std::time::Duration;
 
 use redis::{Cmd, Value, cmd};
 
+use super::access::Access;
 use super::endpoint::Endpoint;
+use super::failure::{Denial, Failure};
 use super::info::short;
 use super::renamed::{self, Commands};
 use super::resp::{self, Reply, Rubbish};
 use super::stream::{Stream, wants_tls};
-use super::tls::Trouble;
-use crate::config::Auth;
 use crate::deadline::Deadline;
 
 /// For what must have come already.
 pub(crate) const AT_HAND: Duration = Duration::from_millis(10);
-
-/// An error reply: the server is alive and says no. Only the first word is for code, texts differ between versions
-/// and between Redis and Valkey (R17).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Denial {
-    /// `NOAUTH`, `LOADING`, `READONLY`, `ERR`...
-    pub code: String,
-    /// The rest, for people.
-    pub text: String,
-}
-
-impl fmt::Display for Denial {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}{}{}", self.code, if self.text.is_empty() { "" } else { " " }, self.text)
-    }
-}
-
-impl Denial {
-    /// The password or user that we have is wrong or missing.
-    pub fn is_about_auth(&self) -> bool {
-        // "ERR invalid password" is the answer to AUTH before Redis 6.
-        matches!(self.code.as_str(), "NOAUTH" | "WRONGPASS" | "NOPERM") || self.text.starts_with("invalid password")
-    }
-
-    /// There is no such command: renamed or disabled in redis.conf, or older than it.
-    pub fn is_missing_command(&self) -> bool {
-        renamed::is_missing(&self.text)
-    }
-}
-
-/// Why a Redis gave no usable answer.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Failure {
-    /// Nobody listens there.
-    Refused,
-    /// The connection was not made before the deadline: the host is gone, or cut off.
-    NoConnection,
-    /// Connected, but nothing, or not enough, came before the deadline.
-    TimedOut,
-    /// The connection was closed or reset before the answer.
-    Reset,
-    /// Any other error of the network or the socket file, in the kernel's words.
-    Network(String),
-    /// What came is not an answer that a Redis gives.
-    Rubbish(String),
-    /// It is there, but the two sides do not come together over TLS.
-    Tls(String),
-    /// An error reply.
-    Denied(Denial),
-}
-
-impl fmt::Display for Failure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Failure::Refused => f.write_str("connection refused"),
-            Failure::NoConnection => f.write_str("no connection in time"),
-            Failure::TimedOut => f.write_str("no answer in time"),
-            Failure::Reset => f.write_str("connection closed before the answer"),
-            Failure::Network(text) => f.write_str(text),
-            Failure::Rubbish(text) => write!(f, "not the answer of a Redis: {text}"),
-            Failure::Tls(text) => write!(f, "TLS: {text}"),
-            Failure::Denied(denial) => write!(f, "it says {denial}"),
-        }
-    }
-}
-
-impl std::error::Error for Failure {}
-
-impl From<io::Error> for Failure {
-    fn from(error: io::Error) -> Self {
-        if let Some(Trouble(text)) = error.get_ref().and_then(|inner| inner.downcast_ref()) {
-            return Failure::Tls(text.clone());
-        }
-        match error.kind() {
-            io::ErrorKind::ConnectionRefused => Failure::Refused,
-            io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => Failure::TimedOut,
-            io::ErrorKind::ConnectionReset
-            | io::ErrorKind::ConnectionAborted
-            | io::ErrorKind::BrokenPipe
-            | io::ErrorKind::UnexpectedEof => Failure::Reset,
-            io::ErrorKind::InvalidData => Failure::Rubbish(error.to_string()),
-            _ => Failure::Network(error.to_string()),
-        }
-    }
-}
 
 /// What became of a write.
 pub(crate) struct Sent {
@@ -129,7 +43,7 @@ impl Line {
     ///
     /// # Errors
     /// [`Failure::Refused`], [`Failure::NoConnection`] or [`Failure::Network`].
-    pub(crate) fn open(endpoint: &Endpoint, auth: &Auth, deadline: Deadline) -> Result<Line, Failure> {
+    pub(crate) fn open(endpoint: &Endpoint, auth: &Access, deadline: Deadline) -> Result<Line, Failure> {
         let stream =
             Stream::connect(endpoint, auth.tls.as_deref(), deadline).map_err(|error| match Failure::from(error) {
                 Failure::TimedOut => Failure::NoConnection,

@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use redis::{Cmd, Value, cmd};
 
+use super::Server;
+use super::failure::Failure;
 use super::info::{Replication, Version};
-use super::{Failure, Server};
 use crate::deadline::Deadline;
 
 /// Added to the former `min-slaves-to-write`. Nobody has a million replicas.

@@ -1,7 +1,9 @@
 //! One Redis: connect, command, observe. Never logs, never decides.
 
+pub mod access;
 pub(crate) mod conversation;
 pub mod endpoint;
+pub mod failure;
 pub mod fence;
 pub mod info;
 pub mod probe;
@@ -16,19 +18,19 @@ use std::time::Duration;
 
 use redis::{Cmd, Value, cmd};
 
+use self::access::Access;
 use self::conversation::{AT_HAND, Line};
-pub use self::conversation::{Denial, Failure};
 use self::endpoint::Endpoint;
+use self::failure::{Denial, Failure};
 use self::info::{Observation, Replication, Version, short};
 use self::term::Term;
-use crate::config::Auth;
 use crate::deadline::Deadline;
 
 /// A connection to one Redis. After a broken conversation it is opened again by the next command: what was left in
 /// the old one would answer the wrong question.
 pub struct Server {
     endpoint: Endpoint,
-    auth: Auth,
+    auth: Access,
     line: Option<Line>,
     term_key: Option<String>,
 }
@@ -38,7 +40,7 @@ impl Server {
     ///
     /// # Errors
     /// [`Failure::Refused`], [`Failure::NoConnection`] or [`Failure::Network`].
-    pub fn connect(endpoint: &Endpoint, auth: &Auth, deadline: Deadline) -> Result<Server, Failure> {
+    pub fn connect(endpoint: &Endpoint, auth: &Access, deadline: Deadline) -> Result<Server, Failure> {
         let line = Some(Line::open(endpoint, auth, deadline)?);
         Ok(Server { endpoint: endpoint.clone(), auth: auth.clone(), line, term_key: None })
     }

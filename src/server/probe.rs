@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use redis::{Value, cmd};
 
+use super::access::Access;
 use super::endpoint::Endpoint;
+use super::failure::{Denial, Failure};
 use super::info::Observation;
-use super::{Denial, Failure, Server, string};
-use crate::config::Auth;
+use super::{Server, string};
 use crate::deadline::{Deadline, Stopwatch};
 
 /// What was found.
@@ -83,7 +84,7 @@ pub struct Probe {
 }
 
 /// Connects, sends PING and INFO in one write, and reads the answers, all before `deadline`.
-pub fn probe(endpoint: &Endpoint, auth: &Auth, deadline: Deadline) -> Probe {
+pub fn probe(endpoint: &Endpoint, auth: &Access, deadline: Deadline) -> Probe {
     let clock = Stopwatch::start();
     let (liveness, seen) = match converse(endpoint, auth, deadline) {
         Ok(found) => found,
@@ -92,7 +93,11 @@ pub fn probe(endpoint: &Endpoint, auth: &Auth, deadline: Deadline) -> Probe {
     Probe { liveness, seen, took: clock.elapsed() }
 }
 
-fn converse(endpoint: &Endpoint, auth: &Auth, deadline: Deadline) -> Result<(Liveness, Option<Observation>), Failure> {
+fn converse(
+    endpoint: &Endpoint,
+    auth: &Access,
+    deadline: Deadline,
+) -> Result<(Liveness, Option<Observation>), Failure> {
     let mut server = Server::connect(endpoint, auth, deadline)?;
     let mut commands = vec![cmd("PING")];
     commands.extend(Server::questions());

@@ -8,8 +8,9 @@ use std::time::{Duration, Instant};
 use keepalived_redis::config::{Config, Environment, Flap};
 use keepalived_redis::node::deaths;
 use keepalived_redis::node::memory::{CopyDelay, InFile, Memory, Served, Store, Synced};
-use keepalived_redis::node::ticket::{self, State};
+use keepalived_redis::node::ticket;
 use keepalived_redis::node::turn::{Entry, Turn};
+use keepalived_redis::node::vrrp_state::VrrpState;
 use proptest::prelude::*;
 
 /// Every file that a program reads back from its memory directory.
@@ -83,7 +84,7 @@ fn filled(dir: &Path) {
     store.spell("alone.toml", true);
     deaths::seen_alive(&store, "a", &Flap::default());
     deaths::seen_dead(&store, &Flap::default());
-    let (Entry::Yours(turn), _) = Turn::enter(dir, State::Master) else { panic!("nobody else is here") };
+    let (Entry::Yours(turn), _) = Turn::enter(dir, VrrpState::Master) else { panic!("nobody else is here") };
     turn.done();
     // An older process's: of two that started in the same tick, the greater pid is the newer one.
     let path = dir.join("turn");
@@ -108,7 +109,7 @@ proptest! {
         }
         read_all(dir.path());
         // Nobody's turn, or an older one's: this program's.
-        let (entry, complaint) = Turn::enter(dir.path(), State::Backup);
+        let (entry, complaint) = Turn::enter(dir.path(), VrrpState::Backup);
         prop_assert!(matches!(&entry, Entry::Yours(turn) if turn.check().is_ok()), "{complaint:?}");
         let store = Store::new(dir.path());
         store.set_served("run", "id").expect("written");
@@ -132,7 +133,7 @@ proptest! {
             fs::write(&path, bytes).expect("a write");
         }
         read_all(dir.path());
-        prop_assert!(matches!(Turn::enter(dir.path(), State::Fault).0, Entry::Yours(_)));
+        prop_assert!(matches!(Turn::enter(dir.path(), VrrpState::Fault).0, Entry::Yours(_)));
     }
 
     #[test]
@@ -242,7 +243,7 @@ fn whatever_stands_in_place_of_a_memory_file_holds_nobody_up() {
     }
     let clock = Instant::now();
     assert_eq!(read_all(dir.path()), Memory::default());
-    assert!(matches!(Turn::enter(dir.path(), State::Master), (Entry::Yours(_), Some(_))), "a failover goes on");
+    assert!(matches!(Turn::enter(dir.path(), VrrpState::Master), (Entry::Yours(_), Some(_))), "a failover goes on");
     for file in MEMORY {
         let path = dir.path().join(file);
         fs::remove_dir(&path).expect("removed");

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use keepalived_redis::decide::view::{self, Vip};
+use keepalived_redis::decide::pair;
+use keepalived_redis::decide::view::Vip;
 use keepalived_redis::server::info::Observation;
 use proptest::prelude::*;
 
@@ -146,15 +147,15 @@ proptest! {
         let (Ok(local), Ok(peer)) = (Observation::read(&local), Observation::read(&peer)) else { return Ok(()) };
         let view = view(Ok(local.clone()), vec![Ok(peer.clone())], memory, vip, seconds);
         let waited = Duration::from_secs(seconds);
-        let steps = [view::serve(&view, waited), view::yield_role(&view, waited, Duration::from_secs(5))];
-        let _ = (view::eligibility(&view), nonsense::is_wrong(&view));
+        let steps = [pair::serve(&view, waited), pair::yield_role(&view, waited, Duration::from_secs(5))];
+        let _ = (pair::eligibility(&view), nonsense::is_wrong(&view));
         // The one step that drops data says rightly whether that is proven to be elsewhere.
         for step in steps {
-            if let view::Step::Follow { contained, .. } = step {
-                prop_assert_eq!(contained, view::containment(&local, &peer).0);
+            if let pair::Step::Follow { contained, .. } = step {
+                prop_assert_eq!(contained, pair::containment(&local, &peer).0);
             }
-            if let view::Step::TakeOver(..) = step {
-                prop_assert!(view::in_sync(&local, &peer, view.max_lag).is_ok() && vip != Vip::At(nonsense::PEERS[0]));
+            if let pair::Step::TakeOver(..) = step {
+                prop_assert!(pair::in_sync(&local, &peer, view.max_lag).is_ok() && vip != Vip::At(nonsense::PEERS[0]));
             }
         }
     }

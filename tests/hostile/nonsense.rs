@@ -3,13 +3,17 @@
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::time::{Duration, Instant};
 
-use keepalived_redis::config::{Config, Environment, Secret};
+use keepalived_redis::config::{Config, Environment};
 use keepalived_redis::deadline::Deadline;
-use keepalived_redis::decide::view::{self, Node, Standing, Step, View, Vip};
+use keepalived_redis::decide::pair;
+use keepalived_redis::decide::pair::Standing;
+use keepalived_redis::decide::pair::Step;
+use keepalived_redis::decide::view::{Node, View, Vip};
 use keepalived_redis::look::survey::Survey;
 use keepalived_redis::node::memory::{Memory, Served, Synced};
+use keepalived_redis::server::access::Secret;
+use keepalived_redis::server::failure::{Denial, Failure};
 use keepalived_redis::server::info::Observation;
-use keepalived_redis::server::{Denial, Failure};
 use proptest::prelude::*;
 
 use crate::info::REPLICA;
@@ -117,12 +121,12 @@ fn whom(step: &Step) -> Option<SocketAddr> {
 /// Both notify programs, after any time.
 fn steps(view: &View) -> Vec<Step> {
     let waits = [0, 1, 4, 30, 3600].map(Duration::from_secs);
-    waits.into_iter().flat_map(|w| [view::serve(view, w), view::yield_role(view, w, Duration::from_secs(5))]).collect()
+    waits.into_iter().flat_map(|w| [pair::serve(view, w), pair::yield_role(view, w, Duration::from_secs(5))]).collect()
 }
 
 /// Is the local Redis said to be in the wrong role, in any state of its keepalived?
 pub fn is_wrong(view: &View) -> bool {
-    view::wrong_role(view, false).is_some()
+    pair::wrong_role(view, false).is_some()
 }
 
 proptest! {
@@ -144,7 +148,7 @@ proptest! {
             }
         }
         if !other {
-            let found = view::eligibility(&view);
+            let found = pair::eligibility(&view);
             prop_assert!(!found.eligible || alone >= 20 || found.standing != Standing::Unknown, "{:?}", found);
             // It does not make a healthy node sick either.
             prop_assert!(vip == Vip::Here || !is_wrong(&view));
@@ -159,7 +163,7 @@ proptest! {
         for step in steps(&view) {
             prop_assert!(matches!(step, Step::Wait(_) | Step::Refuse(_)), "{:?}", step);
         }
-        prop_assert!(!view::eligibility(&view).eligible && !is_wrong(&view));
+        prop_assert!(!pair::eligibility(&view).eligible && !is_wrong(&view));
     }
 }
 

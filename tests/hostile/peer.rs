@@ -6,11 +6,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use keepalived_redis::config::{Auth, Secret};
 use keepalived_redis::deadline::Deadline;
+use keepalived_redis::server::Server;
+use keepalived_redis::server::access::{Access, Secret};
 use keepalived_redis::server::endpoint::Endpoint;
+use keepalived_redis::server::failure::Failure;
 use keepalived_redis::server::info::Observation;
-use keepalived_redis::server::{Failure, Server};
 
 /// What a conversation is.
 #[derive(Clone, Debug)]
@@ -55,7 +56,7 @@ impl Peer {
 
     /// Looks at it as the programs do, within `budget`; and how long that took.
     pub fn observed(&self, budget: Duration) -> (Result<Observation, Failure>, Duration) {
-        let auth = Auth { password: Some(Secret::new("secret".to_string())), ..Auth::default() };
+        let auth = Access { password: Some(Secret::new("secret".to_string())), ..Access::default() };
         let deadline = Deadline::after(budget);
         let clock = Instant::now();
         let server = Server::connect(&Endpoint::Tcp(self.address), &auth, deadline);

@@ -3,10 +3,11 @@
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use keepalived_redis::config::{Auth, Sentinel, SilentSentinels, Timing};
+use keepalived_redis::config::{Sentinel, SilentSentinels, Timing};
 use keepalived_redis::deadline::Deadline;
 use keepalived_redis::decide::sentinel::{Named, Poll};
 use keepalived_redis::look::sentinels::Sentinels;
+use keepalived_redis::server::access::Access;
 use proptest::prelude::*;
 
 use crate::peer::{Peer, Talk};
@@ -17,7 +18,7 @@ const BUSY: Duration = Duration::from_millis(500);
 const LONGEST: usize = 400;
 
 fn sentinels(nodes: Vec<SocketAddr>) -> Sentinels {
-    let (master_name, quorum, auth) = ("mymaster".to_string(), nodes.len() / 2 + 1, Auth::default());
+    let (master_name, quorum, auth) = ("mymaster".to_string(), nodes.len() / 2 + 1, Access::default());
     let config = Sentinel { master_name, nodes, quorum, when_silent: SilentSentinels::Hold, auth };
     Sentinels::new(&config, &Timing::default())
 }

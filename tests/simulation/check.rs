@@ -3,9 +3,10 @@
 use super::data::Millis;
 use super::program::Program;
 use super::world::address;
-use crate::decide::view::{self, View, Vip};
-use crate::node::ticket::State;
-use crate::server::Failure;
+use crate::decide::pair;
+use crate::decide::view::{View, Vip};
+use crate::node::vrrp_state::VrrpState;
+use crate::server::failure::Failure;
 use crate::server::info::{Observation, Role};
 
 const DEADLINE: Millis = 400;
@@ -22,7 +23,7 @@ pub async fn run(mut program: Program, instance: u64, is_eligible: bool) {
 async fn eligible(program: &mut Program) -> (bool, String) {
     let view = program.look(false).await;
     remember(program, &view);
-    let found = view::eligibility(&view);
+    let found = pair::eligibility(&view);
     (found.eligible, found.why)
 }
 
@@ -76,9 +77,9 @@ fn judge(program: &Program, view: &View) -> Option<String> {
     let here = view.vip == Vip::Here;
     let mut world = program.world.borrow_mut();
     let ticket = world.ticket(program.node);
-    let at_work = ticket.is_some_and(|ticket| (ticket.state == State::Master) == here && world.is_at_work(&ticket));
-    let wrong = view::wrong_role(view, at_work);
-    let coming = here && !ticket.is_some_and(|ticket| ticket.state == State::Master);
+    let at_work = ticket.is_some_and(|ticket| (ticket.state == VrrpState::Master) == here && world.is_at_work(&ticket));
+    let wrong = pair::wrong_role(view, at_work);
+    let coming = here && !ticket.is_some_and(|ticket| ticket.state == VrrpState::Master);
     let orphaned = world.spell(program.node, "orphaned", wrong.is_some() && coming);
     let wrong = wrong.filter(|_| !coming || orphaned >= ORPHANED);
     let unrepaired = world.spell(program.node, "unrepaired", wrong.is_some()) % (2 * UNREPAIRED);
@@ -91,9 +92,9 @@ fn remember(program: &Program, view: &View) {
     if !local.follows(peer) {
         return;
     }
-    match view::in_sync(local, master, view.max_lag) {
+    match pair::in_sync(local, master, view.max_lag) {
         Ok(()) => program.remember_synced(local, peer),
-        Err(_) if view::in_sync(local, master, u64::MAX).is_err() => {
+        Err(_) if pair::in_sync(local, master, u64::MAX).is_err() => {
             program.world.borrow_mut().nodes[program.node].memory.synced = None;
         }
         Err(_) => {}

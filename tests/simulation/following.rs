@@ -1,5 +1,6 @@
 //! Becoming a replica, step by step as `following` does it: nothing is dropped that is not elsewhere.
 
+use crate::decide::pair;
 use std::net::SocketAddr;
 
 use super::data::Millis;
@@ -7,7 +8,7 @@ use super::handover::{failed, observed};
 use super::program::{COMMAND, Program, Trouble};
 use super::server::Command;
 use super::world::{NOBODY, address};
-use crate::decide::view::{self, View};
+use crate::decide::view::View;
 use crate::server::info::Observation;
 
 const HOLD: Millis = 5000;
@@ -92,7 +93,7 @@ impl Program {
     }
 
     async fn keep(&mut self, mine: &Observation, theirs: &Observation, held: &mut Held) -> Result<(), Trouble> {
-        let (contained, _) = view::containment(mine, theirs);
+        let (contained, _) = pair::containment(mine, theirs);
         let in_file = self.world.borrow().nodes[self.node].in_file.clone();
         if contained || in_file == Some(place(mine)) {
             return Ok(());

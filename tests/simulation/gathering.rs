@@ -1,12 +1,13 @@
 //! The other nodes of three follow the new master, as `gathering` lets them.
 
+use crate::decide::pair;
 use std::net::SocketAddr;
 
 use super::handover::observed;
 use super::program::{Ended, Program, Trouble};
 use super::server::Command;
 use super::world::NOBODY;
-use crate::decide::view::{self, View};
+use crate::decide::view::View;
 
 impl Program {
     pub async fn bring_along(&mut self, master: SocketAddr) -> Result<(), Ended> {
@@ -14,7 +15,7 @@ impl Program {
             return Ok(());
         }
         let view = self.look(false).await;
-        for node in view::stragglers(&view, master) {
+        for node in pair::stragglers(&view, master) {
             match self.bring(&view, node, master).await {
                 Ok(()) => self.tell(|| format!("brought {node} along")),
                 Err(Trouble::Ended) => return Err(Ended),
@@ -31,7 +32,7 @@ impl Program {
         self.order(brought, Command::Slaveof(Some(master))).await?;
         // Read in the same round trip: no step between.
         let last = self.world.borrow().observe(brought).replication.lineage;
-        if last.offset != seen.replication.lineage.offset && !view::contains(theirs, seen, &last) {
+        if last.offset != seen.replication.lineage.offset && !pair::contains(theirs, seen, &last) {
             let _ = self.order(brought, Command::Slaveof(Some(NOBODY))).await;
             return Ok(());
         }

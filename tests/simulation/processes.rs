@@ -10,7 +10,7 @@ use super::data::Millis;
 use super::program::Program;
 use super::world::World;
 use super::{check, serve, yielding};
-use crate::node::ticket::State;
+use crate::node::vrrp_state::VrrpState;
 
 pub type Pid = u64;
 pub type Shared = Rc<RefCell<World>>;
@@ -20,7 +20,7 @@ pub type Shared = Rc<RefCell<World>>;
 pub struct Fork {
     pub node: usize,
     pub at: Millis,
-    pub state: Option<State>,
+    pub state: Option<VrrpState>,
     pub eligible: bool,
     pub pid: Pid,
 }
@@ -35,7 +35,7 @@ pub struct Process {
 /// As in `ticket`: pids grow in the order of the starts.
 #[derive(Clone, Copy, Debug)]
 pub struct Ticket {
-    pub state: State,
+    pub state: VrrpState,
     boot: u64,
     newest: Pid,
     pub worker: Pid,
@@ -45,13 +45,13 @@ pub struct Ticket {
 
 /// What [`World::take_turn`] found.
 pub enum Taken {
-    Mine(Option<State>),
+    Mine(Option<VrrpState>),
     Newer,
     SameWork,
 }
 
-fn wish(state: State) -> State {
-    if state == State::Fault { State::Backup } else { state }
+fn wish(state: VrrpState) -> VrrpState {
+    if state == VrrpState::Fault { VrrpState::Backup } else { state }
 }
 
 impl World {
@@ -63,7 +63,7 @@ impl World {
         !ticket.done && self.processes.contains_key(&ticket.worker)
     }
 
-    pub fn take_turn(&mut self, node: usize, me: Pid, state: State) -> Taken {
+    pub fn take_turn(&mut self, node: usize, me: Pid, state: VrrpState) -> Taken {
         let parent = self.processes.get(&me).map_or(0, |process| process.parent);
         let (worker, taken) = match self.ticket(node) {
             Some(ticket) if ticket.newest > me => return Taken::Newer,
@@ -167,8 +167,8 @@ impl Tasks {
             let program = Program::new(Rc::clone(world), me, fork.node, here.now);
             let future: Work = match fork.state {
                 None => Box::pin(check::run(program, parent, fork.eligible)),
-                Some(State::Master) => Box::pin(serve::notified(program)),
-                Some(State::Stop) => Box::pin(yielding::stopped(program)),
+                Some(VrrpState::Master) => Box::pin(serve::notified(program)),
+                Some(VrrpState::Stop) => Box::pin(yielding::stopped(program)),
                 Some(state) => Box::pin(yielding::notified(program, state)),
             };
             self.0.push((me, future));

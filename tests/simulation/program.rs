@@ -10,9 +10,9 @@ use super::server::Command;
 use super::world::{Contact, address};
 use crate::decide::view::{Node, View, Vip};
 use crate::node::memory::{Served, Synced};
+use crate::server::failure::{Denial, Failure};
 use crate::server::info::Observation;
 use crate::server::term::Term;
-use crate::server::{Denial, Failure};
 
 pub const CONNECT: Millis = 300;
 pub const COMMAND: Millis = 500;

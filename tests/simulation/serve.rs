@@ -7,8 +7,9 @@ use super::processes::{Taken, step};
 use super::program::{ALONE_AFTER, Ended, Program, Trouble};
 use super::server::Command;
 use super::world::{NOBODY, address};
-use crate::decide::view::{self, Step, View, Vip};
-use crate::node::ticket::State;
+use crate::decide::pair::{self, Step};
+use crate::decide::view::{View, Vip};
+use crate::node::vrrp_state::VrrpState;
 
 const TICK: Millis = 20;
 const HOLD: Millis = 1500;
@@ -21,14 +22,14 @@ pub async fn notified(mut program: Program) {
     if !here && matches!(program.look(true).await.vip, Vip::At(_)) {
         return;
     }
-    let taken = program.world.borrow_mut().take_turn(program.node, program.me, State::Master);
+    let taken = program.world.borrow_mut().take_turn(program.node, program.me, VrrpState::Master);
     let Taken::Mine(previous) = taken else { return };
     program.tell(|| "redis_master is at work".to_string());
     while program.world.borrow().nodes[program.node].delivery == Some(Delivery::Hung) {
         program.pause(1000).await;
     }
     let mut held = false;
-    let ended = work(&mut program, previous == Some(State::Master), &mut held).await;
+    let ended = work(&mut program, previous == Some(VrrpState::Master), &mut held).await;
     if held {
         let _ = program.order(program.node, Command::Unpause).await;
     }
@@ -43,12 +44,12 @@ async fn work(program: &mut Program, again: bool, held: &mut bool) -> Result<(),
         program.check_turn()?;
         let mut view = program.look(true).await;
         let waited = program.unchanged_for(&view);
-        let mut next = view::serve(&view, waited);
+        let mut next = pair::serve(&view, waited);
         if matches!(next, Step::Done(_)) {
             // An older program may be in the middle of a step that it is about to undo.
             drop(program.act().await?);
             view = program.look(true).await;
-            next = view::serve(&view, program.unchanged_for(&view));
+            next = pair::serve(&view, program.unchanged_for(&view));
         }
         let kind = format!("{next:?}").chars().filter(|c| !c.is_ascii_digit()).collect();
         if kind != said {

@@ -4,7 +4,7 @@ use super::data::Millis;
 use super::host::Delivery;
 use super::processes::Fork;
 use super::world::World;
-use crate::node::ticket::State;
+use crate::node::vrrp_state::VrrpState;
 
 const ADVERT: Millis = 1000;
 /// Two failures in a row, and two successes.
@@ -100,7 +100,7 @@ impl World {
         if self.nodes[node].keepalived.state == Vrrp::Master {
             self.advertise(node, 0);
         }
-        self.fork(node, State::Stop);
+        self.fork(node, VrrpState::Stop);
         self.kill_keepalived(node);
         self.nodes[node].keepalived.vip = false;
     }
@@ -148,7 +148,7 @@ impl World {
         self.ledger.moves.push((now, node));
         self.tell(|| format!("node {node}: MASTER, priority {priority}"));
         self.advertise(node, priority);
-        self.fork(node, State::Master);
+        self.fork(node, VrrpState::Master);
     }
 
     fn become_backup(&mut self, node: usize) {
@@ -156,7 +156,7 @@ impl World {
         let it = &mut self.nodes[node].keepalived;
         (it.state, it.vip, it.down_at) = (Vrrp::Backup, false, down_at);
         self.tell(|| format!("node {node}: BACKUP"));
-        self.fork(node, State::Backup);
+        self.fork(node, VrrpState::Backup);
     }
 
     fn become_fault(&mut self, node: usize, why: &str) {
@@ -166,7 +166,7 @@ impl World {
         let it = &mut self.nodes[node].keepalived;
         (it.state, it.vip, it.passes) = (Vrrp::Fault, false, 0);
         self.tell(|| format!("node {node}: FAULT: {why}"));
-        self.fork(node, State::Fault);
+        self.fork(node, VrrpState::Fault);
     }
 
     fn advertise(&mut self, from: usize, priority: u64) {
@@ -222,7 +222,7 @@ impl World {
             Vrrp::Master => {
                 it.announced = now;
                 it.advert_at = now;
-                self.fork(node, State::Master);
+                self.fork(node, VrrpState::Master);
             }
             Vrrp::Off | Vrrp::Starting | Vrrp::Fault => {}
         }
@@ -264,9 +264,9 @@ impl World {
 
     /// Calls a notify program, as far as the node's troubles let it. What comes late was forked at once: its place
     /// among the others is that of the fork.
-    fn fork(&mut self, node: usize, state: State) {
+    fn fork(&mut self, node: usize, state: VrrpState) {
         let (now, troubled) = (self.now, self.setup.troubled);
-        if state == State::Master && self.nodes[node].no_master_program {
+        if state == VrrpState::Master && self.nodes[node].no_master_program {
             return;
         }
         let mut starts = vec![now];

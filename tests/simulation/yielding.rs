@@ -1,5 +1,6 @@
 //! redis_backup, redis_fault and redis_stop, as `yielding` and `stop` do them.
 
+use crate::decide::pair;
 use std::time::Duration;
 
 use super::data::Millis;
@@ -8,9 +9,10 @@ use super::processes::{Taken, step};
 use super::program::{Ended, Program, Trouble};
 use super::server::Command;
 use super::world::address;
-use crate::decide::view::{self, Step, View};
-use crate::node::ticket::State;
-use crate::server::Failure;
+use crate::decide::pair::Step;
+use crate::decide::view::View;
+use crate::node::vrrp_state::VrrpState;
+use crate::server::failure::Failure;
 
 const GRACE: Duration = Duration::from_secs(5);
 const SOON: Millis = 50;
@@ -18,12 +20,12 @@ const LATER: Millis = 1000;
 const WATCH: Millis = 700;
 
 /// One run of redis_backup or redis_fault.
-pub async fn notified(mut program: Program, state: State) {
+pub async fn notified(mut program: Program, state: VrrpState) {
     step().await;
     let taken = program.world.borrow_mut().take_turn(program.node, program.me, state);
     let Taken::Mine(_) = taken else { return };
     program.tell(|| format!("the program for {state} is at work"));
-    if state == State::Fault && matches!(program.ask(program.node).await, Err(failure) if !is_denial(&failure)) {
+    if state == VrrpState::Fault && matches!(program.ask(program.node).await, Err(failure) if !is_denial(&failure)) {
         program.world.borrow_mut().seen_dead(program.node);
     }
     let ended = work(&mut program).await;
@@ -41,7 +43,7 @@ async fn work(program: &mut Program) -> Result<(), Ended> {
         program.check_turn()?;
         let view = program.look(true).await;
         let waited = program.unchanged_for(&view);
-        let next = view::yield_role(&view, waited, GRACE);
+        let next = pair::yield_role(&view, waited, GRACE);
         let kind = format!("{next:?}").chars().filter(|c| !c.is_ascii_digit()).collect();
         if kind != said {
             program.tell(|| format!("yields: {next:?}"));
@@ -90,7 +92,7 @@ async fn give_up(program: &mut Program, view: &View, peer: std::net::SocketAddr)
 /// One run of redis_stop: it only watches.
 pub async fn stopped(program: Program) {
     step().await;
-    let taken = program.world.borrow_mut().take_turn(program.node, program.me, State::Stop);
+    let taken = program.world.borrow_mut().take_turn(program.node, program.me, VrrpState::Stop);
     let Taken::Mine(_) = taken else { return };
     program.world.borrow_mut().nodes[program.node].life = None;
     let until = program.started + WATCH;

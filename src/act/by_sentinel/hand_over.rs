@@ -3,15 +3,16 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use super::{MADE_KNOWN, NOBODY, TICK, choices, chosen, until_promoted};
 use crate::act::handover::{self, Side, Trouble, failed};
-use crate::act::worker::{Outcome, Program, observed};
+use crate::act::worker::{Program, observed};
 use crate::deadline::{Deadline, Stopwatch, ms};
 use crate::decide::sentinel::{self, Named, Scene};
 use crate::decide::view::View;
+use crate::exit::Outcome;
 use crate::look::sentinels::Sentinels;
 use crate::node::hook::Event;
 use crate::node::turn::Turn;
-use crate::programs::redis_master::by_sentinel::{ACT_WAIT, MADE_KNOWN, NOBODY, TICK, choices, chosen, until_promoted};
 use crate::server::fence::Fence;
 use crate::server::info::{Replication, Role, Version};
 
@@ -32,7 +33,7 @@ pub(crate) fn hand_over(
 ) -> Result<Option<Outcome>, Trouble> {
     let command = program.config.timing.command;
     let version = observed(view, master)?.version;
-    let _acting = turn.act(Deadline::after(ACT_WAIT))?;
+    let _acting = turn.act()?;
     let clock = Stopwatch::start();
     let giver = program.survey.node(master).map_err(|failure| failed("connecting to", master, failure))?;
     // Three sentinels are asked in between.

@@ -11,8 +11,8 @@ use anyhow::{Context, bail, ensure};
 
 use super::GoOn;
 use super::sync::copy;
-use crate::config::Auth;
 use crate::deadline::Deadline;
+use crate::server::access::Access;
 use crate::server::endpoint::Endpoint;
 
 /// A file that is on the disk and was read from its first byte to its last.
@@ -25,7 +25,7 @@ pub(crate) struct Dumped {
 pub(crate) fn dump(
     part: &Path,
     endpoint: &Endpoint,
-    auth: &Auth,
+    auth: &Access,
     deadline: Deadline,
     go_on: GoOn<'_>,
 ) -> anyhow::Result<Dumped> {

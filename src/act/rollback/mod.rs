@@ -19,9 +19,10 @@ use anyhow::anyhow;
 pub use self::about::{About, History};
 use self::dump::{Dumped, dump};
 pub use self::dump::{Verified, is_valkeys, verify};
-use crate::config::{Auth, Rollback};
+use crate::config::Rollback;
 use crate::deadline::Deadline;
 use crate::node::turn::Ended;
+use crate::server::access::Access;
 use crate::server::endpoint::Endpoint;
 
 /// Asked while it takes its time: go on?
@@ -46,7 +47,7 @@ pub struct Kept {
 pub fn take(
     settings: &Rollback,
     endpoint: &Endpoint,
-    auth: &Auth,
+    auth: &Access,
     about: About,
     deadline: Deadline,
     go_on: GoOn<'_>,
@@ -79,7 +80,7 @@ fn publish(dir: &Path, name: &str, part: &Path, dumped: &Dumped, about: About) -
     let path = dir.join(name);
     let look =
         format!("redis-server --port 7777 --save '' --appendonly no --dir {} --dbfilename {name}", dir.display());
-    let at = crate::node::memory::now();
+    let at = crate::node::clock::now();
     let about = About { file: name.to_string(), at, keys: dumped.keys, bytes: dumped.bytes, look, ..about };
     let mut text = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path.with_extension("json"))?;
     text.write_all(serde_json::to_string_pretty(&about)?.as_bytes())?;

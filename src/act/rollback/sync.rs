@@ -10,10 +10,11 @@ use anyhow::{anyhow, bail, ensure};
 use redis::cmd;
 
 use super::GoOn;
-use crate::config::Auth;
 use crate::deadline::Deadline;
-use crate::server::conversation::{Failure, Line};
+use crate::server::access::Access;
+use crate::server::conversation::Line;
 use crate::server::endpoint::Endpoint;
+use crate::server::failure::Failure;
 use crate::server::info::short;
 use crate::server::renamed;
 
@@ -31,7 +32,7 @@ const TICK: Duration = Duration::from_millis(10);
 pub(crate) fn copy(
     into: &mut impl Write,
     endpoint: &Endpoint,
-    auth: &Auth,
+    auth: &Access,
     deadline: Deadline,
     go_on: GoOn<'_>,
 ) -> anyhow::Result<()> {

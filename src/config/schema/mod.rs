@@ -9,26 +9,10 @@ use std::time::Duration;
 use self::places::{local, nodes, sentinel, tls_files, username, vip};
 use super::document::{Field, Source};
 use super::file::File;
-use super::{Auth, Config, ConfigError, Flap, Hooks, LOG_DIR, Policy, Rollback, RollbackMode, STATE_DIR, Timing};
+use super::{Config, ConfigError, Flap, Hooks, LOG_DIR, Policy, Rollback, RollbackMode, STATE_DIR, Timing};
+use crate::server::access::Access;
 use crate::server::renamed::{Commands, DISPENSABLE, RENAMABLE};
 use crate::server::tls;
-
-/// Every section and its keys; the first is what stands before any section. A dot is a section within another.
-pub(crate) const SECTIONS: &[(&str, &[&str])] = &[
-    ("", &["nodes", "vip", "local"]),
-    ("auth", &["username", "password_file"]),
-    ("tls", &["ca", "cert", "key", "server_name"]),
-    ("timing", &["check", "connect", "command", "delay", "sync", "alone_after", "hang"]),
-    ("policy", &["max_lag", "term_key"]),
-    ("flap", &["count", "window", "hold"]),
-    ("rollback", &["mode", "dir", "keep"]),
-    ("log", &["dir"]),
-    ("memory", &["dir"]),
-    ("hooks", &["on_transition", "timeout"]),
-    ("commands", &RENAMABLE),
-    ("sentinel", &["master_name", "nodes", "quorum", "when_sentinels_silent", "username", "password_file"]),
-    ("sentinel.tls", &["ca", "cert", "key", "server_name"]),
-];
 
 /// The instance's name: the stem of the file's name.
 pub(crate) fn instance(path: &Path) -> Result<String, ConfigError> {
@@ -77,7 +61,7 @@ pub(crate) fn config(path: &Path, instance: String, text: &str) -> Result<(Confi
         nodes,
         vip,
         local,
-        auth: Auth { username: username(&file, "auth")?, commands: commands(&file)?, ..Auth::default() },
+        auth: Access { username: username(&file, "auth")?, commands: commands(&file)?, ..Access::default() },
         timing: timing(&file)?,
         policy: policy(&file)?,
         flap: flap(&file)?,
@@ -118,7 +102,7 @@ fn commands(file: &File<'_>) -> Result<Option<Arc<Commands>>, ConfigError> {
 /// A user without a password would be silently left out of AUTH.
 pub(crate) fn check_login(config: &Config) -> Result<(), ConfigError> {
     let missing = |key, hint| Err(ConfigError::Missing { path: config.path.clone(), key, hint });
-    let lacks = |auth: &Auth| auth.username.is_some() && auth.password.is_none();
+    let lacks = |auth: &Access| auth.username.is_some() && auth.password.is_none();
     if lacks(&config.auth) {
         return missing("auth.password_file", "auth.username needs it, or REDISCLI_AUTH in the environment");
     }

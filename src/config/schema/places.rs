@@ -5,7 +5,8 @@ use std::path::PathBuf;
 
 use crate::config::document::Field;
 use crate::config::file::File;
-use crate::config::{Auth, ConfigError, Sentinel, SilentSentinels};
+use crate::config::{ConfigError, Sentinel, SilentSentinels};
+use crate::server::access::Access;
 use crate::server::endpoint::Endpoint;
 use crate::server::tls;
 
@@ -85,7 +86,7 @@ pub(crate) fn sentinel(file: &File<'_>) -> Result<Option<Sentinel>, ConfigError>
         quorum: quorum.unwrap_or(nodes.len() / 2 + 1),
         nodes,
         when_silent: when_silent.unwrap_or(SilentSentinels::Hold),
-        auth: Auth { username: username(file, "sentinel")?, ..Auth::default() },
+        auth: Access { username: username(file, "sentinel")?, ..Access::default() },
     }))
 }
 

@@ -19,13 +19,14 @@ use self::judge::Expected;
 use self::look::keepalived::Keepalived;
 use self::look::servers::Redises;
 use self::redis_cli::RedisCli;
-use crate::act::worker::{code, local_node};
 use crate::config::{Config, ConfigError};
 use crate::deadline::Deadline;
 use crate::decide::view::Vip;
+use crate::exit::code;
 use crate::look::survey::Survey;
-use crate::node::addresses;
-use crate::programs::check_redis::{self, Verdict};
+use crate::node::addresses::{self, local_node};
+use crate::programs::check_redis;
+use crate::programs::check_redis::verdict::Verdict;
 use crate::terminal::Terminal;
 
 /// For one look at all nodes and at the VIP.

@@ -14,11 +14,14 @@ use anyhow::{Context, bail, ensure};
 
 use self::measure::{Measured, Phase, table};
 use self::writer::{Writer, delete, missing};
-use super::drain::{self as draining, Wish};
+use super::drain as draining;
+use super::drain::Wish;
 use super::interrupt::Interrupt;
-use crate::act::worker::{Program, say};
+use crate::act::worker::Program;
 use crate::deadline::Deadline;
-use crate::decide::view::{self, View, Vip};
+use crate::decide::pair;
+use crate::decide::view::{View, Vip};
+use crate::exit::say;
 use crate::node::drain;
 use crate::terminal::{Terminal, Tone};
 
@@ -130,7 +133,7 @@ fn may_begin(program: &Program, view: &View) -> anyhow::Result<SocketAddr> {
     if let Some(drain) = drain::current(&program.store) {
         bail!("failover-test: this node is {drain}; keepalived-redis resume first");
     }
-    view::well_peer(view).context(
+    pair::well_peer(view).context(
         "failover-test: no other node is in sync with this one and ready to serve; see keepalived-redis status",
     )
 }
@@ -180,7 +183,7 @@ fn moves(
                 return Err("one of the two does not answer".to_owned());
             };
             match view.vip {
-                Vip::At(node) if node == to && master.is_master() => view::in_sync(local, master, view.max_lag),
+                Vip::At(node) if node == to && master.is_master() => pair::in_sync(local, master, view.max_lag),
                 _ => Err(format!("{to} does not serve")),
             }
         })?;
@@ -201,10 +204,10 @@ fn moves(
                 return Err("one of the two does not answer".to_owned());
             };
             match view.vip {
-                Vip::Here if mine.is_master() => view::in_sync(theirs, mine, view.max_lag),
+                Vip::Here if mine.is_master() => pair::in_sync(theirs, mine, view.max_lag),
                 Vip::Here => Err(format!("{local} holds the VIP, and is no master")),
                 _ => {
-                    let found = view::eligibility(view);
+                    let found = pair::eligibility(view);
                     let hint = "; with nopreempt, or a lower priority than the other node's, it stays there";
                     Err(format!("{}{}", found.why, if found.eligible { hint } else { "" }))
                 }

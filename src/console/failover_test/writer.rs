@@ -10,10 +10,12 @@ use anyhow::{Context, anyhow, bail, ensure};
 use redis::{Cmd, Value, cmd};
 
 use super::PREFIX;
-use crate::config::{Auth, Config};
+use crate::config::Config;
 use crate::deadline::{Deadline, Stopwatch};
+use crate::server::Server;
+use crate::server::access::Access;
 use crate::server::endpoint::Endpoint;
-use crate::server::{Failure, Server};
+use crate::server::failure::Failure;
 
 /// An operation that takes longer is given up, with its connection.
 const PATIENCE: Duration = Duration::from_millis(50);
@@ -70,7 +72,7 @@ struct Shared {
 struct Line {
     vip: Endpoint,
     /// A certificate may name the VIP, or only the address of its node.
-    auths: Vec<Auth>,
+    auths: Vec<Access>,
     server: Option<Server>,
 }
 
@@ -162,7 +164,7 @@ impl Line {
     fn to(vip: SocketAddr, config: &Config) -> Line {
         let of = |node: &SocketAddr| {
             let tls = config.auth.tls.as_ref()?;
-            Some(Auth { tls: Some(Arc::new(tls.as_of(node.ip()))), ..config.auth.clone() })
+            Some(Access { tls: Some(Arc::new(tls.as_of(node.ip()))), ..config.auth.clone() })
         };
         let auths = std::iter::once(config.auth.clone()).chain(config.nodes.iter().filter_map(of)).collect();
         Line { vip: Endpoint::Tcp(vip), auths, server: None }

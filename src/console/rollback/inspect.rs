@@ -16,13 +16,13 @@ use super::side::Side;
 use super::tally::{Report, Tally};
 use super::value::scan_answer;
 use crate::act::rollback::verify;
-use crate::act::worker::local_node;
 use crate::config::Config;
 use crate::console::failover_test;
 use crate::console::interrupt::Interrupt;
 use crate::deadline::{Deadline, Stopwatch};
 use crate::decide::view::{View, Vip};
 use crate::look::survey::Survey;
+use crate::node::addresses::local_node;
 use crate::server::{Server, string};
 use crate::terminal::Terminal;
 

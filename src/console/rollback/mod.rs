@@ -15,9 +15,9 @@ use std::path::Path;
 use std::time::Duration;
 
 pub use self::inspect::Wish;
-use crate::act::worker::code;
 use crate::config::Config;
 use crate::deadline::Deadline;
+use crate::exit::code;
 use crate::terminal::{Terminal, complain};
 
 /// `rollback list`, with the configuration at `path`; answers with the exit code.

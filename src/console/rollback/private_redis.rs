@@ -13,12 +13,13 @@ use redis::cmd;
 use tempfile::TempDir;
 
 use crate::act::rollback::is_valkeys;
-use crate::config::Auth;
 use crate::console::interrupt::Interrupt;
 use crate::deadline::Deadline;
+use crate::server::access::Access;
 use crate::server::endpoint::Endpoint;
+use crate::server::failure::Failure;
 use crate::server::info::short;
-use crate::server::{Failure, Server, string};
+use crate::server::{Server, string};
 
 /// As they are found in PATH; the one first whose family wrote the file.
 const PROGRAMS: [&str; 2] = ["redis-server", "valkey-server"];
@@ -109,7 +110,7 @@ impl Private {
                     why.unwrap_or_else(|| format!("it ended: {status}"))
                 );
             }
-            if let Ok(mut server) = Server::connect(&socket, &Auth::default(), Deadline::after(ANSWER)) {
+            if let Ok(mut server) = Server::connect(&socket, &Access::default(), Deadline::after(ANSWER)) {
                 match server.call(cmd("INFO").arg("persistence"), Deadline::after(ANSWER)).and_then(string) {
                     Ok(text) if field(&text, "loading") == Some("0") => return Ok(server),
                     Ok(text) => {

@@ -8,7 +8,8 @@ use redis::{Cmd, Value, cmd};
 
 use crate::console::interrupt::Interrupt;
 use crate::deadline::{Deadline, Stopwatch};
-use crate::server::{Denial, Failure, Server};
+use crate::server::Server;
+use crate::server::failure::{Denial, Failure};
 
 /// For the answers to one batch: a megabyte or so, over whatever line.
 const ANSWERS: Duration = Duration::from_secs(20);

@@ -9,14 +9,15 @@ use super::journal_tail::tail;
 use super::troubles::troubles;
 use crate::config::Config;
 use crate::deadline::Deadline;
-use crate::decide::sentinel;
-use crate::decide::view::{self, Node, View, Vip};
+use crate::decide::view::{Node, View, Vip};
+use crate::decide::{pair, sentinel};
 use crate::look::sentinels::Sentinels;
 use crate::look::survey::Survey;
+use crate::node::clock::now;
 use crate::node::journal::TRANSITIONS;
-use crate::node::memory::{Memory, Served, Store, now};
+use crate::node::memory::{Memory, Served, Store};
 use crate::node::{deaths, ticket};
-use crate::server::Failure;
+use crate::server::failure::Failure;
 use crate::server::info::{Copied, Following, Observation};
 use crate::terminal::plain;
 
@@ -108,7 +109,7 @@ pub fn gather(config: &Config, survey: &mut Survey, transitions: usize) -> Gathe
     };
     let mut nodes = Vec::new();
     for address in &config.nodes {
-        let Some(node) = nodes_of(&view).find(|node| node.address == *address) else { continue };
+        let Some(node) = view.nodes().find(|node| node.address == *address) else { continue };
         let local = *address == view.local.address;
         let vip = vip_at == Some(*address);
         let vrrp = if local { state.clone() } else { vip.then(|| "MASTER".to_string()) };
@@ -121,7 +122,7 @@ pub fn gather(config: &Config, survey: &mut Survey, transitions: usize) -> Gathe
                     (None, judged.eligible, judged.why)
                 }
                 None => {
-                    let judged = view::eligibility(&from(&view, *address, forgotten));
+                    let judged = pair::eligibility(&from(&view, *address, forgotten));
                     (Some(judged.standing.to_string()), Some(judged.eligible), judged.why)
                 }
             };
@@ -146,10 +147,6 @@ pub fn gather(config: &Config, survey: &mut Survey, transitions: usize) -> Gathe
         nodes,
         transitions: lines,
     }
-}
-
-pub(crate) fn nodes_of(view: &View) -> impl Iterator<Item = &Node> {
-    std::iter::once(&view.local).chain(&view.peers)
 }
 
 /// What a node says of itself.
@@ -187,7 +184,7 @@ fn seen(node: &Node) -> NodeStatus {
 
 /// Bytes that `address` lacks of the one that it follows.
 fn lag(view: &View, address: SocketAddr, found: &Observation) -> Option<u64> {
-    let master = nodes_of(view).find(|node| node.address != address && found.follows(node.address))?;
+    let master = view.nodes().find(|node| node.address != address && found.follows(node.address))?;
     let (mine, theirs) = (&found.replication.lineage, &master.seen.as_ref().ok()?.replication.lineage);
     (mine.replid == theirs.replid).then(|| u64::try_from(theirs.offset.saturating_sub(mine.offset)).unwrap_or(0))
 }
@@ -198,8 +195,8 @@ fn from(view: &View, address: SocketAddr, forgotten: bool) -> View {
     if view.local.address == address && !forgotten {
         return view.clone();
     }
-    let peers: Vec<Node> = nodes_of(view).filter(|node| node.address != address).cloned().collect();
-    let local = nodes_of(view).find(|node| node.address == address).unwrap_or(&view.local).clone();
+    let peers: Vec<Node> = view.nodes().filter(|node| node.address != address).cloned().collect();
+    let local = view.nodes().find(|node| node.address == address).unwrap_or(&view.local).clone();
     let vip = match view.vip {
         Vip::At(holder) if holder == address => Vip::Here,
         Vip::Here if view.local.address != address => Vip::At(view.local.address),

@@ -6,7 +6,7 @@ use std::fmt::{Display, Write};
 use chrono::{DateTime, Utc};
 
 use super::{Gathered, NodeStatus};
-use crate::node::ticket::State;
+use crate::node::vrrp_state::VrrpState;
 
 /// All metrics, ending with a line's end.
 pub fn render(found: &Gathered) -> String {
@@ -27,7 +27,8 @@ pub fn render(found: &Gathered) -> String {
     }
     out.one("status_timestamp_seconds", "When this was looked at.", Utc::now().timestamp());
     let state = found.nodes.iter().find(|node| node.local).and_then(|node| node.vrrp.as_deref());
-    let states = [State::Master, State::Backup, State::Fault, State::Stop].map(|state| state.to_string());
+    let states =
+        [VrrpState::Master, VrrpState::Backup, VrrpState::Fault, VrrpState::Stop].map(|state| state.to_string());
     out.head("vrrp_state", "The VRRP state that keepalived last told this node.");
     for known in states {
         let value = flag(state == Some(known.as_str()));

@@ -12,8 +12,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub use self::gathered::{Gathered, NodeStatus};
-use crate::act::worker::{code, for_people};
+use super::configuration::for_people;
 use crate::deadline::Deadline;
+use crate::exit::code;
 use crate::look::survey::Survey;
 use crate::terminal::{Terminal, complain};
 

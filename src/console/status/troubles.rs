@@ -2,15 +2,15 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use super::gathered::nodes_of;
-use crate::decide::view::{self, Node, View};
+use crate::decide::pair;
+use crate::decide::view::{Node, View};
 use crate::terminal::plain;
 
 /// Whatever is not as it should be, a sentence each.
 pub fn troubles(vip: IpAddr, view: &View, vip_at: Option<SocketAddr>) -> Vec<String> {
     let mut troubles = Vec::new();
     let master = |node: &&Node| node.seen.as_ref().is_ok_and(|seen| seen.is_master() && !seen.loading);
-    let masters: Vec<&Node> = nodes_of(view).filter(master).collect();
+    let masters: Vec<&Node> = view.nodes().filter(master).collect();
     match vip_at {
         None => troubles.push(format!("no node is seen to hold the VIP {vip}")),
         Some(holder) if !masters.iter().any(|node| node.address == holder) => {
@@ -26,13 +26,13 @@ pub fn troubles(vip: IpAddr, view: &View, vip_at: Option<SocketAddr>) -> Vec<Str
             troubles.push(format!("more than one master: {}", all.join(", ")));
         }
     }
-    for node in nodes_of(view) {
+    for node in view.nodes() {
         let wrong = match &node.seen {
             Err(failure) => Some(plain(&failure.to_string())),
             Ok(seen) if seen.loading => Some("loading its data".to_string()),
             Ok(seen) if seen.is_master() => None,
             Ok(seen) => match masters.iter().find(|master| seen.follows(master.address)) {
-                Some(Node { seen: Ok(master), .. }) => view::in_sync(seen, master, view.max_lag).err(),
+                Some(Node { seen: Ok(master), .. }) => pair::in_sync(seen, master, view.max_lag).err(),
                 _ => {
                     let of = seen.following().map_or_else(String::new, |of| format!("{}:{}", of.host, of.port));
                     Some(plain(&format!("it follows {of}, which does not serve")))

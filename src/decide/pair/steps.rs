@@ -1,11 +1,12 @@
 //! The next step of each notify program. Pure.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::worth::is_clearly_better;
+use super::worth::{better, containment, in_sync, is_clearly_better, loses_to};
 use crate::decide::lineage::compare;
 use crate::decide::rule::{Rule, holds};
-use crate::decide::view::{Step, View, Vip, follow, in_sync, loses_to};
+use crate::decide::view::{View, Vip};
 use crate::server::info::{Following, Observation};
 
 /// A VIP that has been at one node for this long is there to stay: VRRP settles within an advert, one second at most.
@@ -13,6 +14,41 @@ const SETTLED: Duration = Duration::from_secs(1);
 
 /// A master whose data is the better one waits so many times the grace for the holder of the VIP to follow it.
 const BETTER: u32 = 12;
+
+/// The next step. `why` is a sentence for the journal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// What was wanted is so.
+    Done(String),
+    /// Nothing can be done now; look again.
+    Wait(String),
+    /// The same, while the local Redis must not take writes: it may be old, and clients already reach it.
+    Hold(String),
+    /// Make the local Redis master.
+    Promote(String),
+    /// Move the role from the serving peer to the local Redis, which is in sync with it.
+    TakeOver(SocketAddr, String),
+    /// Move the role from the local Redis to the peer that holds the VIP, because nobody else does.
+    GiveUp(SocketAddr, String),
+    /// Make the node a replica of nobody: what it follows is about to become master, and it would drop its own data for
+    /// that by itself, before a program could keep it.
+    Park(SocketAddr, String),
+    /// Make the peer master: there is none, and its data is the better.
+    Raise(SocketAddr, String),
+    /// Make the local Redis a replica of the peer.
+    Follow {
+        /// The peer.
+        peer: SocketAddr,
+        /// The local data is provably contained in the peer's. Otherwise it is kept in a rollback file first.
+        contained: bool,
+        /// Bytes past the fork that only the local Redis has, where the ids tell.
+        diverged: Option<u64>,
+        /// Why.
+        why: String,
+    },
+    /// Not this node's business.
+    Refuse(String),
+}
 
 /// The next step of `redis_master`: this node has been given the VIP. `waited` is for how long the pair has been seen
 /// as it is now.
@@ -50,9 +86,9 @@ fn serve_as_master(view: &View, local: &Observation, waited: Duration) -> Step {
     }
     let complete = view.is_complete();
     if (complete || view.is_alone())
-        && let Some((address, why)) = view.better(local).filter(|_| holds(Rule::BetterIsRaised))
+        && let Some((address, why)) = better(view, local).filter(|_| holds(Rule::BetterIsRaised))
     {
-        return view.park_for(address).unwrap_or(Step::Raise(address, why));
+        return park_for(view, address).unwrap_or(Step::Raise(address, why));
     }
     match complete {
         true => Step::Done("master already".to_string()),
@@ -75,8 +111,7 @@ fn serve_from_replica(view: &View, local: &Observation, following: &Following, w
         }
         let now = format!("it follows {}:{} and the master is {address}", following.host, following.port);
         if is_clearly_better(local, peer) && holds(Rule::BetterReplicaIsPromoted) {
-            return view
-                .park_for(view.local.address)
+            return park_for(view, view.local.address)
                 .unwrap_or_else(|| Step::Promote(format!("{address} is master but has less, and has to follow")));
         }
         // An empty master must not wipe us: it is the one to follow.
@@ -93,10 +128,10 @@ fn serve_from_replica(view: &View, local: &Observation, following: &Following, w
     if !view.can_compare(local) {
         return Step::Wait(view.waits_alone());
     }
-    if let Some((address, why)) = view.better(local).filter(|_| holds(Rule::BetterIsRaised)) {
-        return view.park_for(address).unwrap_or(Step::Raise(address, why));
+    if let Some((address, why)) = better(view, local).filter(|_| holds(Rule::BetterIsRaised)) {
+        return park_for(view, address).unwrap_or(Step::Raise(address, why));
     }
-    if let Some(park) = view.park_for(view.local.address) {
+    if let Some(park) = park_for(view, view.local.address) {
         return park;
     }
     if view.is_complete() {
@@ -179,4 +214,21 @@ fn without_a_serving_peer(view: &View, local: &Observation, waited: Duration, gr
         }
         _ => Step::Wait(format!("{holder} holds the VIP and is not ready for the role")),
     }
+}
+
+pub(crate) fn follow(local: &Observation, address: SocketAddr, peer: &Observation, why: String) -> Step {
+    let (contained, diverged) = containment(local, peer);
+    Step::Follow { peer: address, contained, diverged, why }
+}
+
+/// Before `next` becomes master: a node that follows it and has data of its own.
+fn park_for(view: &View, next: SocketAddr) -> Option<Step> {
+    let winner = view.seen(next)?.ok()?;
+    let nodes = view.nodes().filter(|node| node.address != next);
+    let node = nodes
+        .filter_map(|node| Some((node.address, node.up()?)))
+        .find(|(_, seen)| seen.follows(next) && !containment(seen, winner).0 && holds(Rule::ParkedBeforePromoting));
+    node.map(|(address, _)| {
+        Step::Park(address, format!("it follows {next}, and would drop data of its own when that becomes master"))
+    })
 }

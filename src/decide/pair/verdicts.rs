@@ -1,8 +1,8 @@
 //! The verdicts of the checks. Pure.
 
-use super::worth::is_clearly_better;
+use super::worth::{better, in_sync, is_clearly_better, loses_to};
 use crate::decide::rule::{Rule, holds};
-use crate::decide::view::{Standing, View, Vip, in_sync, loses_to};
+use crate::decide::view::{View, Vip};
 
 /// May this node take the VIP?
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,7 +64,7 @@ fn judge(view: &View) -> (bool, Standing, String) {
             None => (false, Standing::Behind, format!("a replica, but not of {address}, which is master")),
         };
     }
-    if let Some((_, why)) = view.better(local) {
+    if let Some((_, why)) = better(view, local) {
         return (false, Standing::Behind, why);
     }
     if local.is_master() && view.served_this_run(local) {
@@ -104,5 +104,29 @@ pub fn wrong_role(view: &View, at_work: bool) -> Option<String> {
         Some(_) if local.follows(address) => None,
         Some(following) => holds(Rule::ReplicaOfAnotherIsWrong)
             .then(|| format!("the local Redis follows {}:{} and {address} serves", following.host, following.port)),
+    }
+}
+
+/// What this node's data is worth.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// Master, by our own doing and this run of Redis, and no peer was promoted after it.
+    Serving,
+    /// Has all that the serving peer has, or had when the peer went away.
+    InSync,
+    /// A peer has more.
+    Behind,
+    /// Nobody is there to compare with, and nothing is remembered of this run.
+    Unknown,
+}
+
+impl std::fmt::Display for Standing {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Standing::Serving => "serving",
+            Standing::InSync => "in sync",
+            Standing::Behind => "behind",
+            Standing::Unknown => "unknown",
+        })
     }
 }

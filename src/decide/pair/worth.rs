@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use crate::decide::lineage::{Relation, compare};
 use crate::decide::rule::{Rule, holds};
-use crate::decide::view::{Step, View};
+use crate::decide::view::View;
 use crate::server::info::{Copied, Lineage, Observation};
 use crate::server::term::Order;
 
@@ -60,7 +60,7 @@ pub(crate) fn loses_to(view: &View, local: &Observation, address: SocketAddr, pe
 }
 
 /// Bytes past the fork, but not those that only wrote a term: they are nobody's data.
-fn diverged(
+pub(crate) fn diverged(
     local: &Observation,
     address: SocketAddr,
     peer: &Observation,
@@ -106,7 +106,7 @@ fn unrelated(view: &View, local: &Observation, address: SocketAddr, peer: &Obser
 
 /// How the local data stands to the peer's. What a replica of a replica has of the history that a master makes was the
 /// master's before, and is more only because it was read later.
-fn relation(local: &Observation, peer: &Observation) -> Relation {
+pub(crate) fn relation(local: &Observation, peer: &Observation) -> Relation {
     let (mine, theirs) = (&local.replication.lineage, &peer.replication.lineage);
     let makes_it = mine.replid == theirs.replid && peer.is_master() && !local.is_master();
     match compare(mine, theirs) {
@@ -142,11 +142,6 @@ pub fn containment(local: &Observation, peer: &Observation) -> (bool, Option<u64
     (local.keys == 0 || relation.may_follow() || !holds(Rule::KeptBeforeDropping), diverged)
 }
 
-pub(crate) fn follow(local: &Observation, address: SocketAddr, peer: &Observation, why: String) -> Step {
-    let (contained, diverged) = containment(local, peer);
-    Step::Follow { peer: address, contained, diverged, why }
-}
-
 /// Does a master contain what a replica has, whose history is `lineage` by now?
 pub fn contains(master: &Observation, replica: &Observation, lineage: &Lineage) -> bool {
     let mut now = replica.clone();
@@ -167,16 +162,10 @@ pub fn stragglers(view: &View, master: SocketAddr) -> Vec<SocketAddr> {
     others.filter(|_| wanted).map(|(address, _)| address).collect()
 }
 
-impl View {
-    /// Before `next` becomes master: a node that follows it and has data of its own.
-    pub(crate) fn park_for(&self, next: SocketAddr) -> Option<Step> {
-        let winner = self.seen(next)?.ok()?;
-        let nodes = std::iter::once(&self.local).chain(&self.peers).filter(|node| node.address != next);
-        let node = nodes
-            .filter_map(|node| Some((node.address, node.up()?)))
-            .find(|(_, seen)| seen.follows(next) && !containment(seen, winner).0 && holds(Rule::ParkedBeforePromoting));
-        node.map(|(address, _)| {
-            Step::Park(address, format!("it follows {next}, and would drop data of its own when that becomes master"))
-        })
-    }
+/// A node whose data is better than the local one, with the reason; of several the best.
+pub(crate) fn better(view: &View, local: &Observation) -> Option<(SocketAddr, String)> {
+    let all =
+        view.reachable().filter_map(|(address, peer)| Some((peer, address, loses_to(view, local, address, peer)?)));
+    let best = all.reduce(|best, next| if is_clearly_better(next.0, best.0) { next } else { best });
+    best.map(|(_, address, why)| (address, why))
 }

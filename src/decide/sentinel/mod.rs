@@ -8,12 +8,11 @@ pub(crate) mod tests;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::view::{Node, Vip};
-use crate::server::Failure;
-use crate::server::info::Observation;
-
 pub use self::candidates::{Candidate, choice, is_best, is_safe};
 pub use self::poll::{Named, Poll, Word};
+use super::view::{Node, Vip};
+use crate::server::failure::Failure;
+use crate::server::info::Observation;
 
 /// Two looks are always further apart than this.
 const SECOND_LOOK: Duration = Duration::from_millis(10);

@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use crate::server::Failure;
+use crate::server::failure::Failure;
 
 /// A sentinel asks a living master once a second (more often with a short `down-after`): one that has not been heard
 /// for longer by any of them answers nobody.

@@ -1,7 +1,8 @@
-use super::*;
-use crate::server::Denial;
-use crate::server::info::{Following, Lineage, Replication, Role, Version};
 use proptest::prelude::*;
+
+use super::*;
+use crate::server::failure::Denial;
+use crate::server::info::{Following, Lineage, Replication, Role, Version};
 
 const A: u8 = 1;
 const B: u8 = 2;

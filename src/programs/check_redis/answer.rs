@@ -4,13 +4,14 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use crate::act::worker::{code, say};
+use super::verdict::Verdict;
 use crate::config::{Config, LOG_DIR, STATE_DIR};
 use crate::deadline::Deadline;
+use crate::exit::{code, say};
 use crate::node::journal::{CHECKS, Journal, Label};
 use crate::node::memory::Store;
 use crate::node::{addresses, deaths, drain};
-use crate::programs::check_redis::{self, Verdict};
+use crate::programs::check_redis;
 
 const NAME: &str = "check_redis";
 /// For systemctl to pass on its request: with the check's own deadline less than keepalived's patience of 1 s (K14).

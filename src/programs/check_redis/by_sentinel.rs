@@ -3,7 +3,8 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::{Verdict, eligible_by_sentinel, silent};
+use super::eligible_by_sentinel;
+use super::verdict::{Verdict, silent};
 use crate::config::{Config, Sentinel, SilentSentinels};
 use crate::deadline::Deadline;
 use crate::decide::sentinel::Named;

@@ -72,9 +72,9 @@ fn alarm(poll: &Poll) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Auth;
     use crate::decide::sentinel::Word;
-    use crate::server::Failure;
+    use crate::server::access::Access;
+    use crate::server::failure::Failure;
     use crate::server::info::Replication;
     use crate::server::info::{Lineage, Role, Version};
 
@@ -113,7 +113,7 @@ mod tests {
             nodes: vec![],
             quorum: 2,
             when_silent,
-            auth: Auth::default(),
+            auth: Access::default(),
         };
         let (hold, release) = (sentinel(SilentSentinels::Hold), sentinel(SilentSentinels::Release));
         let says = |sentinel: &Sentinel, run: &str, named: &[Option<u8>]| {

@@ -4,18 +4,20 @@
 pub mod answer;
 pub(crate) mod by_sentinel;
 pub mod eligible_by_sentinel;
+pub(crate) mod verdict;
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
+use self::verdict::{Verdict, silent};
 use crate::config::Config;
 use crate::deadline::{Deadline, ms};
-use crate::decide::view::{self, View, Vip};
+use crate::decide::pair;
+use crate::decide::view::{View, Vip};
 use crate::look::survey::Survey;
 use crate::node::memory::{Store, Synced};
-use crate::node::ticket::{self, State};
-use crate::node::{deaths, drain};
-use crate::server::Failure;
+use crate::node::vrrp_state::VrrpState;
+use crate::node::{deaths, drain, ticket};
 use crate::server::endpoint::Endpoint;
 use crate::server::info::{Observation, Role};
 use crate::server::probe::{Liveness, Probe, probe};
@@ -33,36 +35,6 @@ const UNREPAIRED: u64 = 5;
 /// What was known of the data of a Redis that answers nobody counts for so long.
 const SILENT: Duration = Duration::from_secs(5);
 
-/// What a check found.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Verdict {
-    /// Healthy, or eligible.
-    pub ok: bool,
-    /// The local Redis is not there at all: neither loading its data nor merely in the wrong role, which pass.
-    pub dead: bool,
-    /// Why, for a person.
-    pub sentence: String,
-    /// Something that happened since the last check, worth a line whatever the verdict.
-    pub news: Option<String>,
-}
-
-impl Verdict {
-    fn yes(sentence: String) -> Verdict {
-        Verdict { ok: true, dead: false, sentence, news: None }
-    }
-
-    fn no(sentence: String) -> Verdict {
-        Verdict { ok: false, dead: false, sentence, news: None }
-    }
-
-    /// The verdict without what changes at each run (times, offsets): what is journalled when it changes.
-    pub fn kind(&self) -> String {
-        let words = self.sentence.split(" (took").next().unwrap_or_default();
-        let sentence: String = words.chars().filter(|c| !c.is_ascii_digit()).collect();
-        format!("{} {sentence}", if self.ok { "ok" } else { "failed" })
-    }
-}
-
 /// Is the local Redis alive, and in the right role on a machine that has these `addresses`?
 pub fn health(config: &Config, local: SocketAddr, addresses: &[IpAddr], deadline: Deadline) -> Verdict {
     let survey = Survey::new(config, local);
@@ -79,7 +51,7 @@ pub fn health(config: &Config, local: SocketAddr, addresses: &[IpAddr], deadline
     let Some(seen) = found.seen else { return healthy };
     let store = Store::new(&config.memory_dir);
     let out = !addresses.contains(&config.vip) && !seen.is_master();
-    let another = || view::well_peer(&Survey::new(config, local).look(false, deadline)).is_some();
+    let another = || pair::well_peer(&Survey::new(config, local).look(false, deadline)).is_some();
     if let Some(drain) = drain::leaves(&store, out, another) {
         return Verdict::no(format!("{endpoint}: {}, {role}; {drain}: it gives up the VIP", found.liveness));
     }
@@ -145,10 +117,11 @@ fn may_be_wrong(config: &Config, seen: &Observation, store: &Store, holds_vip: b
 fn judge(config: &Config, store: &Store, view: &View) -> Option<String> {
     let ticket = ticket::read(&config.memory_dir).ok().flatten();
     let here = view.vip == Vip::Here;
-    let at_work = ticket.as_ref().is_some_and(|ticket| (ticket.state == State::Master) == here && ticket.is_at_work());
-    let wrong = view::wrong_role(view, at_work);
+    let at_work =
+        ticket.as_ref().is_some_and(|ticket| (ticket.state == VrrpState::Master) == here && ticket.is_at_work());
+    let wrong = pair::wrong_role(view, at_work);
     // The VIP is here and no MASTER was notified: in a moment, or never, where redis_master can't be run.
-    let coming = here && !ticket.is_some_and(|ticket| ticket.state == State::Master);
+    let coming = here && !ticket.is_some_and(|ticket| ticket.state == VrrpState::Master);
     let orphaned = store.spell("orphaned.toml", wrong.is_some() && coming);
     let wrong = wrong.filter(|_| !coming || orphaned >= ORPHANED);
     let unrepaired = store.spell("unrepaired.toml", wrong.is_some()).as_secs();
@@ -170,22 +143,9 @@ pub fn eligible(config: &Config, local: SocketAddr, was: bool, deadline: Deadlin
         return verdict;
     }
     remember(&store, &view);
-    let found = view::eligibility(&view);
+    let found = pair::eligibility(&view);
     let sentence = format!("{}: {}", found.standing, found.why);
     if found.eligible { Verdict::yes(sentence) } else { Verdict::no(sentence) }
-}
-
-/// A local Redis that is busy, or silent for a moment, says nothing of its data: one slow command must not move the VIP.
-/// Whether it is dead is for the check to say that fails only when that is found twice, and for the watcher. `stays`: the
-/// last answer was yes, and the VIP is here; it is not brought back to a Redis that answers nobody.
-fn silent(config: &Config, store: &Store, seen: &Result<Observation, Failure>, stays: bool) -> Option<Verdict> {
-    let busy = matches!(seen, Err(Failure::Denied(denial)) if denial.code == "BUSY");
-    let timed_out = matches!(seen, Err(Failure::TimedOut));
-    let since = store.spell("silent.toml", busy || timed_out);
-    let failure = seen.as_ref().err()?;
-    let held = busy || timed_out && since < SILENT.max(2 * config.timing.hang);
-    let sentence = format!("the local Redis: {failure}");
-    held.then(|| if stays { Verdict::yes(format!("as before: {sentence}")) } else { Verdict::no(sentence) })
 }
 
 /// Keeps what the next decision rests on when the peer can no longer be asked. A failed write is no failed check.
@@ -194,13 +154,13 @@ fn remember(store: &Store, view: &View) {
     if !local.follows(address) {
         return;
     }
-    match view::in_sync(local, master, view.max_lag) {
+    match pair::in_sync(local, master, view.max_lag) {
         Ok(()) => {
             let _ = store.set_synced(&local.run_id, &local.replication.lineage.replid, address);
         }
         // The link is down or a copy is under way while the master lives: from here on it has more than we do. A
         // burst of writes, under way on a link that is up, is no reason.
-        Err(_) if view::in_sync(local, master, u64::MAX).is_err() => {
+        Err(_) if pair::in_sync(local, master, u64::MAX).is_err() => {
             let _ = store.clear::<Synced>();
         }
         Err(_) => {}

@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use crate::act::follow;
 use crate::act::handover::Trouble;
-use crate::act::worker::{Outcome, Program};
+use crate::act::worker::{Program, look_with_sentinels};
 use crate::deadline::{Deadline, ms};
 use crate::decide::sentinel::{Named, Poll, Scene};
 use crate::decide::view::{View, Vip};
+use crate::exit::Outcome;
 use crate::node::turn::{Ended, Turn};
-use crate::programs::redis_master::by_sentinel::look;
 
 /// Between two looks, at first.
 const SOON: Duration = Duration::from_millis(50);
@@ -29,7 +29,7 @@ pub fn run(program: &mut Program, turn: &Turn) -> Result<Outcome, Ended> {
     let (mut said, mut kept) = (false, None);
     loop {
         turn.check()?;
-        let (view, scene) = look(program, &mut sentinels);
+        let (view, scene) = look_with_sentinels(program, &mut sentinels);
         if !said {
             diagnose(program, &scene.poll);
             said = true;

@@ -3,14 +3,15 @@
 
 pub mod by_sentinel;
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
-use crate::act::handover::{self, Side, Trouble, failed};
-use crate::act::worker::{Outcome, Program, observed};
-use crate::act::{bring_along, follow};
+use crate::act::follow;
+use crate::act::handover::Trouble;
+use crate::act::take_over::give_up;
+use crate::act::worker::Program;
 use crate::deadline::{Deadline, ms};
-use crate::decide::view::{self, Step, View};
+use crate::decide::pair::{self, Step};
+use crate::exit::Outcome;
 use crate::node::hook::Event;
 use crate::node::turn::{Ended, Turn};
 
@@ -33,7 +34,7 @@ pub fn run(program: &mut Program, turn: &Turn) -> Result<Outcome, Ended> {
         let waited = program.unchanged_for(&view);
         follow::restore_copy_delay(program, &view);
         program.show_progress(&view);
-        let step = view::yield_role(&view, waited, GRACE);
+        let step = pair::yield_role(&view, waited, GRACE);
         if !delayed && matches!(step, Step::Follow { .. } | Step::GiveUp(..)) {
             program.delay(turn)?;
             delayed = true;
@@ -74,31 +75,4 @@ fn wait(turn: &Turn, tick: Duration) -> Result<(), Ended> {
         turn.check()?;
     }
     turn.check()
-}
-
-/// The holder of the VIP has no program that takes the role: it is moved from here, in the same lossless way.
-fn give_up(program: &mut Program, turn: &Turn, view: &View, peer: SocketAddr, why: &str) -> Result<(), Trouble> {
-    let (local, command) = (program.local, program.config.timing.command);
-    let (mine, theirs) = (observed(view, local)?.version, observed(view, peer)?.version);
-    let acting = turn.act(Deadline::after(Duration::from_secs(3)))?;
-    let (giver, taker) = program.survey.local_and(peer).map_err(|failure| failed("connecting to", peer, failure))?;
-    let mut giver = Side { server: giver, address: local, version: mine };
-    let mut taker = Side { server: taker, address: peer, version: theirs };
-    let moved = handover::swap(&mut giver, &mut taker, command, &|| turn.check())?;
-    let disconnected = handover::disconnect_clients(giver.server, command);
-    program.write_term(view, peer, &moved.replid);
-    let rewritten = program.rewrite_both(peer);
-    program.forget_served();
-    program.transition(
-        Event::GaveUp,
-        &format!("gave the role to {peer}: {why}"),
-        &[("took_ms", &ms(moved.took)), ("offset", &moved.offset), ("peer", &peer)],
-    );
-    program.warn_moved(local, &moved, disconnected);
-    for (node, result) in rewritten {
-        program.warn_rewrite(node, result);
-    }
-    drop(acting);
-    bring_along::bring_along(program, turn, peer)?;
-    Ok(())
 }

@@ -7,8 +7,9 @@ use redis::cmd;
 use super::subscription::Subscription;
 use super::{LONGEST_BEAT, SHORT_LIVED, Watch};
 use crate::deadline::{Deadline, Stopwatch};
+use crate::server::Server;
+use crate::server::failure::Failure;
 use crate::server::probe::{Liveness, liveness_of, liveness_of_ping};
-use crate::server::{Failure, Server};
 
 /// Woken this much later than asked for, we were the ones who stood still: what did not come is asked for again.
 const OUR_OWN_DELAY: Duration = Duration::from_millis(50);

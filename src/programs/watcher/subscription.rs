@@ -10,11 +10,13 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use crate::config::{Auth, Sentinel, Timing};
+use crate::config::{Sentinel, Timing};
 use crate::deadline::{Deadline, Stopwatch};
 use crate::decide::sentinel::Poll;
 use crate::look::sentinels::Sentinels;
-use crate::server::{Failure, Server};
+use crate::server::Server;
+use crate::server::access::Access;
+use crate::server::failure::Failure;
 
 /// Without any news they are asked this often.
 const PACE: Duration = Duration::from_secs(1);
@@ -106,7 +108,7 @@ fn ask(
 }
 
 /// One sentinel's news, for as long as there is somebody to tell.
-fn listen(address: SocketAddr, auth: &Auth, connect: Duration, over: &AtomicBool, tell: &SyncSender<()>) {
+fn listen(address: SocketAddr, auth: &Access, connect: Duration, over: &AtomicBool, tell: &SyncSender<()>) {
     while !over.load(Ordering::Relaxed) {
         let subscribed = Server::connect(&address.into(), auth, Deadline::after(connect)).and_then(|mut server| {
             server.subscribe(Deadline::after(ROUND))?;

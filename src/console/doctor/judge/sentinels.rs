@@ -7,7 +7,7 @@ use crate::console::doctor::finding::{Findings, Fix};
 use crate::console::doctor::look::sentinels::{Node, Said};
 use crate::console::doctor::look::servers::Redises;
 use crate::console::doctor::redis_cli::RedisCli;
-use crate::server::Failure;
+use crate::server::failure::Failure;
 
 /// The writes of a master are stopped for a second in a planned move: one that is taken for dead then is deposed.
 const DOWN_AFTER: u64 = 2000;

@@ -8,7 +8,8 @@ use redis::{Value, cmd};
 
 use crate::config::{Config, Sentinel};
 use crate::deadline::Deadline;
-use crate::server::{Failure, Server, string};
+use crate::server::failure::Failure;
+use crate::server::{Server, string};
 
 /// For one answer: nobody waits for it.
 const ANSWER: Duration = Duration::from_secs(2);

@@ -7,9 +7,10 @@ pub(crate) mod verdicts;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use super::*;
 use crate::decide::view::*;
 use crate::node::memory::{Memory, Served, Synced};
-use crate::server::Failure;
+use crate::server::failure::Failure;
 use crate::server::info::{Following, Lineage, Observation, Replication, Role, Version};
 
 const GRACE: Duration = Duration::from_secs(5);
@@ -185,7 +186,8 @@ fn a_promotion_rests_on_what_is_known() {
 
 #[test]
 fn a_peer_that_may_yet_answer_is_given_the_time() {
-    let denied = || Err(Failure::Denied(crate::server::Denial { code: "BUSY".into(), text: "a script".into() }));
+    let denied =
+        || Err(Failure::Denied(crate::server::failure::Denial { code: "BUSY".into(), text: "a script".into() }));
     let loading = || Ok(Observation { loading: true, ..keys(master('z', 0), 0) });
     let linked = |peer| synced(view(replica(b(), 'x', 50), peer, Vip::Here), 'x');
     let cut = |peer| synced(view(link(replica(b(), 'x', 50), false, false), peer, Vip::Here), 'x');

@@ -1,7 +1,8 @@
 //! What is different with three nodes: node b looks, or node a; c is the third.
 
-use super::*;
 use proptest::prelude::*;
+
+use super::*;
 
 fn c() -> SocketAddr {
     "192.168.158.14:6379".parse().expect("an address")
@@ -47,7 +48,7 @@ fn where_one_of_three_is_missing_the_second_serves_if_it_was_in_sync_and_otherwi
 }
 
 fn denied() -> Result<Observation, Failure> {
-    Err(Failure::Denied(crate::server::Denial { code: "NOAUTH".into(), text: String::new() }))
+    Err(Failure::Denied(crate::server::failure::Denial { code: "NOAUTH".into(), text: String::new() }))
 }
 
 #[test]

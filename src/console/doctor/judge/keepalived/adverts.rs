@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use super::instance::of_all;
+use super::hosts::of_all;
 use crate::console::doctor::finding::{Findings, Fix};
 use crate::console::doctor::judge::Expected;
 use crate::console::doctor::look::keepalived::Keepalived;

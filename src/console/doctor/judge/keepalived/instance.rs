@@ -2,11 +2,12 @@
 
 use std::net::IpAddr;
 
+use super::hosts::{each_its_own, of_all};
 use super::{adverts, conf, globals};
 use crate::console::doctor::finding::{Findings, Fix};
 use crate::console::doctor::judge::{Expected, ours};
 use crate::console::doctor::look::keepalived::Keepalived;
-use crate::keepalived_conf::vrrp::{Instance, Vrrp};
+use crate::keepalived_conf::vrrp::Instance;
 
 /// Seconds that a node waits after a stop because of its priority alone: those of fifty nodes from 254 down wait for less.
 const SKEW: f64 = 0.25;
@@ -82,23 +83,6 @@ fn state(found: &mut Findings, instance: &Instance) {
     }
 }
 
-/// The instance as each host that is a node has it: the host's name, its priority.
-pub(crate) fn of_all<'k>(
-    keepalived: &'k Keepalived,
-    instance: &'k Instance,
-    expected: &Expected,
-) -> Vec<(&'k str, &'k Vrrp, &'k Instance)> {
-    let others = keepalived.elsewhere.iter().filter_map(|(name, vrrp)| {
-        let other = vrrp.instances.iter().find(|other| other.name == instance.name)?;
-        // The name of a host that is a node no more.
-        let address: Option<IpAddr> = other.value("unicast_src_ip").and_then(|text| text.parse().ok());
-        let known =
-            address.is_none_or(|ip| expected.nodes.is_empty() || expected.nodes.iter().any(|node| node.ip() == ip));
-        known.then_some((name.as_str(), vrrp, other))
-    });
-    std::iter::once((keepalived.host.as_str(), &keepalived.here, instance)).chain(others).collect()
-}
-
 fn priorities(found: &mut Findings, keepalived: &Keepalived, instance: &Instance, expected: &Expected) {
     let Some(priority) = instance.priority() else {
         let text = instance.value("priority").unwrap_or_default();
@@ -142,33 +126,4 @@ fn priorities(found: &mut Findings, keepalived: &Keepalived, instance: &Instance
         return found.warn("priority", "K20", says, each_its_own(&all, expected));
     }
     found.ok("priority", "K4", format!("priorities: {}", shown.join(", ")));
-}
-
-/// Gives each host a `priority` of its own: the first of `nodes` has the highest.
-pub(crate) fn each_its_own(all: &[(&str, &Vrrp, &Instance)], expected: &Expected) -> Fix {
-    // Where each has a line of its own already the last one counts for whoever reads it.
-    let lines = all.iter().filter_map(|(_, _, instance)| Some(&instance.block.get(&["priority"])?.place));
-    let last = lines.max_by_key(|place| place.line);
-    let block = all.first().map(|(_, _, instance)| &instance.block.open);
-    match (last, block) {
-        (Some(last), _) => Fix::replace(last, of_its_own(all, expected)),
-        (None, Some(open)) => Fix::insert(open, of_its_own(all, expected)),
-        (None, None) => Fix::Do("give each host a priority of its own: 254, 253 and so on".to_owned()),
-    }
-}
-
-fn of_its_own(all: &[(&str, &Vrrp, &Instance)], expected: &Expected) -> String {
-    if all.len() < 2 {
-        return "    priority 254".to_owned();
-    }
-    let place = |instance: &Instance| {
-        let address: Option<IpAddr> = instance.value("unicast_src_ip").and_then(|text| text.parse().ok());
-        expected.nodes.iter().position(|node| Some(node.ip()) == address)
-    };
-    let mut hosts: Vec<(Option<usize>, &str)> =
-        all.iter().map(|(name, _, instance)| (place(instance), *name)).collect();
-    hosts.sort_by_key(|(place, _)| place.unwrap_or(usize::MAX));
-    let lines =
-        hosts.iter().zip((1..=254).rev()).map(|((_, name), priority)| format!("@{name}    priority {priority}"));
-    lines.collect::<Vec<_>>().join("\n")
 }

@@ -2,7 +2,9 @@
 
 pub(crate) mod adverts;
 pub(crate) mod conf;
+pub(crate) mod edits;
 pub(crate) mod globals;
+pub(crate) mod hosts;
 pub mod instance;
 pub mod notify;
 pub mod programs;

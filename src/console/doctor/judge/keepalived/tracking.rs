@@ -1,5 +1,6 @@
 //! What the instance tracks: the check, and the check of the data.
 
+use super::edits::{set, track};
 use super::weights;
 use crate::console::doctor::finding::{Findings, Fix};
 use crate::console::doctor::judge::{Expected, is_check, is_eligible, ours};
@@ -19,25 +20,6 @@ pub fn judge(found: &mut Findings, keepalived: &Keepalived, expected: &Expected)
     weights::behind(found, keepalived, instance, expected);
     weights::files(found, keepalived, instance, expected);
     weights::sticky(found, keepalived, instance);
-}
-
-fn line_or_block<'s>(script: &'s Script, name: &str) -> Option<&'s crate::keepalived_conf::Place> {
-    script.block.get(&[name]).map(|line| &line.place)
-}
-
-/// Writes `name value` into the script's block, in place of such a line where there is one.
-pub(crate) fn set(script: &Script, name: &str, value: impl std::fmt::Display) -> Fix {
-    let text = format!("    {name} {value}");
-    line_or_block(script, name)
-        .map_or_else(|| Fix::insert(&script.block.open, &text), |place| Fix::replace(place, &text))
-}
-
-/// A line `word` in the instance's block `block`, or the block.
-fn track(instance: &Instance, block: &str, word: &str) -> Fix {
-    match instance.block.get(&[block]) {
-        Some(block) => Fix::insert(&block.open, format!("        {word}")),
-        None => Fix::insert(&instance.block.open, format!("    {block} {{\n        {word}\n    }}")),
-    }
 }
 
 /// keepalived leaves out, with one line in its log, what it does not know.

@@ -1,7 +1,7 @@
 //! What weighs how much: a node that is behind, the watcher's file, and `nopreempt` beside them.
 
-use super::instance::{each_its_own, of_all};
-use super::tracking::set;
+use super::edits::set;
+use super::hosts::{each_its_own, of_all};
 use crate::console::doctor::finding::{Findings, Fix};
 use crate::console::doctor::judge::{Expected, is_eligible};
 use crate::console::doctor::look::keepalived::Keepalived;

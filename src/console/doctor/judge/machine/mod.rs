@@ -6,7 +6,7 @@ use crate::config::{Config, RollbackMode};
 use crate::console::doctor::finding::{Findings, Fix};
 use crate::console::doctor::look::keepalived::Keepalived;
 use crate::console::doctor::look::machine::{Dir, Machine, WATCHER};
-use crate::programs::check_redis::Verdict;
+use crate::programs::check_redis::verdict::Verdict;
 
 /// SELinux lets only these connect (K25).
 const UNCONFINED: &str = "/usr/libexec/keepalived";

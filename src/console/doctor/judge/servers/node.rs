@@ -6,7 +6,7 @@ use crate::config::Config;
 use crate::console::doctor::finding::{Findings, Fix};
 use crate::console::doctor::look::servers::{Node, Seen};
 use crate::console::doctor::redis_cli::RedisCli;
-use crate::server::Failure;
+use crate::server::failure::Failure;
 use crate::server::info::Version;
 
 /// Before it a history has no name (R6).

@@ -7,7 +7,7 @@ use crate::console::doctor::finding::{Findings, Fix};
 use crate::console::doctor::look::servers::{Login, Node, Redises, Seen};
 use crate::console::doctor::redis_cli::RedisCli;
 use crate::decide::view::Vip;
-use crate::server::Failure;
+use crate::server::failure::Failure;
 
 /// Clocks may be so many seconds apart: the journals of both nodes are read side by side.
 const APART: f64 = 1.0;

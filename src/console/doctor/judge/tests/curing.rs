@@ -5,15 +5,14 @@ use std::time::Duration;
 
 use crate::console::doctor::finding::tests::level;
 use crate::console::doctor::finding::{Finding, Findings, Fix, Level, Subject};
+use crate::console::doctor::judge::Expected;
+use crate::console::doctor::judge::keepalived::{instance, notify, programs, tracking};
 use crate::console::doctor::look::command::Said;
 use crate::console::doctor::look::keepalived::Keepalived;
 use crate::console::doctor::look::modes::{Mode, ProgramFile};
 use crate::keepalived_conf::vrrp::Vrrp;
 use crate::keepalived_conf::{Conf, Reader};
 use crate::server::info::Version;
-
-use crate::console::doctor::judge::Expected;
-use crate::console::doctor::judge::keepalived::{instance, notify, programs, tracking};
 
 /// Root's, and nobody else may write to it.
 pub const GOOD: Mode = Mode { uid: 0, gid: 0, bits: 0o755, is_file: true };

@@ -2,17 +2,16 @@
 
 use std::path::PathBuf;
 
+use super::curing::{GOOD, example, seen};
+use super::redis_case::config;
 use crate::console::doctor::finding::tests::level;
 use crate::console::doctor::finding::{Finding, Findings, Level, Subject};
+use crate::console::doctor::judge::machine::{self, redis_service};
 use crate::console::doctor::look::keepalived::Keepalived;
 use crate::console::doctor::look::machine::{Dir, LocalRedis, Machine, WATCHER};
 use crate::console::doctor::look::modes::Mode;
-use crate::programs::check_redis::Verdict;
+use crate::programs::check_redis::verdict::Verdict;
 use crate::server::info::Version;
-
-use super::curing::{GOOD, example, seen};
-use super::redis_case::config;
-use crate::console::doctor::judge::machine::{self, redis_service};
 
 const DATA: u64 = 1 << 30;
 

@@ -5,17 +5,17 @@ use std::net::SocketAddr;
 
 use crate::config::{Config, Environment};
 use crate::console::doctor::finding::{Finding, Findings, Subject};
-use crate::console::doctor::look::sentinels::{self as asked, Said};
+use crate::console::doctor::judge::sentinels;
+use crate::console::doctor::judge::servers::{node, pair, rights};
+use crate::console::doctor::look::sentinels as asked;
+use crate::console::doctor::look::sentinels::Said;
 use crate::console::doctor::look::servers::{Login, NO_COMMAND, Node, Redises, Seen};
 use crate::console::doctor::redis_cli::RedisCli;
 use crate::console::doctor::rights::wanted;
 use crate::decide::view::Vip;
+use crate::server::failure::{Denial, Failure};
 use crate::server::info::{Following, Lineage, Observation, Replication, Role, Version};
 use crate::server::term::Term;
-use crate::server::{Denial, Failure};
-
-use crate::console::doctor::judge::sentinels;
-use crate::console::doctor::judge::servers::{node, pair, rights};
 
 pub const A: &str = "192.168.158.11:6379";
 pub const B: &str = "192.168.158.12:6379";

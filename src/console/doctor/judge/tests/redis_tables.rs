@@ -3,15 +3,14 @@
 use std::path::Path;
 use std::time::Duration;
 
+use super::redis_case::*;
 use crate::console::doctor::finding::tests::level;
 use crate::console::doctor::finding::{Fix, Level};
 use crate::console::doctor::look::sentinels::Said;
 use crate::console::doctor::rights::wanted;
 use crate::decide::view::Vip;
-use crate::server::Failure;
+use crate::server::failure::Failure;
 use crate::server::info::{Role, Version};
-
-use super::redis_case::*;
 
 type Change = fn(&mut Case);
 

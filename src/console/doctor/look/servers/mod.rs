@@ -12,12 +12,14 @@ use redis::{Value, cmd};
 
 use self::permissions::{may_copy, rights};
 use self::settings::{Credentials, settings};
-use crate::config::{Auth, Config};
+use crate::config::Config;
 use crate::console::doctor::rights::Right;
 use crate::deadline::{Deadline, Stopwatch};
+use crate::server::access::Access;
 use crate::server::endpoint::Endpoint;
+use crate::server::failure::Failure;
 use crate::server::info::{Observation, Replication};
-use crate::server::{Failure, Server, string};
+use crate::server::{Server, string};
 
 /// A person has more patience than a failover, and the look shall not end for one slow answer.
 const ANSWER: Duration = Duration::from_secs(2);
@@ -116,7 +118,7 @@ pub fn look(config: &Config, local: Option<SocketAddr>) -> Redises {
 }
 
 fn login(config: &Config, credentials: &Credentials, replica: SocketAddr, master: SocketAddr) -> Login {
-    let auth = Auth {
+    let auth = Access {
         username: credentials.user.clone(),
         password: credentials.password.clone(),
         tls: config.auth.tls.clone(),

@@ -9,8 +9,9 @@ use crate::config::Config;
 use crate::console::doctor::rights::wanted;
 use crate::deadline::Deadline;
 use crate::server::endpoint::Endpoint;
+use crate::server::failure::{Denial, Failure};
 use crate::server::info::{Observation, Version};
-use crate::server::{Denial, Failure, Server, string};
+use crate::server::{Server, string};
 
 /// PSYNC makes a replica, so that it is not tried but asked for, as the user that the programs are.
 pub(crate) fn may_copy(config: &Config, user: Option<&str>, master: SocketAddr) -> Result<(), Failure> {

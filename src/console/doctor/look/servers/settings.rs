@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use redis::{Cmd, Value, cmd};
 
 use super::ANSWER;
-use crate::config::Secret;
 use crate::deadline::Deadline;
-use crate::server::{Failure, Server, string};
+use crate::server::access::Secret;
+use crate::server::failure::Failure;
+use crate::server::{Server, string};
 
 /// By their newest names; [`settings`] knows the older ones.
 const SETTINGS: [(&str, Option<&str>); 19] = [

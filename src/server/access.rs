@@ -1,0 +1,55 @@
+//! How to reach a Redis, and to log in to it. A password is never shown.
+
+use std::fmt;
+use std::sync::Arc;
+
+use super::renamed::Commands;
+use super::tls::Tls;
+
+/// How to reach a Redis, and to log in to it; the same on every node.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Access {
+    /// ACL user; `None` is Redis's `default` user.
+    pub username: Option<String>,
+    /// From `REDISCLI_AUTH`, else from the password file; `None` sends no AUTH.
+    pub password: Option<Secret>,
+    /// What is spoken to it, except through a Unix socket; `None` is plain text.
+    pub tls: Option<Arc<Tls>>,
+    /// What it calls the commands that somebody has renamed.
+    pub commands: Option<Arc<Commands>>,
+}
+
+impl Access {
+    /// The command is disabled on every node, and not to be sent.
+    pub fn lacks(&self, command: &str) -> bool {
+        self.commands.as_ref().is_some_and(|commands| commands.lacks(command))
+    }
+}
+
+/// A password. `Debug` and `Display` print `***`.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Takes the password in.
+    pub fn new(secret: String) -> Secret {
+        Secret(secret)
+    }
+
+    /// The password itself, for the AUTH command or a child's environment and nothing else.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("***")
+    }
+}
+
+impl fmt::Display for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("***")
+    }
+}
