@@ -2,7 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-/// The moment at which a budget is used up. Copied down the calls, so that every wait spends the same budget.
+/// The moment at which a budget is used up. Copied down the calls, so that every wait spends the
+/// same budget.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Deadline(Instant);
 
@@ -57,7 +58,8 @@ impl Stopwatch {
     }
 }
 
-/// A duration as milliseconds with one decimal, the way the journal and the terminal show it: `1.3`.
+/// A duration as milliseconds with one decimal, the way the journal and the terminal show it:
+/// `1.3`.
 pub fn ms(duration: Duration) -> String {
     format!("{:.1}", duration.as_secs_f64() * 1000.0)
 }

@@ -4,7 +4,10 @@ use std::io::Write;
 
 /// One line, whatever is in it. A closed pipe must not kill a program that has work to do.
 pub fn say(to: &mut dyn Write, line: &str) {
-    let line: String = line.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let line: String = line
+        .chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .collect();
     let _ = writeln!(to, "{line}");
 }
 
@@ -17,8 +20,8 @@ pub enum Outcome {
     No,
 }
 
-/// What the exit codes mean. keepalived logs "now returning N", so people read them. 2 is clap's own: the command line is
-/// wrong.
+/// What the exit codes mean. keepalived logs "now returning N", so people read them. 2 is clap's
+/// own: the command line is wrong.
 pub mod code {
     /// Yes, or done.
     pub const YES: u8 = 0;

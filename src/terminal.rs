@@ -1,4 +1,5 @@
-//! What a person sees: colour only on a terminal, no more than its width, and a pipe that may be closed.
+//! What a person sees: colour only on a terminal, no more than its width, and a pipe that may be
+//! closed.
 
 use std::io::{self, IsTerminal, Write};
 
@@ -33,8 +34,8 @@ pub enum Tone {
 }
 
 impl Terminal {
-    /// Standard output, as it is. No colour where `NO_COLOR` is set and not empty (<https://no-color.org>), or `TERM` is
-    /// `dumb`.
+    /// Standard output, as it is. No colour where `NO_COLOR` is set and not empty
+    /// (<https://no-color.org>), or `TERM` is `dumb`.
     pub fn of_stdout() -> Terminal {
         let is_terminal = io::stdout().is_terminal();
         let set = |name| std::env::var_os(name).filter(|value| !value.is_empty());
@@ -42,7 +43,8 @@ impl Terminal {
         Terminal {
             colour: is_terminal && !dumb && set("NO_COLOR").is_none(),
             is_terminal,
-            width: terminal_size::terminal_size_of(io::stdout()).map(|(width, _)| usize::from(width.0)),
+            width: terminal_size::terminal_size_of(io::stdout())
+                .map(|(width, _)| usize::from(width.0)),
         }
     }
 
@@ -65,11 +67,13 @@ impl Terminal {
     /// Writes `text` as it is. False as for [`Terminal::line`].
     pub fn text(&self, text: &str) -> bool {
         let mut out = io::stdout().lock();
-        out.write_all(text.as_bytes()).and_then(|()| out.flush()).is_ok()
+        out.write_all(text.as_bytes())
+            .and_then(|()| out.flush())
+            .is_ok()
     }
 
-    /// Writes `text` over what stood there: on a terminal from the top, and what is left of the old one is removed. False as
-    /// for [`Terminal::line`].
+    /// Writes `text` over what stood there: on a terminal from the top, and what is left of the old
+    /// one is removed. False as for [`Terminal::line`].
     pub fn redraw(&self, text: &str) -> bool {
         if !self.is_terminal {
             return self.text(&format!("{text}\n"));
@@ -78,8 +82,9 @@ impl Terminal {
         self.text(&format!("\x1b[H{}\x1b[J", text.replace('\n', "\x1b[K\n")))
     }
 
-    /// Writes `text` and a line's end to standard output; what came from outside is `plain` before it comes here. False
-    /// where nobody reads any more: a closed pipe is no error, and nothing to go on for.
+    /// Writes `text` and a line's end to standard output; what came from outside is `plain` before
+    /// it comes here. False where nobody reads any more: a closed pipe is no error, and nothing to
+    /// go on for.
     pub fn line(&self, text: &str) -> bool {
         let mut out = io::stdout().lock();
         writeln!(out, "{text}").and_then(|()| out.flush()).is_ok()
@@ -88,7 +93,11 @@ impl Terminal {
 
 /// What went wrong, in one line, to standard error.
 pub fn complain(error: &dyn std::fmt::Display) {
-    let _ = writeln!(io::stderr(), "keepalived-redis: {}", plain(&format!("{error:#}")));
+    let _ = writeln!(
+        io::stderr(),
+        "keepalived-redis: {}",
+        plain(&format!("{error:#}"))
+    );
 }
 
 /// A line that the next one replaces, for whoever watches; on a terminal only.
@@ -104,12 +113,18 @@ pub fn passing(line: &str) {
 /// What a line begins with, so that nothing of a passing one is left.
 pub fn erase() -> &'static str {
     let dumb = std::env::var_os("TERM").is_none_or(|term| term.is_empty() || term == "dumb");
-    if dumb || !io::stdout().is_terminal() { "" } else { "\x1b[K" }
+    if dumb || !io::stdout().is_terminal() {
+        ""
+    } else {
+        "\x1b[K"
+    }
 }
 
 /// Text from outside without anything that could steer a terminal.
 pub fn plain(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+    text.chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .collect()
 }
 
 #[cfg(test)]
@@ -118,7 +133,11 @@ mod tests {
 
     #[test]
     fn without_colours_nothing_is_added() {
-        let mut terminal = Terminal { colour: false, is_terminal: false, width: None };
+        let mut terminal = Terminal {
+            colour: false,
+            is_terminal: false,
+            width: None,
+        };
         assert_eq!(terminal.paint(Tone::Bad, "fail"), "fail");
         terminal.colour = true;
         assert_ne!(terminal.paint(Tone::Bad, "fail"), "fail");

@@ -1,4 +1,5 @@
-//! The configuration file: what is taken, what each mistake says, and what holds while an edit is broken.
+//! The configuration file: what is taken, what each mistake says, and what holds while an edit is
+//! broken.
 
 use std::fs::{self, Permissions};
 use std::net::IpAddr;
@@ -31,7 +32,10 @@ struct Place {
 impl Place {
     fn new(text: impl AsRef<[u8]>) -> Place {
         let dir = tempfile::tempdir().expect("make a temporary directory");
-        let environment = Environment { state: dir.path().join("state"), password: None };
+        let environment = Environment {
+            state: dir.path().join("state"),
+            password: None,
+        };
         let place = Place { dir, environment };
         place.write(text);
         place
@@ -67,16 +71,24 @@ impl Place {
 
     /// The error of the file, with the directory left out.
     fn error(&self) -> String {
-        let error = self.load().expect_err("a wrong file is refused").to_string();
+        let error = self
+            .load()
+            .expect_err("a wrong file is refused")
+            .to_string();
         error.replace(&format!("{}/", self.dir.path().display()), "")
     }
 }
 
-/// Writes a certificate that signs itself as `ca.crt` and `client.crt`, and its key, closed to others, as `client.key`.
+/// Writes a certificate that signs itself as `ca.crt` and `client.crt`, and its key, closed to
+/// others, as `client.key`.
 fn certificates(place: &Place) {
     let made = rcgen::generate_simple_self_signed(["redis-a".to_owned()]).expect("a certificate");
     let key = made.signing_key.serialize_pem();
-    for (name, text) in [("ca.crt", made.cert.pem()), ("client.crt", made.cert.pem()), ("client.key", key)] {
+    for (name, text) in [
+        ("ca.crt", made.cert.pem()),
+        ("client.crt", made.cert.pem()),
+        ("client.key", key),
+    ] {
         let path = place.dir.path().join(name);
         fs::write(&path, text).expect("written");
         fs::set_permissions(path, Permissions::from_mode(0o600)).expect("closed");
@@ -93,7 +105,10 @@ fn error_of(rest: &str) -> String {
 }
 
 fn addresses(texts: &[&str]) -> Vec<IpAddr> {
-    texts.iter().map(|text| text.parse().expect("an address of the test")).collect()
+    texts
+        .iter()
+        .map(|text| text.parse().expect("an address of the test"))
+        .collect()
 }
 
 #[test]
@@ -106,11 +121,20 @@ fn nodes_and_vip_are_enough_and_the_rest_has_defaults() {
     assert_eq!(config.local, None);
     assert_eq!(config.auth, Access::default());
     assert_eq!(config.timing, Timing::default());
-    assert_eq!(config.policy, Policy { max_lag: 1024 * 1024, term_key: None });
+    assert_eq!(
+        config.policy,
+        Policy {
+            max_lag: 1024 * 1024,
+            term_key: None
+        }
+    );
     assert_eq!(config.flap, Flap::default());
     assert_eq!(config.rollback, Rollback::default());
     assert_eq!(config.log_dir, Path::new("/var/log/keepalived-redis"));
-    assert_eq!(config.memory_dir, Path::new("/var/lib/keepalived-redis/redis-ha"));
+    assert_eq!(
+        config.memory_dir,
+        Path::new("/var/lib/keepalived-redis/redis-ha")
+    );
 }
 
 #[test]
@@ -126,7 +150,10 @@ fn the_example_is_taken_as_it_is() {
 fn uncommented() -> String {
     let is_key = |line: &&str| line.starts_with(|c: char| c.is_ascii_lowercase() || c == '[');
     let uncomment = |line| str::strip_prefix(line, '#').filter(is_key).unwrap_or(line);
-    EXAMPLE.lines().map(|line| format!("{}\n", uncomment(line))).collect()
+    EXAMPLE
+        .lines()
+        .map(|line| format!("{}\n", uncomment(line)))
+        .collect()
 }
 
 #[test]
@@ -151,14 +178,26 @@ fn the_example_shows_every_key_and_its_default() {
         let start = uncommented.find(&format!("[{section}]\n")).unwrap_or(0);
         let below = &uncommented[start + 1..];
         let below = &below[..below.find("\n[").unwrap_or(below.len())];
-        let error = if section.is_empty() { error_of("zzzz = 1") } else { error_of(&format!("[{section}]\nzzzz = 1")) };
-        let (_, allowed) = error.split_once("allowed here: ").expect("the error lists the keys");
+        let error = if section.is_empty() {
+            error_of("zzzz = 1")
+        } else {
+            error_of(&format!("[{section}]\nzzzz = 1"))
+        };
+        let (_, allowed) = error
+            .split_once("allowed here: ")
+            .expect("the error lists the keys");
         for key in allowed.split(", ").filter(|key| !key.starts_with('[')) {
-            assert!(below.contains(&format!("\n{key} = ")), "{section}.{key} is not in the example");
+            assert!(
+                below.contains(&format!("\n{key} = ")),
+                "{section}.{key} is not in the example"
+            );
         }
     }
     let password_file = place.dir.path().join("redis.pass").display().to_string();
-    for file in ["/etc/keepalived/redis.pass", "/etc/keepalived/sentinel.pass"] {
+    for file in [
+        "/etc/keepalived/redis.pass",
+        "/etc/keepalived/sentinel.pass",
+    ] {
         assert!(uncommented.contains(file));
     }
     let uncommented = uncommented.replace("/etc/keepalived/sentinel.pass", &password_file);
@@ -171,16 +210,40 @@ fn the_example_shows_every_key_and_its_default() {
     assert_eq!(config.local, Some(Endpoint::Tcp(config.nodes[0])));
     assert_eq!(config.auth.username.as_deref(), Some("ha"));
     assert_eq!(config.auth.password, Some(Secret::new("sesame".to_owned())));
-    let names = [&config.auth, &config.sentinel.as_ref().expect("Sentinel mode").auth]
-        .map(|auth| auth.tls.as_ref().and_then(|tls| tls.files.server_name.clone()));
-    assert_eq!(names, [Some("redis.example.org".to_owned()), Some("sentinel.example.org".to_owned())]);
+    let names = [
+        &config.auth,
+        &config.sentinel.as_ref().expect("Sentinel mode").auth,
+    ]
+    .map(|auth| {
+        auth.tls
+            .as_ref()
+            .and_then(|tls| tls.files.server_name.clone())
+    });
+    assert_eq!(
+        names,
+        [
+            Some("redis.example.org".to_owned()),
+            Some("sentinel.example.org".to_owned())
+        ]
+    );
     let commands = config.auth.commands.as_ref().expect("names of commands");
     for command in RENAMABLE {
-        let sent = commands.translate(&redis::cmd(&command.to_uppercase())).get_packed_command();
-        assert!(String::from_utf8_lossy(&sent).contains(&format!("my-{command}")), "{command} is not translated");
+        let sent = commands
+            .translate(&redis::cmd(&command.to_uppercase()))
+            .get_packed_command();
+        assert!(
+            String::from_utf8_lossy(&sent).contains(&format!("my-{command}")),
+            "{command} is not translated"
+        );
     }
     assert_eq!(config.timing, plain.timing);
-    assert_eq!(config.policy, Policy { term_key: Some("keepalived-redis:term".into()), ..plain.policy });
+    assert_eq!(
+        config.policy,
+        Policy {
+            term_key: Some("keepalived-redis:term".into()),
+            ..plain.policy
+        }
+    );
     assert_eq!(config.flap, plain.flap);
     assert_eq!(config.rollback, plain.rollback);
     assert_eq!(config.log_dir, plain.log_dir);
@@ -219,10 +282,30 @@ dir = "/srv/memory"
         hang: Duration::from_secs(6),
     };
     assert_eq!(config.timing, timing);
-    assert_eq!(config.policy, Policy { max_lag: 10_000_000, term_key: Some("ha:term".into()) });
+    assert_eq!(
+        config.policy,
+        Policy {
+            max_lag: 10_000_000,
+            term_key: Some("ha:term".into())
+        }
+    );
     let (minute, hour) = (Duration::from_secs(60), Duration::from_secs(3600));
-    assert_eq!(config.flap, Flap { count: 5, window: minute, hold: hour });
-    assert_eq!(config.rollback, Rollback { mode: RollbackMode::Never, dir: "/srv/rollback".into(), keep: 1 });
+    assert_eq!(
+        config.flap,
+        Flap {
+            count: 5,
+            window: minute,
+            hold: hour
+        }
+    );
+    assert_eq!(
+        config.rollback,
+        Rollback {
+            mode: RollbackMode::Never,
+            dir: "/srv/rollback".into(),
+            keep: 1
+        }
+    );
     assert_eq!(config.log_dir, Path::new("/srv/log"));
     assert_eq!(config.memory_dir, Path::new("/srv/memory/redis-ha"));
 }
@@ -234,17 +317,37 @@ fn the_section_of_sentinel_makes_sentinel_mode() {
         "{MINIMAL}[sentinel]\nmaster_name = \"mymaster\"\nnodes = [\"10.0.0.1:26379\", \"10.0.0.2:26379\", \"10.0.0.4:26379\"]\n"
     );
     let sentinel = loaded(&short).sentinel.expect("Sentinel mode");
-    assert_eq!((sentinel.master_name.as_str(), sentinel.nodes.len(), sentinel.quorum), ("mymaster", 3, 2));
-    assert_eq!((sentinel.when_silent, sentinel.auth), (SilentSentinels::Hold, Access::default()));
+    assert_eq!(
+        (
+            sentinel.master_name.as_str(),
+            sentinel.nodes.len(),
+            sentinel.quorum
+        ),
+        ("mymaster", 3, 2)
+    );
+    assert_eq!(
+        (sentinel.when_silent, sentinel.auth),
+        (SilentSentinels::Hold, Access::default())
+    );
 
     let place = Place::new("");
-    let login = place.password("of the sentinels", 0o600).replace("[auth]\n", "");
-    place.write(format!("{short}quorum = 3\nwhen_sentinels_silent = \"release\"\nusername = \"watcher\"\n{login}"));
+    let login = place
+        .password("of the sentinels", 0o600)
+        .replace("[auth]\n", "");
+    place.write(format!(
+        "{short}quorum = 3\nwhen_sentinels_silent = \"release\"\nusername = \"watcher\"\n{login}"
+    ));
     let config = place.load().expect("a right file");
     let sentinel = config.sentinel.expect("Sentinel mode");
-    assert_eq!((sentinel.quorum, sentinel.when_silent), (3, SilentSentinels::Release));
+    assert_eq!(
+        (sentinel.quorum, sentinel.when_silent),
+        (3, SilentSentinels::Release)
+    );
     assert_eq!(sentinel.auth.username.as_deref(), Some("watcher"));
-    assert_eq!(sentinel.auth.password.as_ref().map(Secret::expose), Some("of the sentinels"));
+    assert_eq!(
+        sentinel.auth.password.as_ref().map(Secret::expose),
+        Some("of the sentinels")
+    );
     assert_eq!(config.auth.password, None, "Redis has a login of its own");
     assert!(!format!("{:?}", sentinel).contains("of the sentinels"));
 }
@@ -255,35 +358,77 @@ fn what_is_wrong_in_the_section_of_sentinel_is_explained() {
     for (lines, part) in [
         (NODES.to_string(), "sentinel.master_name"),
         ("master_name = \"mymaster\"".to_string(), "sentinel.nodes"),
-        (format!("master_name = \"my master\"\n{NODES}"), "not the name of a master"),
+        (
+            format!("master_name = \"my master\"\n{NODES}"),
+            "not the name of a master",
+        ),
         ("master_name = \"m\"\nnodes = []".to_string(), "no sentinel"),
-        ("master_name = \"m\"\nnodes = [\"10.0.0.1\"]".to_string(), "no port"),
-        ("master_name = \"m\"\nnodes = [\"10.0.0.1:1\", \"10.0.0.1:1\"]".to_string(), "named twice"),
-        (format!("master_name = \"m\"\n{NODES}\nquorum = 3"), "not a whole number from 1 to 2"),
-        (format!("master_name = \"m\"\n{NODES}\nquorum = 0"), "not a whole number from 1 to 2"),
-        (format!("master_name = \"m\"\n{NODES}\nwhen_sentinels_silent = \"panic\""), "not \"hold\" or \"release\""),
-        (format!("master_name = \"m\"\n{NODES}\nusername = \"ha\""), "sentinel.password_file"),
-        (format!("master_name = \"m\"\n{NODES}\npassword = \"sesame\""), "named by sentinel.password_file"),
-        (format!("master_name = \"m\"\n{NODES}\nmaster = \"m\""), "unknown key"),
+        (
+            "master_name = \"m\"\nnodes = [\"10.0.0.1\"]".to_string(),
+            "no port",
+        ),
+        (
+            "master_name = \"m\"\nnodes = [\"10.0.0.1:1\", \"10.0.0.1:1\"]".to_string(),
+            "named twice",
+        ),
+        (
+            format!("master_name = \"m\"\n{NODES}\nquorum = 3"),
+            "not a whole number from 1 to 2",
+        ),
+        (
+            format!("master_name = \"m\"\n{NODES}\nquorum = 0"),
+            "not a whole number from 1 to 2",
+        ),
+        (
+            format!("master_name = \"m\"\n{NODES}\nwhen_sentinels_silent = \"panic\""),
+            "not \"hold\" or \"release\"",
+        ),
+        (
+            format!("master_name = \"m\"\n{NODES}\nusername = \"ha\""),
+            "sentinel.password_file",
+        ),
+        (
+            format!("master_name = \"m\"\n{NODES}\npassword = \"sesame\""),
+            "named by sentinel.password_file",
+        ),
+        (
+            format!("master_name = \"m\"\n{NODES}\nmaster = \"m\""),
+            "unknown key",
+        ),
     ] {
-        let error = Place::new(format!("{MINIMAL}[sentinel]\n{lines}\n")).load().expect_err(&lines).to_string();
-        assert!(error.contains(part) && !error.contains("sesame") && error.lines().count() == 1, "{lines}: {error}");
+        let error = Place::new(format!("{MINIMAL}[sentinel]\n{lines}\n"))
+            .load()
+            .expect_err(&lines)
+            .to_string();
+        assert!(
+            error.contains(part) && !error.contains("sesame") && error.lines().count() == 1,
+            "{lines}: {error}"
+        );
     }
-    let error = Place::new(format!("sentinel = 3\n{MINIMAL}")).load().expect_err("no section").to_string();
+    let error = Place::new(format!("sentinel = 3\n{MINIMAL}"))
+        .load()
+        .expect_err("no section")
+        .to_string();
     assert!(error.contains("not a section"), "{error}");
 }
 
 #[test]
 fn commands_have_other_names_where_the_section_says_so_and_sentinels_know_none_of_them() {
     assert_eq!(loaded(MINIMAL).auth.commands, None);
-    assert_eq!(loaded(&format!("{MINIMAL}[commands]\n")).auth.commands, None);
+    assert_eq!(
+        loaded(&format!("{MINIMAL}[commands]\n")).auth.commands,
+        None
+    );
     let both = "[sentinel]\nmaster_name = \"m\"\nnodes = [\"10.0.0.1:26379\"]\n[commands]\nclient = \"b840fc02\"\n";
     let config = loaded(&format!("{MINIMAL}{both}"));
     let expected = Commands::new(vec![("client", "b840fc02".to_owned())]);
     assert_eq!(config.auth.commands.as_deref(), Some(&expected));
     assert_eq!(config.sentinel.expect("Sentinel mode").auth.commands, None);
     let auth = loaded(&format!("{MINIMAL}[commands]\nclient = \"\"\n")).auth;
-    assert!(auth.lacks("client") && !auth.lacks("config"), "a command that is disabled has an empty name");
+    assert!(
+        auth.lacks("client") && !auth.lacks("config"),
+        "a command that is disabled has an empty name"
+    );
 }
 
 #[test]
@@ -301,7 +446,10 @@ fn what_is_wrong_with_the_name_of_a_command_is_explained_and_the_name_is_not_rep
             "config = \"b840 fc02\"",
             "redis-ha.toml:4: commands.config = ...: not the name of a command, as rename-command in redis.conf takes it",
         ),
-        ("config = 5", "redis-ha.toml:4: commands.config = ...: not a string; write it as \"b840fc02\""),
+        (
+            "config = 5",
+            "redis-ha.toml:4: commands.config = ...: not a string; write it as \"b840fc02\"",
+        ),
         (
             "slaveof = \"b840fc02\"\nconfig = \"B840FC02\"",
             "redis-ha.toml:5: commands.config = ...: another command is called so already",
@@ -334,13 +482,22 @@ fn a_wrong_value_is_an_error_with_line_key_value_and_what_is_allowed() {
             "[timing]\ncheck = \"400\"",
             r#"redis-ha.toml:4: timing.check = "400": no unit; write it as "400ms", "2s", "10m" or "1h""#,
         ),
-        ("[timing]\ncheck = \"1s\"", r#"redis-ha.toml:4: timing.check = "1s": out of range; allowed is 50ms to 900ms"#),
+        (
+            "[timing]\ncheck = \"1s\"",
+            r#"redis-ha.toml:4: timing.check = "1s": out of range; allowed is 50ms to 900ms"#,
+        ),
         (
             "[timing]\nconnect = \"0s\"",
             r#"redis-ha.toml:4: timing.connect = "0s": out of range; allowed is 10ms to 10s"#,
         ),
-        ("[timing]\n\ndelay = \"6m\"", r#"redis-ha.toml:5: timing.delay = "6m": out of range; allowed is 0s to 5m"#),
-        ("[timing]\nsync = true", r#"redis-ha.toml:4: timing.sync = true: not a string; write it as "400ms" or "2s""#),
+        (
+            "[timing]\n\ndelay = \"6m\"",
+            r#"redis-ha.toml:5: timing.delay = "6m": out of range; allowed is 0s to 5m"#,
+        ),
+        (
+            "[timing]\nsync = true",
+            r#"redis-ha.toml:4: timing.sync = true: not a string; write it as "400ms" or "2s""#,
+        ),
         (
             "timing = 5",
             r#"redis-ha.toml:3: timing = 5: not a section; write [timing] on a line of its own and its keys below"#,
@@ -365,8 +522,14 @@ fn a_wrong_value_is_an_error_with_line_key_value_and_what_is_allowed() {
             "[rollback]\nmode = \"maybe\"",
             r#"redis-ha.toml:4: rollback.mode = "maybe": not "auto", "always" or "never""#,
         ),
-        ("[rollback]\nkeep = 0", "redis-ha.toml:4: rollback.keep = 0: not a whole number from 1 to 1000"),
-        ("[rollback]\nkeep = \"3\"", r#"redis-ha.toml:4: rollback.keep = "3": not a whole number from 1 to 1000"#),
+        (
+            "[rollback]\nkeep = 0",
+            "redis-ha.toml:4: rollback.keep = 0: not a whole number from 1 to 1000",
+        ),
+        (
+            "[rollback]\nkeep = \"3\"",
+            r#"redis-ha.toml:4: rollback.keep = "3": not a whole number from 1 to 1000"#,
+        ),
         (
             "[rollback]\ndir = \"rollback\"",
             r#"redis-ha.toml:4: rollback.dir = "rollback": not an absolute path; write it as "/var/lib/keepalived-redis/rollback""#,
@@ -404,8 +567,14 @@ fn wrong_nodes_and_vips_are_explained() {
             "nodes = [\n\"10.0.0.1:1\",\n\"redis-b:6379\"]",
             r#"redis-ha.toml:3: nodes = "redis-b:6379": not IP:port such as "192.168.158.11:6379" or "[::1]:6379"; a host name is not allowed, because a failover can't wait for its lookup"#,
         ),
-        ("nodes = [\"10.0.0.1\"]", r#"redis-ha.toml:1: nodes = "10.0.0.1": no port; write it as "10.0.0.1:6379""#),
-        ("nodes = [\"::1\"]", r#"redis-ha.toml:1: nodes = "::1": no port; write it as "[::1]:6379""#),
+        (
+            "nodes = [\"10.0.0.1\"]",
+            r#"redis-ha.toml:1: nodes = "10.0.0.1": no port; write it as "10.0.0.1:6379""#,
+        ),
+        (
+            "nodes = [\"::1\"]",
+            r#"redis-ha.toml:1: nodes = "::1": no port; write it as "[::1]:6379""#,
+        ),
         (
             "nodes = [\"10.0.0.1:0\"]",
             r#"redis-ha.toml:1: nodes = "10.0.0.1:0": port 0; write the port that it listens on, such as 6379"#,
@@ -454,9 +623,18 @@ fn wrong_nodes_and_vips_are_explained() {
     for (text, expected) in cases {
         assert_eq!(Place::new(text).error(), expected);
     }
-    for vip in ["0.0.0.0", "224.0.0.18", "127.0.0.1", "::1", "::ffff:127.0.0.1"] {
+    for vip in [
+        "0.0.0.0",
+        "224.0.0.18",
+        "127.0.0.1",
+        "::1",
+        "::ffff:127.0.0.1",
+    ] {
         let error = Place::new(MINIMAL.replace("192.168.158.13", vip)).error();
-        assert!(error.ends_with("not an address that keepalived could move between hosts"), "{error}");
+        assert!(
+            error.ends_with("not an address that keepalived could move between hosts"),
+            "{error}"
+        );
     }
 }
 
@@ -523,9 +701,18 @@ fn an_unknown_key_is_an_error_with_its_line_and_what_is_allowed() {
 
 #[test]
 fn what_is_not_toml_is_an_error_with_its_line() {
-    for rest in ["check 400", "vip = \"10.0.0.9\"", "[timing", "local = \"unix:/run", "local = "] {
+    for rest in [
+        "check 400",
+        "vip = \"10.0.0.9\"",
+        "[timing",
+        "local = \"unix:/run",
+        "local = ",
+    ] {
         let error = error_of(rest);
-        assert!(error.starts_with("redis-ha.toml:3: not valid TOML: "), "{error}");
+        assert!(
+            error.starts_with("redis-ha.toml:3: not valid TOML: "),
+            "{error}"
+        );
     }
     let mut text = MINIMAL.as_bytes().to_vec();
     text.extend(b"# caf\xe9\n");
@@ -535,17 +722,27 @@ fn what_is_not_toml_is_an_error_with_its_line() {
 #[test]
 fn a_file_that_can_not_be_one_is_refused() {
     let place = Place::new(format!("{MINIMAL}#{}", "x".repeat(65536)));
-    assert_eq!(place.error(), "redis-ha.toml: larger than 64 KiB: not a configuration file");
+    assert_eq!(
+        place.error(),
+        "redis-ha.toml: larger than 64 KiB: not a configuration file"
+    );
 
     fs::remove_file(place.file()).expect("remove the file");
-    assert_eq!(place.error(), "redis-ha.toml: can't be read: No such file or directory (os error 2)");
+    assert_eq!(
+        place.error(),
+        "redis-ha.toml: can't be read: No such file or directory (os error 2)"
+    );
 
     fs::create_dir(place.file()).expect("make a directory in its place");
     assert_eq!(place.error(), "redis-ha.toml: not a regular file");
 
     for name in ["..", "..toml", "...toml"] {
-        let error = Config::load_in(&place.dir.path().join(name), &place.environment).expect_err(name);
-        assert!(error.to_string().contains("can't name an instance"), "{error}");
+        let error =
+            Config::load_in(&place.dir.path().join(name), &place.environment).expect_err(name);
+        assert!(
+            error.to_string().contains("can't name an instance"),
+            "{error}"
+        );
     }
 }
 
@@ -566,62 +763,123 @@ fn a_named_pipe_is_refused_and_not_waited_for() {
         place.write(format!("{MINIMAL}{auth}"));
         answers.send(place.error()).expect("hand the answer over");
     });
-    for expected in ["redis-ha.toml: not a regular file", "password file redis.pass: refused: not a regular file"] {
-        assert_eq!(received.recv_timeout(Duration::from_secs(20)).as_deref(), Ok(expected));
+    for expected in [
+        "redis-ha.toml: not a regular file",
+        "password file redis.pass: refused: not a regular file",
+    ] {
+        assert_eq!(
+            received.recv_timeout(Duration::from_secs(20)).as_deref(),
+            Ok(expected)
+        );
     }
 }
 
 fn make_pipe(path: &Path) {
-    let made = Command::new("mkfifo").arg("-m").arg("600").arg(path).status().expect("run mkfifo");
+    let made = Command::new("mkfifo")
+        .arg("-m")
+        .arg("600")
+        .arg(path)
+        .status()
+        .expect("run mkfifo");
     assert!(made.success(), "mkfifo {}", path.display());
 }
 
 #[test]
 fn the_password_is_the_one_line_of_its_file() {
-    for (text, password) in [("sesame", "sesame"), ("sesame\n", "sesame"), ("sesame\r\n", "sesame"), (" a b ", " a b ")]
-    {
+    for (text, password) in [
+        ("sesame", "sesame"),
+        ("sesame\n", "sesame"),
+        ("sesame\r\n", "sesame"),
+        (" a b ", " a b "),
+    ] {
         let place = Place::new("");
         place.write(format!("{MINIMAL}{}", place.password(text, 0o600)));
         let config = place.load().expect("a right password file is taken");
-        assert_eq!(config.auth.password.as_ref().map(Secret::expose), Some(password));
+        assert_eq!(
+            config.auth.password.as_ref().map(Secret::expose),
+            Some(password)
+        );
         assert!(!format!("{config:?}").contains(password), "{config:?}");
-        assert_eq!(config.auth.password.map(|secret| secret.to_string()).as_deref(), Some("***"));
+        assert_eq!(
+            config
+                .auth
+                .password
+                .map(|secret| secret.to_string())
+                .as_deref(),
+            Some("***")
+        );
     }
 }
 
 #[test]
 fn a_password_file_that_others_can_read_or_that_holds_no_password_is_refused() {
     let cases: [(&[u8], u32, &str); 8] = [
-        (b"sesame", 0o640, "refused: group or others can read or write it (mode 0640); run: chmod 600 redis.pass"),
-        (b"sesame", 0o604, "refused: group or others can read or write it (mode 0604); run: chmod 600 redis.pass"),
-        (b"sesame", 0o602, "refused: group or others can read or write it (mode 0602); run: chmod 600 redis.pass"),
+        (
+            b"sesame",
+            0o640,
+            "refused: group or others can read or write it (mode 0640); run: chmod 600 redis.pass",
+        ),
+        (
+            b"sesame",
+            0o604,
+            "refused: group or others can read or write it (mode 0604); run: chmod 600 redis.pass",
+        ),
+        (
+            b"sesame",
+            0o602,
+            "refused: group or others can read or write it (mode 0602); run: chmod 600 redis.pass",
+        ),
         (b"", 0o600, "empty; write the password into it, on one line"),
-        (b"\n", 0o600, "empty; write the password into it, on one line"),
-        (b"sesame\n\n", 0o600, "more than one line; write the password alone, on one line"),
-        (b"open\nsesame\n", 0o600, "more than one line; write the password alone, on one line"),
+        (
+            b"\n",
+            0o600,
+            "empty; write the password into it, on one line",
+        ),
+        (
+            b"sesame\n\n",
+            0o600,
+            "more than one line; write the password alone, on one line",
+        ),
+        (
+            b"open\nsesame\n",
+            0o600,
+            "more than one line; write the password alone, on one line",
+        ),
         (b"\xff\xfe", 0o600, "not UTF-8 text"),
     ];
     for (text, mode, expected) in cases {
         let place = Place::new("");
         place.write(format!("{MINIMAL}{}", place.password(text, mode)));
-        assert_eq!(place.error(), format!("password file redis.pass: {expected}"));
+        assert_eq!(
+            place.error(),
+            format!("password file redis.pass: {expected}")
+        );
     }
     let place = Place::new("");
     place.write(format!("{MINIMAL}{}", place.password("sesame", 0o600)));
     // Only root can give a file away; anybody else has shown the rest.
     if std::os::unix::fs::chown(place.dir.path().join("redis.pass"), Some(4711), None).is_ok() {
         let expected = "refused: its owner (uid 4711) is neither root nor the user of this program";
-        assert_eq!(place.error(), format!("password file redis.pass: {expected}; run: chown root redis.pass"));
+        assert_eq!(
+            place.error(),
+            format!("password file redis.pass: {expected}; run: chown root redis.pass")
+        );
     }
     let missing = error_of("[auth]\npassword_file = \"/nowhere/redis.pass\"");
-    assert_eq!(missing, "password file /nowhere/redis.pass: can't be read: No such file or directory (os error 2)");
+    assert_eq!(
+        missing,
+        "password file /nowhere/redis.pass: can't be read: No such file or directory (os error 2)"
+    );
 }
 
 #[test]
 fn names_with_control_characters_are_refused() {
-    for value in
-        ["log.dir = \"/a\\nb\"", "local = \"unix:/a\\nb\"", "auth.username = \"a\\nb\"", "auth.username = \"\""]
-    {
+    for value in [
+        "log.dir = \"/a\\nb\"",
+        "local = \"unix:/a\\nb\"",
+        "auth.username = \"a\\nb\"",
+        "auth.username = \"\"",
+    ] {
         assert!(error_of(value).contains(": not "), "{}", error_of(value));
     }
 }
@@ -629,7 +887,10 @@ fn names_with_control_characters_are_refused() {
 #[test]
 fn a_password_written_where_its_file_should_be_named_is_not_repeated() {
     let error = error_of("[auth]\npassword_file = \"sesame\"");
-    assert!(error.starts_with("redis-ha.toml:4: auth.password_file = ...: not an absolute path"), "{error}");
+    assert!(
+        error.starts_with("redis-ha.toml:4: auth.password_file = ...: not an absolute path"),
+        "{error}"
+    );
     assert!(!error.contains("sesame"), "{error}");
 }
 
@@ -639,7 +900,10 @@ fn the_environment_wins_over_the_password_file() {
     place.write(format!("{MINIMAL}{}", place.password("from file", 0o600)));
     place.environment.password = Some(Secret::new("from environment".to_owned()));
     let config = place.load().expect("a right file is taken");
-    assert_eq!(config.auth.password.as_ref().map(Secret::expose), Some("from environment"));
+    assert_eq!(
+        config.auth.password.as_ref().map(Secret::expose),
+        Some("from environment")
+    );
 }
 
 #[test]
@@ -650,7 +914,15 @@ fn a_user_without_a_password_is_refused() {
         "redis-ha.toml: auth.password_file is missing; auth.username needs it, or REDISCLI_AUTH in the environment"
     );
     place.environment.password = Some(Secret::new("sesame".to_owned()));
-    assert_eq!(place.load().expect("with a password it is taken").auth.username.as_deref(), Some("ha"));
+    assert_eq!(
+        place
+            .load()
+            .expect("with a password it is taken")
+            .auth
+            .username
+            .as_deref(),
+        Some("ha")
+    );
 }
 
 /// Runs in a process of its own (see below), because the environment belongs to the whole process.
@@ -661,7 +933,11 @@ fn says_what_the_environment_holds() {
     }
     match Environment::of_process() {
         Ok(Environment { state, password }) => {
-            println!("state={} password={:?}", state.display(), password.as_ref().map(Secret::expose));
+            println!(
+                "state={} password={:?}",
+                state.display(),
+                password.as_ref().map(Secret::expose)
+            );
         }
         Err(error) => println!("{error}"),
     }
@@ -673,18 +949,42 @@ fn the_environment_of_the_process_is_read() {
         let program = std::env::current_exe().expect("name this program");
         let mut command = Command::new(program);
         command.args(["--exact", "says_what_the_environment_holds", "--nocapture"]);
-        command.env_clear().env("SAY_ENVIRONMENT", "1").envs(variables);
+        command
+            .env_clear()
+            .env("SAY_ENVIRONMENT", "1")
+            .envs(variables);
         let output = command.output().expect("run this program again");
         String::from_utf8_lossy(&output.stdout).into_owned()
     };
     let output = said(vec![]);
-    assert!(output.contains("state=/var/lib/keepalived-redis password=None"), "{output}");
-    let output = said(vec![("REDISCLI_AUTH", "".into()), ("KEEPALIVED_REDIS_STATE", "".into())]);
-    assert!(output.contains("state=/var/lib/keepalived-redis password=None"), "{output}");
-    let output = said(vec![("REDISCLI_AUTH", "sesame".into()), ("KEEPALIVED_REDIS_STATE", "/srv/state".into())]);
-    assert!(output.contains("state=/srv/state password=Some(\"sesame\")"), "{output}");
-    let output = said(vec![("REDISCLI_AUTH", std::ffi::OsString::from_vec(vec![0xff]))]);
-    assert!(output.contains("environment REDISCLI_AUTH: not UTF-8 text"), "{output}");
+    assert!(
+        output.contains("state=/var/lib/keepalived-redis password=None"),
+        "{output}"
+    );
+    let output = said(vec![
+        ("REDISCLI_AUTH", "".into()),
+        ("KEEPALIVED_REDIS_STATE", "".into()),
+    ]);
+    assert!(
+        output.contains("state=/var/lib/keepalived-redis password=None"),
+        "{output}"
+    );
+    let output = said(vec![
+        ("REDISCLI_AUTH", "sesame".into()),
+        ("KEEPALIVED_REDIS_STATE", "/srv/state".into()),
+    ]);
+    assert!(
+        output.contains("state=/srv/state password=Some(\"sesame\")"),
+        "{output}"
+    );
+    let output = said(vec![(
+        "REDISCLI_AUTH",
+        std::ffi::OsString::from_vec(vec![0xff]),
+    )]);
+    assert!(
+        output.contains("environment REDISCLI_AUTH: not UTF-8 text"),
+        "{output}"
+    );
 }
 
 #[test]
@@ -707,11 +1007,19 @@ fn a_broken_edit_leaves_the_last_good_version_in_force_and_raises_an_alarm() {
     fs::remove_file(place.file()).expect("remove the file");
     let (config, alarm) = place.load_or_last().expect("the copy stands in");
     assert_eq!(config, first);
-    assert!(alarm.expect("the file is gone").to_string().contains("No such file"));
+    assert!(
+        alarm
+            .expect("the file is gone")
+            .to_string()
+            .contains("No such file")
+    );
 
     place.write(good.replace(".13", ".14"));
     let (config, alarm) = place.load_or_last().expect("a right file is taken");
-    assert_eq!((config.vip.to_string().as_str(), alarm), ("192.168.158.14", None));
+    assert_eq!(
+        (config.vip.to_string().as_str(), alarm),
+        ("192.168.158.14", None)
+    );
     place.write("");
     let (config, _) = place.load_or_last().expect("the new copy stands in");
     assert_eq!(config.vip.to_string(), "192.168.158.14");
@@ -724,10 +1032,16 @@ fn a_damaged_copy_does_not_stand_in_and_is_written_anew() {
     fs::write(place.copy(), b"nodes = [\xff").expect("damage the copy");
     place.write("");
     let error = place.load_or_last().expect_err("neither is right");
-    assert_eq!(error, place.load().expect_err("the error is that of the file"));
+    assert_eq!(
+        error,
+        place.load().expect_err("the error is that of the file")
+    );
     place.write(MINIMAL);
     place.load_or_last().expect("a right file is taken");
-    assert_eq!(fs::read_to_string(place.copy()).expect("read the copy"), MINIMAL);
+    assert_eq!(
+        fs::read_to_string(place.copy()).expect("read the copy"),
+        MINIMAL
+    );
 }
 
 #[test]
@@ -738,18 +1052,34 @@ fn the_copy_is_private_holds_no_secret_and_is_replaced_only_when_it_differs() {
     place.load_or_last().expect("a right file is taken");
     let first = fs::metadata(place.copy()).expect("look at the copy");
     assert_eq!(first.mode() & 0o7777, 0o600);
-    assert!(!fs::read_to_string(place.copy()).expect("read the copy").contains("sesame"));
+    assert!(
+        !fs::read_to_string(place.copy())
+            .expect("read the copy")
+            .contains("sesame")
+    );
 
     place.load_or_last().expect("a right file is taken");
-    assert_eq!(fs::metadata(place.copy()).expect("look again").ino(), first.ino());
+    assert_eq!(
+        fs::metadata(place.copy()).expect("look again").ino(),
+        first.ino()
+    );
 
     place.write(MINIMAL);
     place.load_or_last().expect("a right file is taken");
-    let dir = place.copy().parent().map(Path::to_owned).expect("the copy is in a directory");
-    let names: Vec<_> =
-        fs::read_dir(&dir).expect("list it").map(|entry| entry.expect("an entry").file_name()).collect();
+    let dir = place
+        .copy()
+        .parent()
+        .map(Path::to_owned)
+        .expect("the copy is in a directory");
+    let names: Vec<_> = fs::read_dir(&dir)
+        .expect("list it")
+        .map(|entry| entry.expect("an entry").file_name())
+        .collect();
     assert_eq!(names, ["config.last.toml"]);
-    assert_eq!(fs::read_to_string(place.copy()).expect("read the copy"), MINIMAL);
+    assert_eq!(
+        fs::read_to_string(place.copy()).expect("read the copy"),
+        MINIMAL
+    );
 }
 
 #[test]
@@ -758,20 +1088,37 @@ fn a_comment_counts_as_an_empty_line_and_a_hash_in_a_string_is_none() {
     let place = Place::new(format!("{comments}{MINIMAL}{comments}wrong = 1"));
     let line = comments.lines().count() * 2 + MINIMAL.lines().count() + 1;
     let error = place.load().expect_err("an unknown key").to_string();
-    assert!(error.contains(&format!("line {line}:")) || error.contains(&format!(":{line}:")), "{error}");
+    assert!(
+        error.contains(&format!("line {line}:")) || error.contains(&format!(":{line}:")),
+        "{error}"
+    );
     let many_lines = format!("{MINIMAL}[policy]\nterm_key = \"\"\"\\\n#no-comment\"\"\"\n");
     place.write(&many_lines);
-    assert_eq!(place.load().expect("a string of two lines").policy.term_key.as_deref(), Some("#no-comment"));
+    assert_eq!(
+        place
+            .load()
+            .expect("a string of two lines")
+            .policy
+            .term_key
+            .as_deref(),
+        Some("#no-comment")
+    );
 }
 
 /// Runs in processes of its own (see below).
 #[test]
 fn loads_again_and_again() {
-    let Some(dir) = std::env::var_os("LOAD_AGAIN") else { return };
+    let Some(dir) = std::env::var_os("LOAD_AGAIN") else {
+        return;
+    };
     let dir = Path::new(&dir);
-    let environment = Environment { state: dir.join("state"), password: None };
+    let environment = Environment {
+        state: dir.join("state"),
+        password: None,
+    };
     for _ in 0..300 {
-        let (_, alarm) = Config::load_or_last_in(&dir.join("redis-ha.toml"), &environment).expect("take the file");
+        let (_, alarm) = Config::load_or_last_in(&dir.join("redis-ha.toml"), &environment)
+            .expect("take the file");
         assert_eq!(alarm, None);
     }
 }
@@ -785,8 +1132,13 @@ fn programs_that_run_at_once_leave_a_whole_copy() {
     let mut programs: Vec<_> = (0..4)
         .map(|_| {
             let mut command = Command::new(&program);
-            command.args(["--exact", "loads_again_and_again"]).env("LOAD_AGAIN", place.dir.path());
-            command.stdout(std::process::Stdio::null()).spawn().expect("run this program again")
+            command
+                .args(["--exact", "loads_again_and_again"])
+                .env("LOAD_AGAIN", place.dir.path());
+            command
+                .stdout(std::process::Stdio::null())
+                .spawn()
+                .expect("run this program again")
         })
         .collect();
     let mut running = true;
@@ -798,13 +1150,18 @@ fn programs_that_run_at_once_leave_a_whole_copy() {
             let copy = fs::read_to_string(place.copy()).expect("read the copy");
             assert!(copy == MINIMAL || copy == other, "{} bytes", copy.len());
         }
-        running = programs.iter_mut().any(|program| program.try_wait().expect("look at it").is_none());
+        running = programs
+            .iter_mut()
+            .any(|program| program.try_wait().expect("look at it").is_none());
     }
     for mut program in programs {
         assert!(program.wait().expect("wait for it").success());
     }
     place.load_or_last().expect("a right file is taken");
-    assert_eq!(fs::read_to_string(place.copy()).expect("read the copy"), MINIMAL);
+    assert_eq!(
+        fs::read_to_string(place.copy()).expect("read the copy"),
+        MINIMAL
+    );
 }
 
 #[test]
@@ -827,22 +1184,42 @@ fn with_the_copy_an_opened_password_file_is_an_alarm_and_no_outage() {
 
     place.password("sesame", 0o644);
     let (config, alarm) = place.load_or_last().expect("the copy stands in");
-    assert_eq!(config.auth.password.as_ref().map(Secret::expose), Some("sesame"));
-    assert!(alarm.expect("the mode is wrong").to_string().contains("mode 0644"));
+    assert_eq!(
+        config.auth.password.as_ref().map(Secret::expose),
+        Some("sesame")
+    );
+    assert!(
+        alarm
+            .expect("the mode is wrong")
+            .to_string()
+            .contains("mode 0644")
+    );
 
     fs::remove_file(place.dir.path().join("redis.pass")).expect("remove the password file");
     let (config, alarm) = place.load_or_last().expect("the copy stands in");
     assert_eq!(config.auth.password, None);
-    assert!(alarm.expect("the password is gone").to_string().contains("can't be read"));
+    assert!(
+        alarm
+            .expect("the password is gone")
+            .to_string()
+            .contains("can't be read")
+    );
 }
 
 /// `MINIMAL` and a `[tls]` section with these keys, its files in the directory of `place`.
 fn with_tls(place: &Place, keys: &[&str]) -> String {
     let file = |key: &&str| match *key {
         "ca" => format!("ca = \"{}/ca.crt\"\n", place.dir.path().display()),
-        key => format!("{key} = \"{}/client.{}\"\n", place.dir.path().display(), key.replace("cert", "crt")),
+        key => format!(
+            "{key} = \"{}/client.{}\"\n",
+            place.dir.path().display(),
+            key.replace("cert", "crt")
+        ),
     };
-    format!("{MINIMAL}[tls]\n{}", keys.iter().map(file).collect::<String>())
+    format!(
+        "{MINIMAL}[tls]\n{}",
+        keys.iter().map(file).collect::<String>()
+    )
 }
 
 #[test]
@@ -853,11 +1230,17 @@ fn the_section_of_tls_makes_tls_and_names_what_it_needs() {
     place.write(with_tls(&place, &["ca"]));
     let config = place.load().expect("ca is enough");
     let files = config.auth.tls.expect("TLS").files.clone();
-    assert_eq!((files.ca, files.client, files.server_name), (place.dir.path().join("ca.crt"), None, None));
+    assert_eq!(
+        (files.ca, files.client, files.server_name),
+        (place.dir.path().join("ca.crt"), None, None)
+    );
     place.write(with_tls(&place, &["ca", "cert", "key"]));
     let config = place.load().expect("a client's certificate");
     let said = format!("{config:?}");
-    assert!(said.contains("client.key") && !said.contains("PRIVATE"), "{said}");
+    assert!(
+        said.contains("client.key") && !said.contains("PRIVATE"),
+        "{said}"
+    );
     let again = place.load().expect("the same");
     assert_eq!(config, again);
     certificates(&place);
@@ -873,18 +1256,39 @@ fn the_section_of_tls_makes_tls_and_names_what_it_needs() {
     );
     let key = "redis-ha.toml: tls.key is missing; cert needs it: the certificate's private key";
     assert_eq!(missing(&["ca", "cert"]), key);
-    assert_eq!(missing(&["ca", "key"]), "redis-ha.toml: tls.cert is missing; key needs it: the key's certificate");
+    assert_eq!(
+        missing(&["ca", "key"]),
+        "redis-ha.toml: tls.cert is missing; key needs it: the key's certificate"
+    );
     for (line, expected) in [
-        ("ca = \"ca.crt\"", r#"tls.ca = "ca.crt": not an absolute path; write it as "/etc/keepalived/ca.crt""#),
-        ("ca = \"/a\"\ncert = \"/a\"\nkey = \"-----BEGIN\"", "tls.key = ...: not an absolute path"),
-        ("ca = \"/a\"\nserver_name = \"no name\"", "tls.server_name = \"no name\": not a name that a certificate can"),
-        ("ca = \"/nowhere/ca.crt\"", "tls.ca /nowhere/ca.crt: can't be read: No such file or directory"),
+        (
+            "ca = \"ca.crt\"",
+            r#"tls.ca = "ca.crt": not an absolute path; write it as "/etc/keepalived/ca.crt""#,
+        ),
+        (
+            "ca = \"/a\"\ncert = \"/a\"\nkey = \"-----BEGIN\"",
+            "tls.key = ...: not an absolute path",
+        ),
+        (
+            "ca = \"/a\"\nserver_name = \"no name\"",
+            "tls.server_name = \"no name\": not a name that a certificate can",
+        ),
+        (
+            "ca = \"/nowhere/ca.crt\"",
+            "tls.ca /nowhere/ca.crt: can't be read: No such file or directory",
+        ),
     ] {
         let error = error_of(&format!("[tls]\n{line}\n"));
         assert!(error.contains(expected), "{error}");
     }
-    let error = Place::new(format!("tls = true\n{MINIMAL}")).load().expect_err("no section").to_string();
-    assert!(error.contains("tls = true: not a section; write [tls] on a line of its own"), "{error}");
+    let error = Place::new(format!("tls = true\n{MINIMAL}"))
+        .load()
+        .expect_err("no section")
+        .to_string();
+    assert!(
+        error.contains("tls = true: not a section; write [tls] on a line of its own"),
+        "{error}"
+    );
 }
 
 #[test]
@@ -897,15 +1301,24 @@ fn files_of_tls_that_are_no_use_are_refused_and_with_the_copy_left_out() {
     let key = place.dir.path().join("client.key");
 
     fs::set_permissions(&key, Permissions::from_mode(0o640)).expect("opened");
-    let expected = "refused: group or others can read or write it (mode 0640); run: chmod 600 client.key";
+    let expected =
+        "refused: group or others can read or write it (mode 0640); run: chmod 600 client.key";
     assert_eq!(place.error(), format!("tls.key client.key: {expected}"));
     let (config, alarm) = place.load_or_last().expect("the copy stands in");
     assert!(config.auth.tls.is_some() && alarm.is_some());
 
     for (name, text, expected) in [
-        ("client.key", "nonsense", "tls.key client.key: holds no private key (PEM, without a passphrase)"),
+        (
+            "client.key",
+            "nonsense",
+            "tls.key client.key: holds no private key (PEM, without a passphrase)",
+        ),
         ("client.crt", "", "tls.cert client.crt: empty"),
-        ("ca.crt", "-----BEGIN CERTIFICATE-----\n", "tls.ca ca.crt: not a file of certificates (PEM): "),
+        (
+            "ca.crt",
+            "-----BEGIN CERTIFICATE-----\n",
+            "tls.ca ca.crt: not a file of certificates (PEM): ",
+        ),
     ] {
         certificates(&place);
         fs::write(place.dir.path().join(name), text).expect("spoilt");
@@ -918,7 +1331,10 @@ fn files_of_tls_that_are_no_use_are_refused_and_with_the_copy_left_out() {
     certificates(&other);
     certificates(&place);
     fs::copy(other.dir.path().join("client.key"), key).expect("another key");
-    assert_eq!(place.error(), "tls.key client.key: not the key of the certificate");
+    assert_eq!(
+        place.error(),
+        "tls.key client.key: not the key of the certificate"
+    );
 }
 
 #[test]
@@ -926,33 +1342,63 @@ fn sentinels_have_a_section_of_tls_of_their_own() {
     let place = Place::new("");
     certificates(&place);
     let sentinel = "[sentinel]\nmaster_name = \"mymaster\"\nnodes = [\"10.0.0.1:26379\"]\n";
-    let tls = with_tls(&place, &["ca"]).replace(MINIMAL, "").replace("[tls]", "[sentinel.tls]");
+    let tls = with_tls(&place, &["ca"])
+        .replace(MINIMAL, "")
+        .replace("[tls]", "[sentinel.tls]");
     place.write(format!("{MINIMAL}{sentinel}{tls}"));
     let config = place.load().expect("a right file");
-    assert!(config.auth.tls.is_none() && config.sentinel.expect("Sentinel mode").auth.tls.is_some());
-    place.write(format!("{MINIMAL}{sentinel}[sentinel.tls]\nca = \"/nowhere\"\n"));
+    assert!(
+        config.auth.tls.is_none() && config.sentinel.expect("Sentinel mode").auth.tls.is_some()
+    );
+    place.write(format!(
+        "{MINIMAL}{sentinel}[sentinel.tls]\nca = \"/nowhere\"\n"
+    ));
     let error = "sentinel.tls.ca /nowhere: can't be read: No such file or directory (os error 2)";
     assert_eq!(place.error(), error);
     place.write(format!("{MINIMAL}{tls}"));
-    assert!(place.error().contains("sentinel.master_name is missing"), "{}", place.error());
+    assert!(
+        place.error().contains("sentinel.master_name is missing"),
+        "{}",
+        place.error()
+    );
 }
 
 #[test]
 fn the_local_node_is_the_one_with_an_address_of_this_machine() {
     let config = loaded(MINIMAL);
-    let node = config.local_node(&addresses(&["127.0.0.1", "::1", "192.168.158.12", "192.168.158.13"]));
+    let node = config.local_node(&addresses(&[
+        "127.0.0.1",
+        "::1",
+        "192.168.158.12",
+        "192.168.158.13",
+    ]));
     assert_eq!(node, Ok(config.nodes[1]));
-    assert_eq!(config.local_node(&addresses(&["::ffff:192.168.158.11"])), Ok(config.nodes[0]));
-
-    let none = config.local_node(&addresses(&["127.0.0.1", "10.0.0.1"])).expect_err("no address of a node");
     assert_eq!(
-        none.to_string().split_once(": ").map(|(_, sentence)| sentence.to_owned()).as_deref(),
+        config.local_node(&addresses(&["::ffff:192.168.158.11"])),
+        Ok(config.nodes[0])
+    );
+
+    let none = config
+        .local_node(&addresses(&["127.0.0.1", "10.0.0.1"]))
+        .expect_err("no address of a node");
+    assert_eq!(
+        none.to_string()
+            .split_once(": ")
+            .map(|(_, sentence)| sentence.to_owned())
+            .as_deref(),
         Some(
             "none of nodes (192.168.158.11:6379, 192.168.158.12:6379) has an address of this machine (127.0.0.1, 10.0.0.1); correct nodes, or set local to one of them"
         )
     );
-    let several = config.local_node(&addresses(&["192.168.158.11", "192.168.158.12"])).expect_err("both nodes");
-    assert!(several.to_string().contains("several of nodes (192.168.158.11:6379, 192.168.158.12:6379)"), "{several}");
+    let several = config
+        .local_node(&addresses(&["192.168.158.11", "192.168.158.12"]))
+        .expect_err("both nodes");
+    assert!(
+        several
+            .to_string()
+            .contains("several of nodes (192.168.158.11:6379, 192.168.158.12:6379)"),
+        "{several}"
+    );
 }
 
 #[test]
@@ -971,7 +1417,10 @@ fn any_bytes_are_taken_or_refused_on_one_line(bytes: &[u8]) {
     let place = Place::new(bytes);
     if let Err(error) = place.load() {
         let line = error.to_string();
-        assert!(!line.is_empty() && !line.contains(char::is_control), "{line:?}");
+        assert!(
+            !line.is_empty() && !line.contains(char::is_control),
+            "{line:?}"
+        );
         assert!(line.len() < 70_000, "{} bytes", line.len());
     }
 }

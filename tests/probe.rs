@@ -1,5 +1,5 @@
-//! One question, one value, before one deadline, whatever the other side does. The peers here are Unix sockets in a
-//! directory of their own: no test can meet another one's server.
+//! One question, one value, before one deadline, whatever the other side does. The peers here are
+//! Unix sockets in a directory of their own: no test can meet another one's server.
 
 use std::io::Write;
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -32,7 +32,12 @@ fn peer(dir: &Path, talk: impl Fn(UnixStream) + Send + 'static) -> Endpoint {
 fn probed(endpoint: &Endpoint) -> Liveness {
     let clock = Instant::now();
     let found = probe(endpoint, &Access::default(), Deadline::after(BUDGET));
-    assert!(clock.elapsed() < BUDGET + SLACK, "{:?}: {}", clock.elapsed(), found.liveness);
+    assert!(
+        clock.elapsed() < BUDGET + SLACK,
+        "{:?}: {}",
+        clock.elapsed(),
+        found.liveness
+    );
     found.liveness
 }
 
@@ -40,7 +45,10 @@ fn probed(endpoint: &Endpoint) -> Liveness {
 fn nobody_there_is_refused_and_a_missing_socket_is_unreachable() {
     let dir = tempfile::tempdir().expect("a directory");
     let path = dir.path().join("peer");
-    assert!(matches!(probed(&Endpoint::Unix(path.clone())), Liveness::Unreachable(_)));
+    assert!(matches!(
+        probed(&Endpoint::Unix(path.clone())),
+        Liveness::Unreachable(_)
+    ));
     drop(UnixListener::bind(&path).expect("a socket"));
     assert_eq!(probed(&Endpoint::Unix(path)), Liveness::Refused);
 }
@@ -54,7 +62,11 @@ fn a_server_that_no_longer_accepts_times_out() {
     let mut waiting = Vec::new();
     for _ in 0..200 {
         let endpoint = Endpoint::Unix(path.clone());
-        match Server::connect(&endpoint, &Access::default(), Deadline::after(Duration::from_millis(50))) {
+        match Server::connect(
+            &endpoint,
+            &Access::default(),
+            Deadline::after(Duration::from_millis(50)),
+        ) {
             Ok(server) => waiting.push(server),
             Err(_) => break,
         }
@@ -66,12 +78,17 @@ fn a_server_that_no_longer_accepts_times_out() {
 fn silence_and_slowness_time_out_and_a_closed_conversation_is_reset() {
     let dir = tempfile::tempdir().expect("a directory");
     let keep = std::sync::Mutex::new(Vec::new());
-    let endpoint = peer(dir.path(), move |stream| keep.lock().expect("nobody panics").push(stream));
+    let endpoint = peer(dir.path(), move |stream| {
+        keep.lock().expect("nobody panics").push(stream)
+    });
     assert_eq!(probed(&endpoint), Liveness::TimedOut);
 
     let dir = tempfile::tempdir().expect("a directory");
     let endpoint = peer(dir.path(), |mut stream| {
-        for byte in b"+PONG\r\n$100000\r\n".iter().chain(std::iter::repeat(&b'a')) {
+        for byte in b"+PONG\r\n$100000\r\n"
+            .iter()
+            .chain(std::iter::repeat(&b'a'))
+        {
             if stream.write_all(&[*byte]).is_err() {
                 return;
             }
@@ -86,7 +103,11 @@ fn silence_and_slowness_time_out_and_a_closed_conversation_is_reset() {
 
 #[test]
 fn what_is_no_redis_is_rubbish_said_in_one_line() {
-    for text in [&b"HTTP/1.1 400 Bad Request\r\n\r\n"[..], &[0xff, 0, 13, 10], b"+HELLO\r\n+a\r\n+b\r\n+c\r\n+d\r\n"] {
+    for text in [
+        &b"HTTP/1.1 400 Bad Request\r\n\r\n"[..],
+        &[0xff, 0, 13, 10],
+        b"+HELLO\r\n+a\r\n+b\r\n+c\r\n+d\r\n",
+    ] {
         let dir = tempfile::tempdir().expect("a directory");
         let endpoint = peer(dir.path(), move |mut stream| {
             let _ = stream.write_all(text);
@@ -110,12 +131,35 @@ impl Redis {
         let dir = tempfile::tempdir().expect("a directory");
         let path = dir.path().join("redis.sock");
         let mut command = Command::new("redis-server");
-        command.args(["--port", "0", "--save", "", "--enable-debug-command", "yes", "--unixsocket"]).arg(&path);
-        command.arg("--dir").arg(dir.path()).stdin(Stdio::null()).stdout(Stdio::null());
-        let redis = Redis { child: command.spawn().expect("redis-server"), endpoint: Endpoint::Unix(path), _dir: dir };
+        command
+            .args([
+                "--port",
+                "0",
+                "--save",
+                "",
+                "--enable-debug-command",
+                "yes",
+                "--unixsocket",
+            ])
+            .arg(&path);
+        command
+            .arg("--dir")
+            .arg(dir.path())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null());
+        let redis = Redis {
+            child: command.spawn().expect("redis-server"),
+            endpoint: Endpoint::Unix(path),
+            _dir: dir,
+        };
         let limit = Deadline::after(Duration::from_secs(10));
-        while probe(&redis.endpoint, &Access::default(), Deadline::after(BUDGET)).liveness != Liveness::Alive {
-            assert!(limit.pause(Duration::from_millis(20)), "Redis does not come up");
+        while probe(&redis.endpoint, &Access::default(), Deadline::after(BUDGET)).liveness
+            != Liveness::Alive
+        {
+            assert!(
+                limit.pause(Duration::from_millis(20)),
+                "Redis does not come up"
+            );
         }
         redis
     }
@@ -132,11 +176,17 @@ impl Drop for Redis {
 fn a_late_answer_is_never_taken_for_the_answer_to_the_next_question() {
     let redis = Redis::start();
     let soon = || Deadline::after(Duration::from_secs(5));
-    let mut server = Server::connect(&redis.endpoint, &Access::default(), soon()).expect("connected");
+    let mut server =
+        Server::connect(&redis.endpoint, &Access::default(), soon()).expect("connected");
     for key in ["a", "b", "c"] {
-        server.call(cmd("SET").arg(key).arg("1"), soon()).expect("written");
+        server
+            .call(cmd("SET").arg(key).arg("1"), soon())
+            .expect("written");
     }
-    let slow = server.call(cmd("DEBUG").arg("SLEEP").arg("0.4"), Deadline::after(Duration::from_millis(100)));
+    let slow = server.call(
+        cmd("DEBUG").arg("SLEEP").arg("0.4"),
+        Deadline::after(Duration::from_millis(100)),
+    );
     assert_eq!(slow, Err(Failure::TimedOut));
     for _ in 0..3 {
         assert_eq!(server.observe(soon()).expect("it is back").keys, 3);
@@ -148,12 +198,18 @@ fn a_late_answer_is_never_taken_for_the_answer_to_the_next_question() {
 fn a_setting_survives_that_all_connections_are_ended() {
     let redis = Redis::start();
     let soon = || Deadline::after(Duration::from_secs(5));
-    let connect = || Server::connect(&redis.endpoint, &Access::default(), soon()).expect("connected");
+    let connect =
+        || Server::connect(&redis.endpoint, &Access::default(), soon()).expect("connected");
     let mut server = connect();
-    let end_all = || handover::disconnect_clients(&mut connect(), Duration::from_secs(5)).expect("ended");
+    let end_all =
+        || handover::disconnect_clients(&mut connect(), Duration::from_secs(5)).expect("ended");
     server.call(&cmd("PING"), soon()).expect("an answer");
     end_all();
-    assert_eq!(server.call(&cmd("PING"), soon()), Err(Failure::Reset), "or nothing was ended");
+    assert_eq!(
+        server.call(&cmd("PING"), soon()),
+        Err(Failure::Reset),
+        "or nothing was ended"
+    );
     server.call(&cmd("PING"), soon()).expect("an answer");
     end_all();
     fence::release_writes(&mut server, Duration::from_secs(5)).expect("asked again");
@@ -162,5 +218,8 @@ fn a_setting_survives_that_all_connections_are_ended() {
     end_all();
     // This Redis runs without a file: an answer all the same.
     let rewritten = handover::rewrite_config(&mut server, Duration::from_secs(5));
-    assert!(matches!(rewritten, Err(Failure::Denied(_))), "{rewritten:?}");
+    assert!(
+        matches!(rewritten, Err(Failure::Denied(_))),
+        "{rewritten:?}"
+    );
 }

@@ -1,5 +1,5 @@
-//! README.zh-CN.md says what README.md says: the same headings, lists, tables, code and figures in the same order, and
-//! it was looked at when README.md changed last.
+//! README.zh-CN.md says what README.md says: the same headings, lists, tables, code and figures in
+//! the same order, and it was looked at when README.md changed last.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -39,7 +39,9 @@ fn without_comments(code: &str) -> Vec<String> {
         if line.trim_start().starts_with("# ") {
             return format!("{}#", &line[..indent]);
         }
-        line.find("  # ").map_or(line.to_owned(), |at| format!("{}  #", line[..at].trim_end()))
+        line.find("  # ").map_or(line.to_owned(), |at| {
+            format!("{}  #", line[..at].trim_end())
+        })
     };
     code.lines().map(line).collect()
 }
@@ -51,19 +53,31 @@ fn parts(page: &str) -> Vec<Part> {
     let mut open = false;
     while let Some((number, line)) = lines.next() {
         let (text, number) = (line.trim(), number + 1);
-        let part = |kind, text: &str| Part { kind, line: number, text: text.to_owned() };
+        let part = |kind, text: &str| Part {
+            kind,
+            line: number,
+            text: text.to_owned(),
+        };
         let indent = line.len() - line.trim_start().len();
-        let dots = text.split_once(". ").is_some_and(|(n, _)| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()));
+        let dots = text
+            .split_once(". ")
+            .is_some_and(|(n, _)| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()));
         if text == STAMP {
             break;
         } else if let Some(language) = text.strip_prefix("```") {
-            let code: Vec<&str> =
-                lines.by_ref().map(|(_, line)| line).take_while(|line| line.trim() != "```").collect();
+            let code: Vec<&str> = lines
+                .by_ref()
+                .map(|(_, line)| line)
+                .take_while(|line| line.trim() != "```")
+                .collect();
             let code = without_comments(&code.join("\n"));
             parts.push(part(Kind::Code(language.to_owned(), code), ""));
             open = false;
         } else if text.starts_with('#') {
-            parts.push(part(Kind::Heading(text.len() - text.trim_start_matches('#').len()), text));
+            parts.push(part(
+                Kind::Heading(text.len() - text.trim_start_matches('#').len()),
+                text,
+            ));
             open = false;
         } else if text.starts_with('|') {
             let cells = text.trim_matches('|').split('|').map(str::trim);
@@ -105,7 +119,10 @@ fn code_of(text: &str) -> Bag {
 
 /// Whether a link leads to another place of the page, or where else it leads.
 fn links_of(text: &str) -> Bag {
-    let targets = text.split("](").skip(1).filter_map(|rest| rest.split_once(')'));
+    let targets = text
+        .split("](")
+        .skip(1)
+        .filter_map(|rest| rest.split_once(')'));
     bag(targets.map(|(target, _)| if target.starts_with('#') { "#" } else { target }.to_owned()))
 }
 
@@ -134,10 +151,14 @@ fn difference(english: &str, chinese: &str) -> Result<(), String> {
     for (one, other) in english.iter().zip(&chinese) {
         let place = format!("README.md:{}, README.zh-CN.md:{}", one.line, other.line);
         if one.kind != other.kind {
-            return Err(format!("{place}: not the same kind of text:\n{one:?}\n{other:?}"));
+            return Err(format!(
+                "{place}: not the same kind of text:\n{one:?}\n{other:?}"
+            ));
         }
         if one.text.is_empty() != other.text.is_empty() {
-            return Err(format!("{place}: only one of them is empty:\n{one:?}\n{other:?}"));
+            return Err(format!(
+                "{place}: only one of them is empty:\n{one:?}\n{other:?}"
+            ));
         }
         if one.kind == Kind::Comment && one.text != other.text {
             return Err(format!("{place}: not the same comment"));
@@ -150,20 +171,35 @@ fn difference(english: &str, chinese: &str) -> Result<(), String> {
         ] {
             let (left, right) = (of(&one.text), of(&other.text));
             if left != right {
-                let of_one: Vec<_> = left.iter().filter(|(word, count)| right.get(*word) != Some(count)).collect();
-                let of_other: Vec<_> = right.iter().filter(|(word, count)| left.get(*word) != Some(count)).collect();
-                return Err(format!("{place}: not the same {what}:\n{of_one:?}\n{of_other:?}"));
+                let of_one: Vec<_> = left
+                    .iter()
+                    .filter(|(word, count)| right.get(*word) != Some(count))
+                    .collect();
+                let of_other: Vec<_> = right
+                    .iter()
+                    .filter(|(word, count)| left.get(*word) != Some(count))
+                    .collect();
+                return Err(format!(
+                    "{place}: not the same {what}:\n{of_one:?}\n{of_other:?}"
+                ));
             }
         }
     }
     match english.len().cmp(&chinese.len()) {
         std::cmp::Ordering::Equal => Ok(()),
-        std::cmp::Ordering::Less => Err(format!("README.zh-CN.md:{}: not in README.md", chinese[english.len()].line)),
-        std::cmp::Ordering::Greater => Err(format!("README.md:{}: not translated", english[chinese.len()].line)),
+        std::cmp::Ordering::Less => Err(format!(
+            "README.zh-CN.md:{}: not in README.md",
+            chinese[english.len()].line
+        )),
+        std::cmp::Ordering::Greater => Err(format!(
+            "README.md:{}: not translated",
+            english[chinese.len()].line
+        )),
     }
 }
 
-/// Of each section of the page its heading and a checksum (FNV-1a) of its text, wherever the lines are broken.
+/// Of each section of the page its heading and a checksum (FNV-1a) of its text, wherever the lines
+/// are broken.
 fn stamp(page: &str) -> String {
     let mut stamp = String::new();
     let mut section = ("", 0xcbf2_9ce4_8422_2325_u64);
@@ -179,8 +215,12 @@ fn stamp(page: &str) -> String {
             write(section);
             section = (line, 0xcbf2_9ce4_8422_2325);
         } else if !line.contains("简体中文") {
-            let words = line.split_whitespace().flat_map(|word| word.bytes().chain([b' ']));
-            section.1 = words.fold(section.1, |sum, byte| (sum ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3));
+            let words = line
+                .split_whitespace()
+                .flat_map(|word| word.bytes().chain([b' ']));
+            section.1 = words.fold(section.1, |sum, byte| {
+                (sum ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3)
+            });
         }
     }
     write(section);
@@ -190,7 +230,10 @@ fn stamp(page: &str) -> String {
 /// The place of a heading in its page, as GitHub calls it.
 fn anchor(heading: &str) -> String {
     let text = heading.trim_start_matches('#').trim().to_lowercase();
-    text.chars().filter(|c| c.is_alphanumeric() || " -_".contains(*c)).map(|c| if c == ' ' { '-' } else { c }).collect()
+    text.chars()
+        .filter(|c| c.is_alphanumeric() || " -_".contains(*c))
+        .map(|c| if c == ' ' { '-' } else { c })
+        .collect()
 }
 
 #[test]
@@ -200,10 +243,15 @@ fn the_translation_has_the_same_parts_code_and_figures() {
 
 #[test]
 fn the_translation_was_looked_at_when_the_original_changed_last() {
-    let (_, theirs) = CHINESE.split_once(STAMP).expect("README.zh-CN.md ends with the stamp");
+    let (_, theirs) = CHINESE
+        .split_once(STAMP)
+        .expect("README.zh-CN.md ends with the stamp");
     let theirs = theirs.trim().trim_end_matches("-->").trim_end();
     let ours = stamp(ENGLISH);
-    let changed: Vec<&str> = ours.lines().filter(|line| !theirs.lines().any(|other| other == *line)).collect();
+    let changed: Vec<&str> = ours
+        .lines()
+        .filter(|line| !theirs.lines().any(|other| other == *line))
+        .collect();
     assert!(
         theirs == ours.trim_end(),
         "README.md has changed in these sections: {changed:#?}\nTranslate that in README.zh-CN.md, and put this at its end:\n\
@@ -216,7 +264,9 @@ fn every_link_within_the_two_pages_leads_somewhere() {
     for (name, page) in [("README.md", ENGLISH), ("README.zh-CN.md", CHINESE)] {
         let anchors = |page: &str| -> Vec<String> {
             let parts = parts(page);
-            let headings = parts.iter().filter(|part| matches!(part.kind, Kind::Heading(_)));
+            let headings = parts
+                .iter()
+                .filter(|part| matches!(part.kind, Kind::Heading(_)));
             headings.map(|part| anchor(&part.text)).collect()
         };
         let (parts, own) = (parts(page), anchors(page));
@@ -226,7 +276,12 @@ fn every_link_within_the_two_pages_leads_somewhere() {
             text.is_ok_and(|text| anchors(&text).iter().any(|anchor| anchor == place))
         };
         for part in &parts {
-            for (target, _) in part.text.split("](").skip(1).filter_map(|rest| rest.split_once(')')) {
+            for (target, _) in part
+                .text
+                .split("](")
+                .skip(1)
+                .filter_map(|rest| rest.split_once(')'))
+            {
                 let there = match target.split_once('#') {
                     _ if target.contains("://") => true,
                     Some(("", place)) => own.iter().any(|anchor| anchor == place),
@@ -237,7 +292,10 @@ fn every_link_within_the_two_pages_leads_somewhere() {
             }
         }
     }
-    assert!(CHINESE.contains("[English](README.md) | 简体中文"), "no way from the translation to the original");
+    assert!(
+        CHINESE.contains("[English](README.md) | 简体中文"),
+        "no way from the translation to the original"
+    );
 }
 
 #[test]
@@ -261,11 +319,26 @@ fn a_change_of_one_page_alone_is_noticed() {
         ("One", "**One**"),
     ] {
         let changed = page.replace(from, to);
-        assert!(changed != page && difference(page, &changed).is_err(), "{from} became {to:?}, and nobody noticed");
-        assert!(difference(&changed, page).is_err(), "{to:?} became {from}, and nobody noticed");
+        assert!(
+            changed != page && difference(page, &changed).is_err(),
+            "{from} became {to:?}, and nobody noticed"
+        );
+        assert!(
+            difference(&changed, page).is_err(),
+            "{to:?} became {from}, and nobody noticed"
+        );
     }
-    let translated = page.replace("a word", "一个词").replace("another", "另一个").replace("The end.", "完。");
+    let translated = page
+        .replace("a word", "一个词")
+        .replace("another", "另一个")
+        .replace("The end.", "完。");
     assert_eq!(difference(page, &translated), Ok(()));
-    assert_ne!(stamp(page), stamp(&page.replace("The end.", "The very end.")));
-    assert_eq!(stamp(page), stamp(&page.replace("One `code` in", "One `code`\nin")));
+    assert_ne!(
+        stamp(page),
+        stamp(&page.replace("The end.", "The very end."))
+    );
+    assert_eq!(
+        stamp(page),
+        stamp(&page.replace("One `code` in", "One `code`\nin"))
+    );
 }

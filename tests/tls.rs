@@ -1,5 +1,5 @@
-//! TLS to a real redis-server on a port of its own, and to peers that are none: what is spoken, what each failure says and
-//! counts as, and that no deadline is passed.
+//! TLS to a real redis-server on a port of its own, and to peers that are none: what is spoken,
+//! what each failure says and counts as, and that no deadline is passed.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -15,7 +15,9 @@ use keepalived_redis::server::endpoint::Endpoint;
 use keepalived_redis::server::failure::Failure;
 use keepalived_redis::server::probe::{Liveness, probe};
 use keepalived_redis::server::tls::{Files, Texts, Tls};
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, date_time_ymd};
+use rcgen::{
+    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, date_time_ymd,
+};
 use redis::cmd;
 use tempfile::TempDir;
 
@@ -47,15 +49,34 @@ impl Authority {
         let mut params = CertificateParams::new(vec![name.to_owned()]).expect("parameters");
         change(&mut params);
         let key = KeyPair::generate().expect("a key");
-        (params.signed_by(&key, &self.0).expect("a certificate").pem(), key.serialize_pem())
+        (
+            params
+                .signed_by(&key, &self.0)
+                .expect("a certificate")
+                .pem(),
+            key.serialize_pem(),
+        )
     }
 
     /// As our configuration has it: who signs, and who we are.
     fn auth(&self, client: Option<(String, String)>, server_name: Option<&str>) -> Access {
-        let files = Files { server_name: server_name.map(str::to_owned), ..Files::default() };
+        let files = Files {
+            server_name: server_name.map(str::to_owned),
+            ..Files::default()
+        };
         let client = client.map(|(cert, key)| (cert.into_bytes(), key.into_bytes()));
-        let tls = Tls::new(files, Texts { ca: self.0.pem().into_bytes(), client }).expect("good files");
-        Access { tls: Some(Arc::new(tls)), ..Access::default() }
+        let tls = Tls::new(
+            files,
+            Texts {
+                ca: self.0.pem().into_bytes(),
+                client,
+            },
+        )
+        .expect("good files");
+        Access {
+            tls: Some(Arc::new(tls)),
+            ..Access::default()
+        }
     }
 
     fn client(&self) -> Option<(String, String)> {
@@ -77,7 +98,16 @@ impl Redis {
         for (name, text) in [("ca", authority.0.pem()), ("cert", cert), ("key", key)] {
             fs::write(dir.path().join(name), text).expect("written");
         }
-        let tls = ["--tls-ca-cert-file", "ca", "--tls-cert-file", "cert", "--tls-key-file", "key", "--port", "0"];
+        let tls = [
+            "--tls-ca-cert-file",
+            "ca",
+            "--tls-cert-file",
+            "cert",
+            "--tls-key-file",
+            "key",
+            "--port",
+            "0",
+        ];
         let all: Vec<&str> = tls.iter().chain(more).copied().collect();
         Redis::start(dir, "--tls-port", &all)
     }
@@ -94,7 +124,16 @@ impl Redis {
             drop(listener);
             let port = address.port().to_string();
             let mut child = Command::new("redis-server")
-                .args([port_option, &port, "--bind", "127.0.0.1", "--save", "", "--unixsocket", "socket"])
+                .args([
+                    port_option,
+                    &port,
+                    "--bind",
+                    "127.0.0.1",
+                    "--save",
+                    "",
+                    "--unixsocket",
+                    "socket",
+                ])
                 .args(more)
                 .current_dir(dir.path())
                 .stdout(Stdio::null())
@@ -103,7 +142,11 @@ impl Redis {
             let end = Instant::now() + LONG;
             while Instant::now() < end && child.try_wait().expect("a child").is_none() {
                 if TcpStream::connect(address).is_ok() {
-                    return Redis { child, address, dir };
+                    return Redis {
+                        child,
+                        address,
+                        dir,
+                    };
                 }
             }
             let _ = child.kill();
@@ -117,7 +160,9 @@ impl Redis {
     }
 
     fn signal(&self, signal: &str) {
-        let sent = Command::new("kill").args([signal, &self.child.id().to_string()]).status();
+        let sent = Command::new("kill")
+            .args([signal, &self.child.id().to_string()])
+            .status();
         assert!(sent.expect("kill runs").success());
     }
 }
@@ -136,7 +181,11 @@ fn observed(address: SocketAddr, auth: &Access, budget: Duration) -> Result<bool
     let seen = Server::connect(&Endpoint::Tcp(address), auth, deadline)
         .and_then(|mut server| server.observe(deadline))
         .map(|seen| seen.is_master());
-    assert!(clock.elapsed() < budget + SLACK, "{:?}: {seen:?}", clock.elapsed());
+    assert!(
+        clock.elapsed() < budget + SLACK,
+        "{:?}: {seen:?}",
+        clock.elapsed()
+    );
     seen
 }
 
@@ -149,7 +198,11 @@ fn a_redis_is_observed_over_tls_of_either_version() {
     let authority = Authority::new();
     let auth = authority.auth(authority.client(), None);
     for version in ["TLSv1.2", "TLSv1.3"] {
-        let redis = Redis::with(&authority, authority.signs("127.0.0.1", |_| {}), &["--tls-protocols", version]);
+        let redis = Redis::with(
+            &authority,
+            authority.signs("127.0.0.1", |_| {}),
+            &["--tls-protocols", version],
+        );
         assert_eq!(redis.observed(&auth), Ok(true), "{version}");
     }
 }
@@ -157,8 +210,15 @@ fn a_redis_is_observed_over_tls_of_either_version() {
 #[test]
 fn a_name_in_the_configuration_stands_for_the_address() {
     let authority = Authority::new();
-    let redis = Redis::with(&authority, authority.signs("redis.example.org", |_| {}), &[]);
-    assert_eq!(redis.observed(&authority.auth(authority.client(), Some("redis.example.org"))), Ok(true));
+    let redis = Redis::with(
+        &authority,
+        authority.signs("redis.example.org", |_| {}),
+        &[],
+    );
+    assert_eq!(
+        redis.observed(&authority.auth(authority.client(), Some("redis.example.org"))),
+        Ok(true)
+    );
     let other = authority.auth(authority.client(), Some("redis.example.com"));
     let sentence = "the certificate is not valid for redis.example.com, but for redis.example.org";
     assert_eq!(redis.observed(&other), tls(sentence));
@@ -166,8 +226,13 @@ fn a_name_in_the_configuration_stands_for_the_address() {
     let sentence = "the certificate is not valid for 127.0.0.1, but for redis.example.org";
     assert_eq!(redis.observed(&none), tls(sentence));
     // A certificate for that address will do, wherever the server is met.
-    let Some(files) = &none.tls else { panic!("no TLS") };
-    let there = Access { tls: Some(Arc::new(files.as_of(Ipv4Addr::new(192, 0, 2, 1).into()))), ..Access::default() };
+    let Some(files) = &none.tls else {
+        panic!("no TLS")
+    };
+    let there = Access {
+        tls: Some(Arc::new(files.as_of(Ipv4Addr::new(192, 0, 2, 1).into()))),
+        ..Access::default()
+    };
     let sentence = "the certificate is not valid for 192.0.2.1, but for redis.example.org";
     assert_eq!(redis.observed(&there), tls(sentence));
 }
@@ -178,16 +243,31 @@ fn what_is_wrong_with_a_certificate_is_one_sentence() {
     let auth = authority.auth(authority.client(), None);
     let year = |from, to| {
         move |params: &mut CertificateParams| {
-            (params.not_before, params.not_after) = (date_time_ymd(from, 1, 1), date_time_ymd(to, 1, 1));
+            (params.not_before, params.not_after) =
+                (date_time_ymd(from, 1, 1), date_time_ymd(to, 1, 1));
         }
     };
-    let expired = Redis::with(&authority, authority.signs("127.0.0.1", year(2000, 2001)), &[]);
+    let expired = Redis::with(
+        &authority,
+        authority.signs("127.0.0.1", year(2000, 2001)),
+        &[],
+    );
     assert_eq!(expired.observed(&auth), tls("the certificate has expired"));
-    let early = Redis::with(&authority, authority.signs("127.0.0.1", year(3000, 3001)), &[]);
-    assert_eq!(early.observed(&auth), tls("the certificate is not valid yet; or this machine's clock is wrong"));
+    let early = Redis::with(
+        &authority,
+        authority.signs("127.0.0.1", year(3000, 3001)),
+        &[],
+    );
+    assert_eq!(
+        early.observed(&auth),
+        tls("the certificate is not valid yet; or this machine's clock is wrong")
+    );
     for stranger in [Authority::named("a stranger"), Authority::new()] {
         let redis = Redis::with(&authority, stranger.signs("127.0.0.1", |_| {}), &[]);
-        assert_eq!(redis.observed(&auth), tls("the certificate is signed by nobody in ca"));
+        assert_eq!(
+            redis.observed(&auth),
+            tls("the certificate is signed by nobody in ca")
+        );
     }
 }
 
@@ -195,12 +275,22 @@ fn what_is_wrong_with_a_certificate_is_one_sentence() {
 fn a_server_that_does_not_take_our_certificate_says_so() {
     let authority = Authority::new();
     for version in ["TLSv1.2", "TLSv1.3"] {
-        let redis = Redis::with(&authority, authority.signs("127.0.0.1", |_| {}), &["--tls-protocols", version]);
+        let redis = Redis::with(
+            &authority,
+            authority.signs("127.0.0.1", |_| {}),
+            &["--tls-protocols", version],
+        );
         let none = redis.observed(&authority.auth(None, None));
         let asked = tls("it asks for a client certificate: set cert and key");
         // TLS 1.2 has no word of its own for it.
-        assert!(none == asked || none == tls("it breaks off with the alert HandshakeFailure"), "{version}: {none:?}");
-        for (stranger, why) in [("a stranger", "UnknownCA"), ("the authority", "DecryptError")] {
+        assert!(
+            none == asked || none == tls("it breaks off with the alert HandshakeFailure"),
+            "{version}: {none:?}"
+        );
+        for (stranger, why) in [
+            ("a stranger", "UnknownCA"),
+            ("the authority", "DecryptError"),
+        ] {
             let auth = authority.auth(Authority::named(stranger).client(), None);
             let sentence = format!("it does not accept our certificate: {why}");
             assert_eq!(redis.observed(&auth), tls(&sentence), "{version}");
@@ -213,11 +303,22 @@ fn plain_text_where_tls_is_expected_and_the_other_way_round_is_told_and_is_alive
     let authority = Authority::new();
     let auth = authority.auth(authority.client(), None);
     let plain = Redis::start(tempfile::tempdir().expect("a directory"), "--port", &[]);
-    assert_eq!(observed(plain.address, &auth, BUDGET), tls("it answers without TLS"));
+    assert_eq!(
+        observed(plain.address, &auth, BUDGET),
+        tls("it answers without TLS")
+    );
     let secured = Redis::well(&authority);
     let sentence = "it speaks TLS, and the configuration does not say so";
-    assert_eq!(observed(secured.address, &Access::default(), BUDGET), tls(sentence));
-    let found = probe(&Endpoint::Tcp(secured.address), &Access::default(), Deadline::after(BUDGET)).liveness;
+    assert_eq!(
+        observed(secured.address, &Access::default(), BUDGET),
+        tls(sentence)
+    );
+    let found = probe(
+        &Endpoint::Tcp(secured.address),
+        &Access::default(),
+        Deadline::after(BUDGET),
+    )
+    .liveness;
     assert_eq!(found, Liveness::AliveWithoutTls(sentence.to_owned()));
     assert!(found.is_alive());
     assert_eq!(found.to_string(), format!("alive, but TLS: {sentence}"));
@@ -229,12 +330,18 @@ fn a_hung_server_is_silent_and_a_dead_one_refuses() {
     let auth = authority.auth(authority.client(), None);
     let mut redis = Redis::well(&authority);
     redis.signal("-STOP");
-    assert_eq!(observed(redis.address, &auth, BUDGET), Err(Failure::TimedOut));
+    assert_eq!(
+        observed(redis.address, &auth, BUDGET),
+        Err(Failure::TimedOut)
+    );
     redis.signal("-CONT");
     assert_eq!(redis.observed(&auth), Ok(true));
     redis.child.kill().expect("killed");
     redis.child.wait().expect("gone");
-    assert_eq!(observed(redis.address, &auth, BUDGET), Err(Failure::Refused));
+    assert_eq!(
+        observed(redis.address, &auth, BUDGET),
+        Err(Failure::Refused)
+    );
 }
 
 #[test]
@@ -242,7 +349,11 @@ fn a_unix_socket_is_never_tls() {
     let authority = Authority::new();
     let redis = Redis::well(&authority);
     let socket = Endpoint::Unix(redis.dir.path().join("socket"));
-    let found = probe(&socket, &authority.auth(authority.client(), None), Deadline::after(LONG));
+    let found = probe(
+        &socket,
+        &authority.auth(authority.client(), None),
+        Deadline::after(LONG),
+    );
     assert_eq!(found.liveness, Liveness::Alive);
 }
 
@@ -251,12 +362,21 @@ fn answers_larger_than_a_record_and_many_at_once_arrive_whole() {
     let authority = Authority::new();
     let redis = Redis::well(&authority);
     let auth = authority.auth(authority.client(), None);
-    let mut server = Server::connect(&redis.address.into(), &auth, Deadline::after(LONG)).expect("connected");
+    let mut server =
+        Server::connect(&redis.address.into(), &auth, Deadline::after(LONG)).expect("connected");
     let value = "x".repeat(300_000);
-    server.call(cmd("SET").arg("large").arg(&value), Deadline::after(LONG)).expect("written");
+    server
+        .call(cmd("SET").arg("large").arg(&value), Deadline::after(LONG))
+        .expect("written");
     let get = cmd("GET").arg("large").clone();
-    for answer in server.batch(&vec![get; 5], Deadline::after(LONG)).expect("answers") {
-        assert_eq!(answer.map(keepalived_redis::server::string), Ok(Ok(value.clone())));
+    for answer in server
+        .batch(&vec![get; 5], Deadline::after(LONG))
+        .expect("answers")
+    {
+        assert_eq!(
+            answer.map(keepalived_redis::server::string),
+            Ok(Ok(value.clone()))
+        );
     }
 }
 
@@ -265,24 +385,42 @@ fn what_a_subscriber_is_told_is_news_and_what_tls_says_to_itself_is_none() {
     let authority = Authority::new();
     let redis = Redis::well(&authority);
     let auth = authority.auth(authority.client(), None);
-    let connect = || Server::connect(&redis.address.into(), &auth, Deadline::after(LONG)).expect("connected");
+    let connect =
+        || Server::connect(&redis.address.into(), &auth, Deadline::after(LONG)).expect("connected");
     let (mut listener, mut speaker) = (connect(), connect());
-    listener.subscribe(Deadline::after(LONG)).expect("subscribed");
+    listener
+        .subscribe(Deadline::after(LONG))
+        .expect("subscribed");
     assert_eq!(listener.message(Deadline::after(BUDGET)), Ok(false));
     // Both in one record: the second is decrypted already when the first is read.
     let told = cmd("PUBLISH").arg("channel").arg("word").clone();
-    speaker.batch(&[told.clone(), told], Deadline::after(LONG)).expect("told");
+    speaker
+        .batch(&[told.clone(), told], Deadline::after(LONG))
+        .expect("told");
     for _ in 0..2 {
         assert_eq!(listener.message(Deadline::after(LONG)), Ok(true));
     }
     assert_eq!(listener.message(Deadline::after(BUDGET)), Ok(false));
     // Right after the handshake the server sends tickets.
     let mut idle = connect();
-    idle.call(&cmd("PING"), Deadline::after(LONG)).expect("an answer");
-    assert!(!idle.ends_before(None, Deadline::after(BUDGET)), "it has not ended");
-    let kill = cmd("CLIENT").arg("KILL").arg("TYPE").arg("normal").arg("SKIPME").arg("yes").clone();
+    idle.call(&cmd("PING"), Deadline::after(LONG))
+        .expect("an answer");
+    assert!(
+        !idle.ends_before(None, Deadline::after(BUDGET)),
+        "it has not ended"
+    );
+    let kill = cmd("CLIENT")
+        .arg("KILL")
+        .arg("TYPE")
+        .arg("normal")
+        .arg("SKIPME")
+        .arg("yes")
+        .clone();
     speaker.call(&kill, Deadline::after(LONG)).expect("killed");
-    assert!(idle.ends_before(None, Deadline::after(LONG)), "it has ended");
+    assert!(
+        idle.ends_before(None, Deadline::after(LONG)),
+        "it has ended"
+    );
 }
 
 #[test]
@@ -291,7 +429,8 @@ fn while_a_server_is_waited_for_its_handshake_is_no_longer_wait_than_asked_for()
     let redis = Redis::well(&authority);
     let auth = authority.auth(authority.client(), None);
     redis.signal("-STOP");
-    let mut server = Server::connect(&redis.address.into(), &auth, Deadline::after(LONG)).expect("the kernel's word");
+    let mut server = Server::connect(&redis.address.into(), &auth, Deadline::after(LONG))
+        .expect("the kernel's word");
     let (clock, mut asked) = (Instant::now(), 0);
     let tick = Duration::from_millis(20);
     let answer = server.call_while(&cmd("PING"), Deadline::after(LONG), tick, &mut || {
@@ -300,13 +439,24 @@ fn while_a_server_is_waited_for_its_handshake_is_no_longer_wait_than_asked_for()
     });
     redis.signal("-CONT");
     assert_eq!(answer, Err(Failure::TimedOut));
-    assert!(clock.elapsed() < Duration::from_secs(1), "{:?}", clock.elapsed());
-    let mut server = Server::connect(&redis.address.into(), &auth, Deadline::after(LONG)).expect("connected");
-    assert!(server.call_while(&cmd("PING"), Deadline::after(LONG), tick, &mut || true).is_ok());
+    assert!(
+        clock.elapsed() < Duration::from_secs(1),
+        "{:?}",
+        clock.elapsed()
+    );
+    let mut server =
+        Server::connect(&redis.address.into(), &auth, Deadline::after(LONG)).expect("connected");
+    assert!(
+        server
+            .call_while(&cmd("PING"), Deadline::after(LONG), tick, &mut || true)
+            .is_ok()
+    );
 }
 
 /// A peer that reads the greeting and does this.
-fn peer(talk: impl Fn(&mut TcpStream) -> std::io::Result<()> + Send + Sync + 'static) -> SocketAddr {
+fn peer(
+    talk: impl Fn(&mut TcpStream) -> std::io::Result<()> + Send + Sync + 'static,
+) -> SocketAddr {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
     let address = listener.local_addr().expect("an address");
     let talk = Arc::new(talk);
@@ -336,15 +486,30 @@ fn strangers_hold_nobody_longer_than_the_deadline() {
     // A record of 4096 bytes that never ends.
     let mut endless = vec![0x16, 3, 3, 0x10, 0];
     endless.resize(4096, 1);
-    assert_eq!(observed(drip(endless.leak()), &auth, BUDGET), Err(Failure::TimedOut));
-    assert_eq!(observed(peer(|stream| stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n")), &auth, BUDGET), {
-        Err(Failure::Rubbish("what came is not TLS".to_owned()))
-    });
-    assert_eq!(observed(peer(|_| Ok(())), &auth, BUDGET), Err(Failure::Reset));
+    assert_eq!(
+        observed(drip(endless.leak()), &auth, BUDGET),
+        Err(Failure::TimedOut)
+    );
+    assert_eq!(
+        observed(
+            peer(|stream| stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n")),
+            &auth,
+            BUDGET
+        ),
+        { Err(Failure::Rubbish("what came is not TLS".to_owned())) }
+    );
+    assert_eq!(
+        observed(peer(|_| Ok(())), &auth, BUDGET),
+        Err(Failure::Reset)
+    );
     let silent = peer(|stream| stream.read(&mut [0; 512]).map(drop));
     assert_eq!(observed(silent, &auth, BUDGET), Err(Failure::TimedOut));
-    // And without TLS, one that closes without a word, and is silent when it is asked whether it speaks TLS.
-    assert_eq!(observed(peer(|_| Ok(())), &Access::default(), BUDGET), Err(Failure::Reset));
+    // And without TLS, one that closes without a word, and is silent when it is asked whether it
+    // speaks TLS.
+    assert_eq!(
+        observed(peer(|_| Ok(())), &Access::default(), BUDGET),
+        Err(Failure::Reset)
+    );
 }
 
 #[test]
@@ -354,19 +519,51 @@ fn files_that_do_not_fit_are_told_by_name() {
     let (cert, key) = authority.signs("a-client", |_| {});
     let made = |ca: &str, client: Option<(&str, &str)>| {
         let client = client.map(|(cert, key)| (cert.as_bytes().to_vec(), key.as_bytes().to_vec()));
-        Tls::new(Files::default(), Texts { ca: ca.as_bytes().to_vec(), client }).map(drop)
+        Tls::new(
+            Files::default(),
+            Texts {
+                ca: ca.as_bytes().to_vec(),
+                client,
+            },
+        )
+        .map(drop)
     };
     let ca = authority.0.pem();
     let other = authority.signs("a-client", |_| {}).1;
     assert_eq!(made(&ca, Some((&cert, &key))), Ok(()));
-    assert_eq!(made(&ca, Some((&cert, &other))), Err((Part::Key, "not the key of the certificate".to_owned())));
-    assert_eq!(made(&ca, Some((&key, &key))), Err((Part::Cert, "holds no certificate (PEM)".to_owned())));
+    assert_eq!(
+        made(&ca, Some((&cert, &other))),
+        Err((Part::Key, "not the key of the certificate".to_owned()))
+    );
+    assert_eq!(
+        made(&ca, Some((&key, &key))),
+        Err((Part::Cert, "holds no certificate (PEM)".to_owned()))
+    );
     let passphrase = "holds no private key (PEM, without a passphrase)".to_owned();
-    assert_eq!(made(&ca, Some((&cert, &cert))), Err((Part::Key, passphrase)));
-    assert_eq!(made("nonsense", None), Err((Part::Ca, "holds no certificate (PEM)".to_owned())));
+    assert_eq!(
+        made(&ca, Some((&cert, &cert))),
+        Err((Part::Key, passphrase))
+    );
+    assert_eq!(
+        made("nonsense", None),
+        Err((Part::Ca, "holds no certificate (PEM)".to_owned()))
+    );
     // What is of no use is left out of a configuration that was good before.
-    let texts = Texts { ca: b"nonsense".to_vec(), client: Some((cert.into_bytes(), other.into_bytes())) };
-    let auth = Access { tls: Tls::of_what_is_good(Files::default(), texts).map(Arc::new), ..Access::default() };
-    let redis = Redis::with(&authority, authority.signs("127.0.0.1", |_| {}), &["--tls-auth-clients", "no"]);
-    assert_eq!(redis.observed(&auth), tls("the certificate is signed by nobody in ca"));
+    let texts = Texts {
+        ca: b"nonsense".to_vec(),
+        client: Some((cert.into_bytes(), other.into_bytes())),
+    };
+    let auth = Access {
+        tls: Tls::of_what_is_good(Files::default(), texts).map(Arc::new),
+        ..Access::default()
+    };
+    let redis = Redis::with(
+        &authority,
+        authority.signs("127.0.0.1", |_| {}),
+        &["--tls-auth-clients", "no"],
+    );
+    assert_eq!(
+        redis.observed(&auth),
+        tls("the certificate is signed by nobody in ca")
+    );
 }

@@ -1,7 +1,8 @@
 //! Becoming a replica: the local Redis drops its own data for the peer's, and none of it silently.
 //!
-//! What a master is about to lose is only known once its writes have stopped, so they are stopped first; what it has
-//! then is compared with the peer's, kept in a rollback file where it is not contained in it, and only then dropped.
+//! What a master is about to lose is only known once its writes have stopped, so they are stopped
+//! first; what it has then is compared with the peer's, kept in a rollback file where it is not
+//! contained in it, and only then dropped.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -23,18 +24,25 @@ use crate::server::Server;
 use crate::server::fence::{self, Fence};
 use crate::server::info::Observation;
 
-/// The writes stay stopped for this long, and two answers more, at a time. That is renewed long before it ends; should
-/// we die, they go on.
+/// The writes stay stopped for this long, and two answers more, at a time. That is renewed long
+/// before it ends; should we die, they go on.
 const HOLD: Duration = Duration::from_secs(5);
 const RENEW: Duration = Duration::from_secs(1);
-/// Redis waits this long (5 s by default) for more replicas before it begins a copy, a rollback file included (R4).
+/// Redis waits this long (5 s by default) for more replicas before it begins a copy, a rollback
+/// file included (R4).
 const COPY_DELAY: &str = "repl-diskless-sync-delay";
 
 /// Makes the local Redis a replica of `peer`.
 ///
 /// # Errors
 /// [`Trouble`]; without the rollback file that is needed nothing is dropped.
-pub fn follow(program: &mut Program, turn: &Turn, view: &View, peer: SocketAddr, why: &str) -> Result<(), Trouble> {
+pub fn follow(
+    program: &mut Program,
+    turn: &Turn,
+    view: &View,
+    peer: SocketAddr,
+    why: &str,
+) -> Result<(), Trouble> {
     let (local, command) = (program.local, program.config.timing.command);
     let (mine, theirs) = (observed(view, local)?, observed(view, peer)?);
     let _acting = turn.act()?;
@@ -45,7 +53,8 @@ pub fn follow(program: &mut Program, turn: &Turn, view: &View, peer: SocketAddr,
     let dropped = drop_for(program, turn, (peer, theirs), why, &mut held);
     if let Ok(server) = program.survey.local() {
         if dropped.is_err() && held.stands_alone {
-            // Not what it followed before: that may be a master by now, and writes may have come in.
+            // Not what it followed before: that may be a master by now, and writes may have come
+            // in.
             let _ = handover::park(server, command);
         }
         if let Some(fence) = held.fence {
@@ -55,7 +64,11 @@ pub fn follow(program: &mut Program, turn: &Turn, view: &View, peer: SocketAddr,
     }
     dropped?;
     program.forget_served();
-    program.transition(Event::Following, &format!("now a replica of {peer}, because {why}"), &[("peer", &peer)]);
+    program.transition(
+        Event::Following,
+        &format!("now a replica of {peer}, because {why}"),
+        &[("peer", &peer)],
+    );
     if let Ok(server) = program.survey.local() {
         // Before the rewrite: a fence that a program left behind must not be written down.
         let _ = fence::lift(server, mine.version, command);
@@ -65,8 +78,9 @@ pub fn follow(program: &mut Program, turn: &Turn, view: &View, peer: SocketAddr,
     Ok(())
 }
 
-/// Keeps the data of the local Redis `mine`, a master that somebody else is about to make a replica of `peer`, where it is
-/// not contained in the peer's. Its writes are not stopped: no client reaches it through the VIP.
+/// Keeps the data of the local Redis `mine`, a master that somebody else is about to make a replica
+/// of `peer`, where it is not contained in the peer's. Its writes are not stopped: no client
+/// reaches it through the VIP.
 ///
 /// # Errors
 /// [`Trouble`]; nothing was kept.
@@ -78,7 +92,14 @@ pub fn keep_before(
     why: &str,
 ) -> Result<(), Trouble> {
     let _acting = turn.act()?;
-    keep(program, turn, mine, (peer, theirs), why, &mut Held::default())
+    keep(
+        program,
+        turn,
+        mine,
+        (peer, theirs),
+        why,
+        &mut Held::default(),
+    )
 }
 
 /// What has to be undone on every way out.
@@ -95,7 +116,9 @@ fn stop_writes(program: &mut Program, mine: &Observation) -> Result<Fence, Troub
     let (local, command) = (program.local, program.config.timing.command);
     let trouble = |failure| failed("stopping the writes on", local, failure);
     let server = program.survey.local().map_err(trouble)?;
-    Fence::raise(server, mine.version, HOLD + 2 * command, command).map(|(fence, _)| fence).map_err(trouble)
+    Fence::raise(server, mine.version, HOLD + 2 * command, command)
+        .map(|(fence, _)| fence)
+        .map_err(trouble)
 }
 
 fn drop_for(
@@ -106,10 +129,16 @@ fn drop_for(
     held: &mut Held,
 ) -> Result<(), Trouble> {
     let (local, command) = (program.local, program.config.timing.command);
-    let mine =
-        program.survey.look_local(Deadline::after(command)).map_err(|failure| failed("looking at", local, failure))?;
+    let mine = program
+        .survey
+        .look_local(Deadline::after(command))
+        .map_err(|failure| failed("looking at", local, failure))?;
     if mine.is_master() && held.fence.is_none() {
-        return Err(failed("following", peer, "the local Redis has become a master meanwhile"));
+        return Err(failed(
+            "following",
+            peer,
+            "the local Redis has become a master meanwhile",
+        ));
     }
     keep(program, turn, &mine, (peer, theirs), why, held)?;
     turn.check()?;
@@ -117,18 +146,42 @@ fn drop_for(
     let view = program.look(false);
     let now = observed(&view, peer)?;
     if !now.is_master() || now.run_id != theirs.run_id {
-        return Err(failed("following", peer, "it is not what it was when this was decided"));
+        return Err(failed(
+            "following",
+            peer,
+            "it is not what it was when this was decided",
+        ));
     }
-    if held.fence.as_ref().is_some_and(|fence| fence.has_lapsed() || fence.left() < command) {
-        return Err(failed("following", peer, "the local writes went on, or soon may; starting over"));
+    if held
+        .fence
+        .as_ref()
+        .is_some_and(|fence| fence.has_lapsed() || fence.left() < command)
+    {
+        return Err(failed(
+            "following",
+            peer,
+            "the local writes went on, or soon may; starting over",
+        ));
     }
-    let server = program.survey.local().map_err(|failure| failed("connecting to", local, failure))?;
-    let mut side = Side { server, address: local, version: mine.version };
+    let server = program
+        .survey
+        .local()
+        .map_err(|failure| failed("connecting to", local, failure))?;
+    let mut side = Side {
+        server,
+        address: local,
+        version: mine.version,
+    };
     let last = handover::follow(&mut side, peer, command)?;
-    // Another program's end of its own pause ends ours too: the last offset tells whether a write came in.
+    // Another program's end of its own pause ends ours too: the last offset tells whether a write
+    // came in.
     if held.fence.is_some() && last != held.kept_to.unwrap_or(mine.replication.lineage.offset) {
         let _ = handover::park(side.server, command);
-        return Err(failed("following", peer, "the local writes went on; starting over"));
+        return Err(failed(
+            "following",
+            peer,
+            "the local writes went on; starting over",
+        ));
     }
     Ok(())
 }
@@ -148,14 +201,22 @@ fn keep(
         RollbackMode::Auto | RollbackMode::Never if contained => return Ok(()),
         RollbackMode::Always if mine.keys == 0 => return Ok(()),
         RollbackMode::Never => {
-            let sentence = format!("dropping the local data for that of {peer}; rollback.mode is never");
-            program.transition(Event::Dropped, &sentence, &[("keys", &mine.keys), ("diverged_bytes", &past)]);
+            let sentence =
+                format!("dropping the local data for that of {peer}; rollback.mode is never");
+            program.transition(
+                Event::Dropped,
+                &sentence,
+                &[("keys", &mine.keys), ("diverged_bytes", &past)],
+            );
             return Ok(());
         }
         RollbackMode::Auto | RollbackMode::Always => {}
     }
     if let Some(file) = in_file(program, mine) {
-        program.journal.line(&format!("the local data is in {} already", file.display()), &[]);
+        program.journal.line(
+            &format!("the local data is in {} already", file.display()),
+            &[],
+        );
         return Ok(());
     }
     let clock = Stopwatch::start();
@@ -185,31 +246,60 @@ fn keep(
     turn.check()?;
     let kept = kept.map_err(|error| failed("following", peer, format!("{error:#}")))?;
     remember_file(program, mine, &kept, held);
-    let keys = kept.keys.map_or_else(|| "unknown".to_string(), |keys| keys.to_string());
-    let sentence = format!("kept the local data in {} before following {peer}", kept.path.display());
+    let keys = kept
+        .keys
+        .map_or_else(|| "unknown".to_string(), |keys| keys.to_string());
+    let sentence = format!(
+        "kept the local data in {} before following {peer}",
+        kept.path.display()
+    );
     let (took, file) = (ms(clock.elapsed()), kept.path.display());
-    let mut pairs: Vec<(&str, &dyn std::fmt::Display)> =
-        vec![("keys", &keys), ("diverged_bytes", &past), ("bytes", &kept.bytes), ("took_ms", &took)];
+    let mut pairs: Vec<(&str, &dyn std::fmt::Display)> = vec![
+        ("keys", &keys),
+        ("diverged_bytes", &past),
+        ("bytes", &kept.bytes),
+        ("took_ms", &took),
+    ];
     program.journal.line(&sentence, &pairs);
     pairs.extend([("file", &file as &dyn std::fmt::Display), ("peer", &peer)]);
     program.tell(Event::Kept, &sentence, &pairs);
     Ok(())
 }
 
-/// A replica without a link gives nobody a copy of its data (R25), so it is a master for as long as that takes, its
-/// writes stopped. What follows it would drop its own data for ours, and is parked first: its own program takes it from
-/// there.
+/// A replica without a link gives nobody a copy of its data (R25), so it is a master for as long as
+/// that takes, its writes stopped. What follows it would drop its own data for ours, and is parked
+/// first: its own program takes it from there.
 fn stand_alone(program: &mut Program, turn: &Turn, mine: &Observation) -> Result<(), Trouble> {
     let (local, command) = (program.local, program.config.timing.command);
     let view = program.look(false);
-    for node in view.peers.iter().filter(|node| node.seen.as_ref().is_ok_and(|seen| seen.follows(local))) {
+    for node in view
+        .peers
+        .iter()
+        .filter(|node| node.seen.as_ref().is_ok_and(|seen| seen.follows(local)))
+    {
         turn.check()?;
-        let parked = program.survey.node(node.address).and_then(|peer| handover::park(peer, command));
+        let parked = program
+            .survey
+            .node(node.address)
+            .and_then(|peer| handover::park(peer, command));
         parked.map_err(|failure| failed("parking", node.address, failure))?;
-        program.journal.line(&format!("made {} a replica of nobody: it follows this node", node.address), &[]);
+        program.journal.line(
+            &format!(
+                "made {} a replica of nobody: it follows this node",
+                node.address
+            ),
+            &[],
+        );
     }
-    let server = program.survey.local().map_err(|failure| failed("connecting to", local, failure))?;
-    let mut side = Side { server, address: local, version: mine.version };
+    let server = program
+        .survey
+        .local()
+        .map_err(|failure| failed("connecting to", local, failure))?;
+    let mut side = Side {
+        server,
+        address: local,
+        version: mine.version,
+    };
     handover::promote(&mut side, command, &|| turn.check()).map(|_| ())
 }
 
@@ -222,14 +312,22 @@ fn in_file(program: &Program, held: &Observation) -> Option<PathBuf> {
             && file.offset == lineage.offset
             && file.path.exists()
     };
-    program.kept.clone().into_iter().chain(program.store.get()).find(same).map(|file| file.path)
+    program
+        .kept
+        .clone()
+        .into_iter()
+        .chain(program.store.get())
+        .find(same)
+        .map(|file| file.path)
 }
 
-/// Only where nothing can have been written since: from the dump on every write moves the offset, as a Redis that has
-/// once had a replica keeps a backlog.
+/// Only where nothing can have been written since: from the dump on every write moves the offset,
+/// as a Redis that has once had a replica keeps a backlog.
 fn remember_file(program: &mut Program, mine: &Observation, kept: &Kept, held: &mut Held) {
     let command = program.config.timing.command;
-    let Ok(now) = program.survey.look_local(Deadline::after(command)) else { return };
+    let Ok(now) = program.survey.look_local(Deadline::after(command)) else {
+        return;
+    };
     let lineage = now.replication.lineage;
     let unchanged = match &held.fence {
         Some(fence) => !fence.has_lapsed(),
@@ -238,17 +336,34 @@ fn remember_file(program: &mut Program, mine: &Observation, kept: &Kept, held: &
     if unchanged && now.run_id == mine.run_id {
         held.kept_to = Some(lineage.offset);
         let (run_id, path) = (now.run_id, kept.path.clone());
-        let file = InFile { run_id, replid: lineage.replid, offset: lineage.offset, path };
+        let file = InFile {
+            run_id,
+            replid: lineage.replid,
+            offset: lineage.offset,
+            path,
+        };
         // Where it can't be written down the same data is kept twice, should we die.
         let _ = program.store.set(&file);
         program.kept = Some(file);
     }
 }
 
-fn take_file(program: &mut Program, turn: &Turn, about: About, fence: &mut Option<Fence>) -> anyhow::Result<Kept> {
-    let (config, command, run_id) = (program.config.clone(), program.config.timing.command, about.run_id.clone());
+fn take_file(
+    program: &mut Program,
+    turn: &Turn,
+    about: About,
+    fence: &mut Option<Fence>,
+) -> anyhow::Result<Kept> {
+    let (config, command, run_id) = (
+        program.config.clone(),
+        program.config.timing.command,
+        about.run_id.clone(),
+    );
     let endpoint = program.survey.local_endpoint().clone();
-    let needed = program.survey.local()?.number("memory", "used_memory", Deadline::after(command));
+    let needed = program
+        .survey
+        .local()?
+        .number("memory", "used_memory", Deadline::after(command));
     rollback::room_for(&config.rollback.dir, needed.unwrap_or(0))?;
     shorten_copy_delay(program, &run_id);
     let server = program.survey.local()?;
@@ -272,18 +387,27 @@ fn take_file(program: &mut Program, turn: &Turn, about: About, fence: &mut Optio
     kept
 }
 
-/// Lets a copy begin at once, for the writes wait for it; where it can't be written down it stays as it is.
+/// Lets a copy begin at once, for the writes wait for it; where it can't be written down it stays
+/// as it is.
 fn shorten_copy_delay(program: &mut Program, run_id: &str) {
     let command = program.config.timing.command;
-    let Ok(server) = program.survey.local() else { return };
-    let Ok(Some(seconds)) = server.setting(COPY_DELAY, Deadline::after(command)) else { return };
-    let former = CopyDelay { run_id: run_id.to_string(), seconds };
+    let Ok(server) = program.survey.local() else {
+        return;
+    };
+    let Ok(Some(seconds)) = server.setting(COPY_DELAY, Deadline::after(command)) else {
+        return;
+    };
+    let former = CopyDelay {
+        run_id: run_id.to_string(),
+        seconds,
+    };
     if former.seconds != "0" && program.store.set(&former).is_ok() {
         let _ = set(server, COPY_DELAY, "0", command);
     }
 }
 
-/// Puts back what a program changed in this run of the local Redis, this one or one that was killed since.
+/// Puts back what a program changed in this run of the local Redis, this one or one that was killed
+/// since.
 pub fn restore_copy_delay(program: &mut Program, view: &View) {
     if let Ok(seen) = &view.local.seen {
         put_copy_delay_back(program, &seen.run_id);
@@ -291,10 +415,14 @@ pub fn restore_copy_delay(program: &mut Program, view: &View) {
 }
 
 fn put_copy_delay_back(program: &mut Program, run_id: &str) {
-    let Some(former) = program.store.get::<CopyDelay>() else { return };
+    let Some(former) = program.store.get::<CopyDelay>() else {
+        return;
+    };
     let command = program.config.timing.command;
     let done = match program.survey.local() {
-        Ok(server) if former.run_id == run_id => set(server, COPY_DELAY, &former.seconds, command).is_ok(),
+        Ok(server) if former.run_id == run_id => {
+            set(server, COPY_DELAY, &former.seconds, command).is_ok()
+        }
         Ok(_) => true,
         Err(_) => false,
     };
@@ -303,6 +431,16 @@ fn put_copy_delay_back(program: &mut Program, run_id: &str) {
     }
 }
 
-fn set(server: &mut Server, name: &str, value: &str, command: Duration) -> Result<(), crate::server::failure::Failure> {
-    server.call_again(cmd("CONFIG").arg("SET").arg(name).arg(value), Deadline::after(command)).map(|_| ())
+fn set(
+    server: &mut Server,
+    name: &str,
+    value: &str,
+    command: Duration,
+) -> Result<(), crate::server::failure::Failure> {
+    server
+        .call_again(
+            cmd("CONFIG").arg("SET").arg(name).arg(value),
+            Deadline::after(command),
+        )
+        .map(|_| ())
 }

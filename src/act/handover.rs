@@ -1,9 +1,9 @@
-//! Moving the master role without losing a write, promotion, and becoming a replica. Each looks again before it says
-//! that something was done.
+//! Moving the master role without losing a write, promotion, and becoming a replica. Each looks
+//! again before it says that something was done.
 //!
-//! The order of a handover is that of R12: stop the writes on the giver, let the taker reach its offset, demote the
-//! giver, promote the taker. A death in between leaves two replicas, which the next program repairs; the other order
-//! would leave two masters.
+//! The order of a handover is that of R12: stop the writes on the giver, let the taker reach its
+//! offset, demote the giver, promote the taker. A death in between leaves two replicas, which the
+//! next program repairs; the other order would leave two masters.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -18,14 +18,15 @@ use crate::server::failure::Failure;
 use crate::server::fence::Fence;
 use crate::server::info::{Lineage, Replication, Role, Version};
 
-/// How long the giver's writes may stay stopped while the taker catches up; after it they go on, and the handover is
-/// tried again.
+/// How long the giver's writes may stay stopped while the taker catches up; after it they go on,
+/// and the handover is tried again.
 const CATCH_UP: Duration = Duration::from_millis(500);
 /// For one answer during a handover.
 const LONGEST_ANSWER: Duration = Duration::from_secs(1);
 /// What is on its way to a replica on a living link arrives within this.
 const IN_FLIGHT: Duration = Duration::from_millis(20);
-/// Looks at an offset that is about to be reached are this far apart: less than the 1.3 ms that the whole takes.
+/// Looks at an offset that is about to be reached are this far apart: less than the 1.3 ms that the
+/// whole takes.
 const TICK: Duration = Duration::from_micros(200);
 /// How long data that has already arrived may take to be applied before a promotion.
 const DRAIN: Duration = Duration::from_millis(200);
@@ -66,7 +67,11 @@ impl From<Ended> for Trouble {
 }
 
 pub(crate) fn failed(doing: &str, node: impl fmt::Display, cause: impl fmt::Display) -> Trouble {
-    Trouble::Failed { doing: doing.to_string(), node: node.to_string(), cause: cause.to_string() }
+    Trouble::Failed {
+        doing: doing.to_string(),
+        node: node.to_string(),
+        cause: cause.to_string(),
+    }
 }
 
 /// One side of a handover.
@@ -81,7 +86,9 @@ pub struct Side<'a> {
 
 impl Side<'_> {
     fn replication(&mut self, doing: &str, deadline: Deadline) -> Result<Replication, Trouble> {
-        self.server.replication(deadline).map_err(|failure| failed(doing, self.address, failure))
+        self.server
+            .replication(deadline)
+            .map_err(|failure| failed(doing, self.address, failure))
     }
 }
 
@@ -98,11 +105,12 @@ pub struct Moved {
     pub unreleased: Option<Failure>,
 }
 
-/// Moves the role from `giver`, a master, to `taker`, its replica. `go_on` is asked before the step from which there is
-/// no way back; `command` is the time for one answer.
+/// Moves the role from `giver`, a master, to `taker`, its replica. `go_on` is asked before the step
+/// from which there is no way back; `command` is the time for one answer.
 ///
 /// # Errors
-/// [`Trouble`]; the giver's writes go on again, and it is still master unless the sentence says otherwise.
+/// [`Trouble`]; the giver's writes go on again, and it is still master unless the sentence says
+/// otherwise.
 pub fn swap(
     giver: &mut Side<'_>,
     taker: &mut Side<'_>,
@@ -117,7 +125,12 @@ pub fn swap(
     let moved = swap_fenced(giver, taker, (&fence, &held), command, go_on);
     let lowered = fence.lower(giver.server, command);
     let (offset, replid) = moved?;
-    Ok(Moved { took: clock.elapsed(), offset, replid, unreleased: lowered.err() })
+    Ok(Moved {
+        took: clock.elapsed(),
+        offset,
+        replid,
+        unreleased: lowered.err(),
+    })
 }
 
 fn swap_fenced(
@@ -128,15 +141,24 @@ fn swap_fenced(
     go_on: &dyn Fn() -> Result<(), Ended>,
 ) -> Result<(i64, String), Trouble> {
     if held.role != Role::Master {
-        return Err(failed("taking the role from", giver.address, "it is no master any more"));
+        return Err(failed(
+            "taking the role from",
+            giver.address,
+            "it is no master any more",
+        ));
     }
     reach(taker, giver.address, held.lineage.offset, CATCH_UP, command)?;
     go_on()?;
     if fence.left() < command {
-        return Err(failed("taking the role from", giver.address, "its writes may soon go on; starting over"));
+        return Err(failed(
+            "taking the role from",
+            giver.address,
+            "its writes may soon go on; starting over",
+        ));
     }
-    // A write that slipped in before the demotion (we were frozen, the pause ran out) shows in the last offset. The
-    // giver may copy the taker's data from here on, so that is waited for no longer than a packet needs.
+    // A write that slipped in before the demotion (we were frozen, the pause ran out) shows in the
+    // last offset. The giver may copy the taker's data from here on, so that is waited for no
+    // longer than a packet needs.
     let moved = follow(giver, taker.address, command)
         .and_then(|last| reach(taker, giver.address, last, IN_FLIGHT, command).map(|()| last))
         .and_then(|last| promote_once(taker, command).map(|replid| (last, replid)));
@@ -159,21 +181,30 @@ fn reach(
         let seen = replica.replication("waiting for the offset of", Deadline::after(command))?;
         match &seen.role {
             Role::Replica(following) if following.address() == Some(master) => {}
-            _ => return Err(failed("waiting for the offset of", replica.address, "it no longer follows the master")),
+            _ => {
+                return Err(failed(
+                    "waiting for the offset of",
+                    replica.address,
+                    "it no longer follows the master",
+                ));
+            }
         }
         if seen.lineage.offset >= offset {
             return Ok(());
         }
         if !limit.pause(TICK) {
             let missing = offset.saturating_sub(seen.lineage.offset);
-            let cause = format!("{missing} bytes were still missing after {} ms", budget.as_millis());
+            let cause = format!(
+                "{missing} bytes were still missing after {} ms",
+                budget.as_millis()
+            );
             return Err(failed("waiting for the offset of", replica.address, cause));
         }
     }
 }
 
-/// Makes `side` a replica of `master`, and reads in the same round trip that it is, and how long its history was then:
-/// of a master that is the offset with which its time as one ended.
+/// Makes `side` a replica of `master`, and reads in the same round trip that it is, and how long
+/// its history was then: of a master that is the offset with which its time as one ended.
 ///
 /// # Errors
 /// [`Trouble`].
@@ -185,23 +216,36 @@ pub fn follow(side: &mut Side<'_>, master: SocketAddr, command: Duration) -> Res
 ///
 /// # Errors
 /// [`Trouble`].
-pub fn follow_and_look(side: &mut Side<'_>, master: SocketAddr, command: Duration) -> Result<Lineage, Trouble> {
+pub fn follow_and_look(
+    side: &mut Side<'_>,
+    master: SocketAddr,
+    command: Duration,
+) -> Result<Lineage, Trouble> {
     let doing = format!("SLAVEOF {master} on");
-    let seen = side.server.call_and_look(slaveof(master), Deadline::after(command));
+    let seen = side
+        .server
+        .call_and_look(slaveof(master), Deadline::after(command));
     let seen = seen.map_err(|failure| failed(&doing, side.address, failure))?;
     match &seen.role {
         Role::Replica(following) if following.address() == Some(master) => Ok(seen.lineage),
-        _ => Err(failed(&doing, side.address, "it said OK and does not follow it")),
+        _ => Err(failed(
+            &doing,
+            side.address,
+            "it said OK and does not follow it",
+        )),
     }
 }
 
-/// Undoes a demotion that led to nothing: only the giver is sure to have all the data. Not where the taker is seen as
-/// master, or not seen at all: another program may have promoted it.
+/// Undoes a demotion that led to nothing: only the giver is sure to have all the data. Not where
+/// the taker is seen as master, or not seen at all: another program may have promoted it.
 fn restore(giver: &mut Side<'_>, taker: &mut Side<'_>, command: Duration) {
     let is_replica = |side: &mut Side<'_>| {
         matches!(
             side.replication("looking at", Deadline::after(command)),
-            Ok(Replication { role: Role::Replica(_), .. })
+            Ok(Replication {
+                role: Role::Replica(_),
+                ..
+            })
         )
     };
     if is_replica(taker) && is_replica(giver) {
@@ -212,16 +256,23 @@ fn restore(giver: &mut Side<'_>, taker: &mut Side<'_>, command: Duration) {
 /// Answers with the history that the new master makes.
 fn promote_once(side: &mut Side<'_>, command: Duration) -> Result<String, Trouble> {
     let doing = "SLAVEOF NO ONE on";
-    let seen = side.server.call_and_look(no_one(), Deadline::after(command));
+    let seen = side
+        .server
+        .call_and_look(no_one(), Deadline::after(command));
     let seen = seen.map_err(|failure| failed(doing, side.address, failure))?;
     match seen.role {
         Role::Master => Ok(seen.lineage.replid),
-        Role::Replica(_) => Err(failed(doing, side.address, "it said OK and is still a replica")),
+        Role::Replica(_) => Err(failed(
+            doing,
+            side.address,
+            "it said OK and is still a replica",
+        )),
     }
 }
 
-/// Promotes a replica whose master is gone. What has already arrived is applied first: until its link is seen down,
-/// or its offset rests (a frozen master keeps the link up, R3). Answers with the history that it makes from then on.
+/// Promotes a replica whose master is gone. What has already arrived is applied first: until its
+/// link is seen down, or its offset rests (a frozen master keeps the link up, R3). Answers with the
+/// history that it makes from then on.
 ///
 /// # Errors
 /// [`Trouble`]; nothing was changed unless the sentence says otherwise.
@@ -234,8 +285,12 @@ pub fn promote(
     let mut last = None;
     loop {
         let seen = side.replication("looking at", Deadline::after(command))?;
-        let Role::Replica(following) = &seen.role else { return Ok(seen.lineage.replid) };
-        let applied = following.received.is_none_or(|received| received <= seen.lineage.offset);
+        let Role::Replica(following) = &seen.role else {
+            return Ok(seen.lineage.replid);
+        };
+        let applied = following
+            .received
+            .is_none_or(|received| received <= seen.lineage.offset);
         let rests = last == Some(seen.lineage.offset);
         if applied && (!following.link_up || rests) || limit.is_over() {
             break;
@@ -253,7 +308,12 @@ pub fn promote(
 /// The [`Failure`].
 pub fn park(server: &mut Server, command: Duration) -> Result<(), Failure> {
     // Nobody listens there.
-    server.call(cmd("SLAVEOF").arg("127.0.0.1").arg(1), Deadline::after(command)).map(|_: Value| ())
+    server
+        .call(
+            cmd("SLAVEOF").arg("127.0.0.1").arg(1),
+            Deadline::after(command),
+        )
+        .map(|_: Value| ())
 }
 
 /// Disconnects the ordinary clients of a demoted Redis: their connections lead to a replica now.
@@ -274,17 +334,23 @@ pub fn disconnect_clients(server: &mut Server, command: Duration) -> Result<(), 
 /// `CONFIG REWRITE`: without it a role is gone at the next restart (R10).
 ///
 /// # Errors
-/// The [`Failure`]: no config file, a directory that can't be written, no right to it. A warning and no more.
+/// The [`Failure`]: no config file, a directory that can't be written, no right to it. A warning
+/// and no more.
 pub fn rewrite_config(server: &mut Server, command: Duration) -> Result<(), Failure> {
     if server.lacks("config") {
         return Ok(());
     }
-    server.call_again(cmd("CONFIG").arg("REWRITE"), Deadline::after(command)).map(|_: Value| ())
+    server
+        .call_again(cmd("CONFIG").arg("REWRITE"), Deadline::after(command))
+        .map(|_: Value| ())
 }
 
 fn slaveof(master: SocketAddr) -> Cmd {
     // Accepted by every version from 2.8 on, and by Valkey (R1).
-    cmd("SLAVEOF").arg(master.ip().to_string()).arg(master.port()).clone()
+    cmd("SLAVEOF")
+        .arg(master.ip().to_string())
+        .arg(master.port())
+        .clone()
 }
 
 fn no_one() -> Cmd {

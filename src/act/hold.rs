@@ -10,7 +10,10 @@ use crate::server::fence;
 pub(crate) const HOLD: Duration = Duration::from_millis(1500);
 
 /// Does `work`, which may hold the local writes and then says so, and lets them go on at its end.
-pub(crate) fn releasing<T>(program: &mut Program, work: impl FnOnce(&mut Program, &mut bool) -> T) -> T {
+pub(crate) fn releasing<T>(
+    program: &mut Program,
+    work: impl FnOnce(&mut Program, &mut bool) -> T,
+) -> T {
     let mut held = false;
     let done = work(program, &mut held);
     if held {
@@ -19,7 +22,8 @@ pub(crate) fn releasing<T>(program: &mut Program, work: impl FnOnce(&mut Program
     done
 }
 
-/// Stops the writes of the local Redis for a moment, from 6.2 on; `held` says that they are to be let go on.
+/// Stops the writes of the local Redis for a moment, from 6.2 on; `held` says that they are to be
+/// let go on.
 pub(crate) fn hold(program: &mut Program, view: &View, held: &mut bool) {
     let Ok(seen) = &view.local.seen else { return };
     let command = program.config.timing.command;

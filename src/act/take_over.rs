@@ -23,9 +23,20 @@ pub(crate) fn take_over(
     let (local, command) = (program.local, program.config.timing.command);
     let (mine, theirs) = (observed(view, local)?, observed(view, peer)?);
     let _acting = turn.act()?;
-    let (taker, giver) = program.survey.local_and(peer).map_err(|failure| failed("connecting to", peer, failure))?;
-    let mut taker = Side { server: taker, address: local, version: mine.version };
-    let mut giver = Side { server: giver, address: peer, version: theirs.version };
+    let (taker, giver) = program
+        .survey
+        .local_and(peer)
+        .map_err(|failure| failed("connecting to", peer, failure))?;
+    let mut taker = Side {
+        server: taker,
+        address: local,
+        version: mine.version,
+    };
+    let mut giver = Side {
+        server: giver,
+        address: peer,
+        version: theirs.version,
+    };
     let moved = handover::swap(&mut giver, &mut taker, command, &|| turn.check())?;
     let total = ms(program.clock.elapsed());
     let disconnected = handover::disconnect_clients(giver.server, command);
@@ -37,7 +48,12 @@ pub(crate) fn take_over(
     program.transition(
         Event::TookOver,
         &format!("took the role over from {peer}: {why}"),
-        &[("took_ms", &ms(moved.took)), ("since_start_ms", &total), ("offset", &moved.offset), ("peer", &peer)],
+        &[
+            ("took_ms", &ms(moved.took)),
+            ("since_start_ms", &total),
+            ("offset", &moved.offset),
+            ("peer", &peer),
+        ],
     );
     program.warn_moved(peer, &moved, disconnected);
     for (node, result) in rewritten {
@@ -46,7 +62,8 @@ pub(crate) fn take_over(
     Ok(Outcome::Yes)
 }
 
-/// The holder of the VIP has no program that takes the role: it is moved from here, in the same lossless way.
+/// The holder of the VIP has no program that takes the role: it is moved from here, in the same
+/// lossless way.
 pub(crate) fn give_up(
     program: &mut Program,
     turn: &Turn,
@@ -55,11 +72,25 @@ pub(crate) fn give_up(
     why: &str,
 ) -> Result<(), Trouble> {
     let (local, command) = (program.local, program.config.timing.command);
-    let (mine, theirs) = (observed(view, local)?.version, observed(view, peer)?.version);
+    let (mine, theirs) = (
+        observed(view, local)?.version,
+        observed(view, peer)?.version,
+    );
     let acting = turn.act()?;
-    let (giver, taker) = program.survey.local_and(peer).map_err(|failure| failed("connecting to", peer, failure))?;
-    let mut giver = Side { server: giver, address: local, version: mine };
-    let mut taker = Side { server: taker, address: peer, version: theirs };
+    let (giver, taker) = program
+        .survey
+        .local_and(peer)
+        .map_err(|failure| failed("connecting to", peer, failure))?;
+    let mut giver = Side {
+        server: giver,
+        address: local,
+        version: mine,
+    };
+    let mut taker = Side {
+        server: taker,
+        address: peer,
+        version: theirs,
+    };
     let moved = handover::swap(&mut giver, &mut taker, command, &|| turn.check())?;
     let disconnected = handover::disconnect_clients(giver.server, command);
     program.write_term(view, peer, &moved.replid);
@@ -68,7 +99,11 @@ pub(crate) fn give_up(
     program.transition(
         Event::GaveUp,
         &format!("gave the role to {peer}: {why}"),
-        &[("took_ms", &ms(moved.took)), ("offset", &moved.offset), ("peer", &peer)],
+        &[
+            ("took_ms", &ms(moved.took)),
+            ("offset", &moved.offset),
+            ("peer", &peer),
+        ],
     );
     program.warn_moved(local, &moved, disconnected);
     for (node, result) in rewritten {

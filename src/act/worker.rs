@@ -1,4 +1,5 @@
-//! One run of a program: what it was told, which node it is, where it writes, and how it speaks while it waits.
+//! One run of a program: what it was told, which node it is, where it writes, and how it speaks
+//! while it waits.
 
 use std::collections::HashMap;
 use std::fmt::Display;
@@ -73,9 +74,16 @@ fn outline(view: &View) -> String {
         Vip::Unknown => "vip unknown".to_string(),
     };
     for node in view.nodes() {
-        text.push_str(&match node.seen.as_ref().map(|seen| (&seen.run_id, &seen.replication.role)) {
+        text.push_str(&match node
+            .seen
+            .as_ref()
+            .map(|seen| (&seen.run_id, &seen.replication.role))
+        {
             Ok((run, Role::Master)) => format!(", {} {run} master", node.address),
-            Ok((run, Role::Replica(of))) => format!(", {} {run} replica of {}:{}", node.address, of.host, of.port),
+            Ok((run, Role::Replica(of))) => format!(
+                ", {} {run} replica of {}:{}",
+                node.address, of.host, of.port
+            ),
             Err(_) => format!(", {} silent", node.address),
         });
     }
@@ -104,13 +112,17 @@ impl Program {
 
     /// The sentinels; `None` where it is these programs that move the role.
     pub fn sentinels(&self) -> Option<Sentinels> {
-        self.config.sentinel.as_ref().map(|sentinel| Sentinels::new(sentinel, &self.config.timing))
+        self.config
+            .sentinel
+            .as_ref()
+            .map(|sentinel| Sentinels::new(sentinel, &self.config.timing))
     }
 
     /// One look at everything. Longer than one connection and one answer it can't take.
     pub fn look(&mut self, ask_vip: bool) -> View {
         let timing = &self.config.timing;
-        self.survey.look(ask_vip, Deadline::after(timing.connect + timing.command))
+        self.survey
+            .look(ask_vip, Deadline::after(timing.connect + timing.command))
     }
 
     /// A transition: a line of the journal, and the hook is told.
@@ -125,7 +137,10 @@ impl Program {
             return;
         }
         let (label, at) = (self.journal.label(), now());
-        let state = label.to_string().trim_matches(['[', ']']).to_ascii_uppercase();
+        let state = label
+            .to_string()
+            .trim_matches(['[', ']'])
+            .to_ascii_uppercase();
         let mut facts: Vec<(&str, &dyn Display)> = vec![
             ("at", &at),
             ("instance", &self.config.instance),
@@ -156,57 +171,98 @@ impl Program {
     /// What is left to do once the role has moved from `giver`, and nobody waits for it.
     pub fn warn_moved(&self, giver: SocketAddr, moved: &Moved, disconnected: Result<(), Failure>) {
         if let Some(failure) = &moved.unreleased {
-            self.journal.line(&format!("warning: letting the writers of {giver} go on: {failure}"), &[]);
+            self.journal.line(
+                &format!("warning: letting the writers of {giver} go on: {failure}"),
+                &[],
+            );
         }
         if let Err(failure) = disconnected {
-            self.journal.line(&format!("warning: disconnecting the clients of {giver}: {failure}"), &[]);
+            self.journal.line(
+                &format!("warning: disconnecting the clients of {giver}: {failure}"),
+                &[],
+            );
         }
     }
 
     /// `CONFIG REWRITE` on the local Redis.
     pub fn write_role_down(&mut self) {
         let (local, command) = (self.local, self.config.timing.command);
-        let rewritten = self.survey.local().and_then(|server| handover::rewrite_config(server, command));
+        let rewritten = self
+            .survey
+            .local()
+            .and_then(|server| handover::rewrite_config(server, command));
         self.warn_rewrite(local, rewritten);
     }
 
     /// `CONFIG REWRITE` on the local Redis and on `peer`.
     pub fn rewrite_both(&mut self, peer: SocketAddr) -> [(SocketAddr, Result<(), Failure>); 2] {
         let (local, command) = (self.local, self.config.timing.command);
-        [local, peer]
-            .map(|node| (node, self.survey.node(node).and_then(|server| handover::rewrite_config(server, command))))
+        [local, peer].map(|node| {
+            (
+                node,
+                self.survey
+                    .node(node)
+                    .and_then(|server| handover::rewrite_config(server, command)),
+            )
+        })
     }
 
-    /// Writes a new term into `node`, which has just become master and makes the history `replid`: later than any in
-    /// `view`. Where that is refused it is a warning, and two cold nodes may not be told apart one day.
+    /// Writes a new term into `node`, which has just become master and makes the history `replid`:
+    /// later than any in `view`. Where that is refused it is a warning, and two cold nodes may not
+    /// be told apart one day.
     pub fn write_term(&mut self, view: &View, node: SocketAddr, replid: &str) {
         let command = self.config.timing.command;
-        let Ok(version) = observed(view, node).map(|seen| seen.version) else { return };
+        let Ok(version) = observed(view, node).map(|seen| seen.version) else {
+            return;
+        };
         let term = Term::after(view.terms(), node, replid, now());
-        let written =
-            self.survey.node(node).and_then(|server| server.write_term(&term, version, Deadline::after(command)));
+        let written = self
+            .survey
+            .node(node)
+            .and_then(|server| server.write_term(&term, version, Deadline::after(command)));
         if let Err(failure) = written {
-            let sentence = format!("warning: writing term {} into {node}: {failure}; going on without", term.number);
+            let sentence = format!(
+                "warning: writing term {} into {node}: {failure}; going on without",
+                term.number
+            );
             self.journal.line(&sentence, &[]);
         }
     }
 
-    /// Says that something is waited for: when it begins, every minute, and a sync that moves on every 5 s.
+    /// Says that something is waited for: when it begins, every minute, and a sync that moves on
+    /// every 5 s.
     pub fn say_waiting(&mut self, why: &str) {
         let kind: String = why.chars().filter(|c| !c.is_ascii_digit()).collect();
-        let pace = if why.contains('%') { PROGRESS } else { REMINDER };
-        // Of each reason apart: two may alternate, as a copy that is refused and the link that is down then.
-        if self.waits.get(&kind).is_some_and(|said| said.elapsed() < pace) {
+        let pace = if why.contains('%') {
+            PROGRESS
+        } else {
+            REMINDER
+        };
+        // Of each reason apart: two may alternate, as a copy that is refused and the link that is
+        // down then.
+        if self
+            .waits
+            .get(&kind)
+            .is_some_and(|said| said.elapsed() < pace)
+        {
             return;
         }
         self.waits.retain(|_, said| said.elapsed() < REMINDER);
         self.waits.insert(kind, Stopwatch::start());
-        self.journal.line(&format!("waiting: {why}"), &[("waited_ms", &ms(self.clock.elapsed()))]);
+        self.journal.line(
+            &format!("waiting: {why}"),
+            &[("waited_ms", &ms(self.clock.elapsed()))],
+        );
     }
 
     /// Shows a person on a terminal how a copy of the master's data moves on.
     pub fn show_progress(&mut self, view: &View) {
-        self.copying.show(view, &mut self.survey, self.config.timing.command, self.clock.elapsed());
+        self.copying.show(
+            view,
+            &mut self.survey,
+            self.config.timing.command,
+            self.clock.elapsed(),
+        );
     }
 
     /// A failed step is said once; the loop that it happened in looks again.
@@ -238,16 +294,22 @@ impl Program {
 
     /// Remembers that `local` has all that `peer` has.
     pub fn remember_synced(&self, local: &Observation, peer: SocketAddr) {
-        self.remember(self.store.set_synced(&local.run_id, &local.replication.lineage.replid, peer));
+        self.remember(self.store.set_synced(
+            &local.run_id,
+            &local.replication.lineage.replid,
+            peer,
+        ));
     }
 
     fn remember(&self, written: std::io::Result<()>) {
         if let Err(error) = written {
-            self.journal.line(&format!("warning: {error}; going on without"), &[]);
+            self.journal
+                .line(&format!("warning: {error}; going on without"), &[]);
         }
     }
 
-    /// A role that is not in redis.conf is gone at the next restart (R10): worth a line, never a failure.
+    /// A role that is not in redis.conf is gone at the next restart (R10): worth a line, never a
+    /// failure.
     pub fn warn_rewrite(&self, node: SocketAddr, rewritten: Result<(), Failure>) {
         if let Err(failure) = rewritten {
             self.journal.line(
@@ -257,15 +319,20 @@ impl Program {
         }
     }
 
-    /// Lifts the fence of a handover that died half-way, where the local master has no pause that ends by itself. True
-    /// while there is one that may still be at work.
+    /// Lifts the fence of a handover that died half-way, where the local master has no pause that
+    /// ends by itself. True while there is one that may still be at work.
     pub fn lift_stale_fence(&mut self, view: &View) -> bool {
-        let Ok(seen) = &view.local.seen else { return false };
-        if !seen.is_master() || seen.version.can_pause_writes() && !self.config.auth.lacks("client") {
+        let Ok(seen) = &view.local.seen else {
+            return false;
+        };
+        if !seen.is_master() || seen.version.can_pause_writes() && !self.config.auth.lacks("client")
+        {
             return false;
         }
         let command = self.config.timing.command;
-        let Ok(server) = self.survey.local() else { return false };
+        let Ok(server) = self.survey.local() else {
+            return false;
+        };
         if !matches!(fence::left_behind(server, command), Ok(Some(_))) {
             self.fence_seen = None;
             return false;
@@ -276,7 +343,10 @@ impl Program {
         }
         if let Ok(Some(former)) = fence::lift(server, seen.version, command) {
             self.fence_seen = None;
-            self.journal.line("lifted the fence of a handover that did not end", &[("min_slaves_to_write", &former)]);
+            self.journal.line(
+                "lifted the fence of a handover that did not end",
+                &[("min_slaves_to_write", &former)],
+            );
         }
         false
     }
@@ -293,7 +363,13 @@ pub fn look_with_sentinels(program: &mut Program, sentinels: &mut Sentinels) -> 
     });
     let poll = poll.unwrap_or_else(|_| sentinels.silence());
     let order = program.config.nodes.clone();
-    let scene =
-        Scene { local: view.local.clone(), peers: view.peers.clone(), order, vip: view.vip, poll, was_cut_off: false };
+    let scene = Scene {
+        local: view.local.clone(),
+        peers: view.peers.clone(),
+        order,
+        vip: view.vip,
+        poll,
+        was_cut_off: false,
+    };
     (view, scene)
 }

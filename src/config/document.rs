@@ -20,19 +20,30 @@ const LARGEST_FILE: u64 = 64 * 1024;
 
 /// Reads a whole configuration file.
 pub(crate) fn read(path: &Path) -> Result<String, ConfigError> {
-    let unreadable = |reason: String| ConfigError::Unreadable { path: path.to_owned(), reason };
+    let unreadable = |reason: String| ConfigError::Unreadable {
+        path: path.to_owned(),
+        reason,
+    };
     let io = |error: std::io::Error| unreadable(format!("can't be read: {error}"));
     // Without O_NONBLOCK a named pipe would hang here for ever.
-    let file = OpenOptions::new().read(true).custom_flags(OFlag::O_NONBLOCK.bits()).open(path).map_err(io)?;
+    let file = OpenOptions::new()
+        .read(true)
+        .custom_flags(OFlag::O_NONBLOCK.bits())
+        .open(path)
+        .map_err(io)?;
     let metadata = file.metadata().map_err(io)?;
     if !metadata.is_file() {
         return Err(unreadable("not a regular file".to_owned()));
     }
     let capacity = metadata.len().min(LARGEST_FILE) as usize + 1;
     let mut bytes = Vec::with_capacity(capacity);
-    file.take(LARGEST_FILE + 1).read_to_end(&mut bytes).map_err(io)?;
+    file.take(LARGEST_FILE + 1)
+        .read_to_end(&mut bytes)
+        .map_err(io)?;
     if bytes.len() as u64 > LARGEST_FILE {
-        return Err(unreadable("larger than 64 KiB: not a configuration file".to_owned()));
+        return Err(unreadable(
+            "larger than 64 KiB: not a configuration file".to_owned(),
+        ));
     }
     String::from_utf8(bytes).map_err(|error| ConfigError::Syntax {
         path: path.to_owned(),
@@ -41,8 +52,8 @@ pub(crate) fn read(path: &Path) -> Result<String, ConfigError> {
     })
 }
 
-/// Empties the lines that are nothing but a comment, of which the shipped file has four times as many as others: to parse
-/// them would be half of a check's own time. Every line keeps its number.
+/// Empties the lines that are nothing but a comment, of which the shipped file has four times as
+/// many as others: to parse them would be half of a check's own time. Every line keeps its number.
 pub(crate) fn without_comments(text: String) -> String {
     let mut short = String::with_capacity(text.len());
     for line in text.split_inclusive('\n') {
@@ -107,8 +118,9 @@ impl<'t> Field<'t> {
         }
     }
 
-    /// The value as it is written, its first line, not endlessly. What may hold a password
-    /// or a key (one given instead of its file, a URL with a login, a command under another name) is not repeated: errors are journalled.
+    /// The value as it is written, its first line, not endlessly. What may hold a password or a key
+    /// (one given instead of its file, a URL with a login, a command under another name) is not
+    /// repeated: errors are journalled.
     fn found(&self) -> String {
         const LONGEST: usize = 60;
         let text = self.source.text.get(self.value.span()).unwrap_or_default();

@@ -101,14 +101,29 @@ impl fmt::Display for ConfigError {
                 Some(line) => format!("{}: {reason}", at(path, *line)),
                 None => format!("{}: {reason}", path.display()),
             },
-            Self::UnknownKey { path, line, key, hint } => format!("{}: {key}: unknown key; {hint}", at(path, *line)),
-            Self::Value { path, line, key, found, reason } => format!("{}: {key} = {found}: {reason}", at(path, *line)),
+            Self::UnknownKey {
+                path,
+                line,
+                key,
+                hint,
+            } => format!("{}: {key}: unknown key; {hint}", at(path, *line)),
+            Self::Value {
+                path,
+                line,
+                key,
+                found,
+                reason,
+            } => format!("{}: {key} = {found}: {reason}", at(path, *line)),
             Self::Missing { path, key, hint } => {
                 format!("{}: {key} is missing; {hint}", path.display())
             }
             Self::File { what, path, reason } => format!("{what} {}: {reason}", path.display()),
             Self::Environment { name, reason } => format!("environment {name}: {reason}"),
-            Self::NoLocalNode { path, nodes, addresses } => format!(
+            Self::NoLocalNode {
+                path,
+                nodes,
+                addresses,
+            } => format!(
                 "{}: none of nodes ({}) has an address of this machine ({}); correct nodes, or set local to one of them",
                 path.display(),
                 list(nodes),

@@ -18,7 +18,9 @@ pub(crate) struct File<'t> {
 impl<'t> File<'t> {
     fn table(&self, section: &str) -> Option<&'t DeTable<'t>> {
         let names = section.split('.').filter(|name| !name.is_empty());
-        names.into_iter().try_fold(self.top, |table, name| table.get(name)?.get_ref().as_table())
+        names.into_iter().try_fold(self.top, |table, name| {
+            table.get(name)?.get_ref().as_table()
+        })
     }
 
     pub fn has(&self, section: &str) -> bool {
@@ -26,7 +28,12 @@ impl<'t> File<'t> {
     }
 
     pub fn field(&self, section: &'static str, key: &'static str) -> Option<Field<'t>> {
-        self.table(section)?.get(key).map(|value| Field { source: self.source, section, key, value })
+        self.table(section)?.get(key).map(|value| Field {
+            source: self.source,
+            section,
+            key,
+            value,
+        })
     }
 
     /// The value of a key that may be absent, as `read` takes it.
@@ -36,7 +43,9 @@ impl<'t> File<'t> {
         key: &'static str,
         read: impl FnOnce(&Field<'t>) -> Result<T, ConfigError>,
     ) -> Result<Option<T>, ConfigError> {
-        self.field(section, key).map(|field| read(&field)).transpose()
+        self.field(section, key)
+            .map(|field| read(&field))
+            .transpose()
     }
 
     /// The directory that `<section>.dir` names.
@@ -47,7 +56,11 @@ impl<'t> File<'t> {
     }
 
     pub fn missing(&self, key: &'static str, hint: &'static str) -> ConfigError {
-        ConfigError::Missing { path: self.source.path.to_owned(), key, hint }
+        ConfigError::Missing {
+            path: self.source.path.to_owned(),
+            key,
+            hint,
+        }
     }
 
     /// Refuses what is not in [`SECTIONS`], the first such key of the text.
@@ -59,7 +72,12 @@ impl<'t> File<'t> {
                 match (within(section, name.get_ref()), value.get_ref()) {
                     (Some((inner, _)), DeValue::Table(table)) => tables.push((inner, table)),
                     (Some((inner, key)), _) => {
-                        let field = Field { source: self.source, section, key, value };
+                        let field = Field {
+                            source: self.source,
+                            section,
+                            key,
+                            value,
+                        };
                         return Err(field.wrong(format_args!(
                             "not a section; write [{inner}] on a line of its own and its keys below"
                         )));

@@ -22,11 +22,13 @@ pub(crate) fn keep(state: &Path, instance: &str, text: &str) {
     if document::read(&copy).is_ok_and(|old| old == text) {
         return;
     }
-    // Several programs may do this at once: each writes a file of its own, and the last rename wins.
-    // No fsync, which could outlast the check: a copy that a power loss has damaged differs from
-    // the file, so the next run writes it anew.
+    // Several programs may do this at once: each writes a file of its own, and the last rename
+    // wins. No fsync, which could outlast the check: a copy that a power loss has damaged differs
+    // from the file, so the next run writes it anew.
     let new = copy.with_extension(format!("{}.new", std::process::id()));
-    let replaced = make_dirs(state, instance).and_then(|()| write(&new, text)).and_then(|()| fs::rename(&new, &copy));
+    let replaced = make_dirs(state, instance)
+        .and_then(|()| write(&new, text))
+        .and_then(|()| fs::rename(&new, &copy));
     if replaced.is_err() {
         let _ = fs::remove_file(&new);
     }
@@ -45,6 +47,11 @@ fn make_dirs(state: &Path, instance: &str) -> io::Result<()> {
 }
 
 fn write(path: &Path, text: &str) -> io::Result<()> {
-    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(path)?;
     file.write_all(text.as_bytes())
 }

@@ -19,7 +19,9 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 pub use self::error::ConfigError;
-pub use self::settings::{Config, Flap, Hooks, Policy, Rollback, RollbackMode, Sentinel, SilentSentinels, Timing};
+pub use self::settings::{
+    Config, Flap, Hooks, Policy, Rollback, RollbackMode, Sentinel, SilentSentinels, Timing,
+};
 use crate::server::access::Secret;
 use crate::server::endpoint::Endpoint;
 
@@ -30,7 +32,8 @@ pub const STATE_DIR: &str = "/var/lib/keepalived-redis";
 /// Where the journals are kept unless told otherwise.
 pub const LOG_DIR: &str = "/var/log/keepalived-redis";
 
-/// What the process environment says; a value, so that it can be chosen without changing the process.
+/// What the process environment says; a value, so that it can be chosen without changing the
+/// process.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Environment {
     /// `KEEPALIVED_REDIS_STATE`: the directory above `<instance>/config.last.toml`.
@@ -50,11 +53,17 @@ impl Environment {
             None => None,
             Some(Ok(password)) => Some(Secret::new(password)),
             Some(Err(_)) => {
-                return Err(ConfigError::Environment { name: "REDISCLI_AUTH", reason: "not UTF-8 text" });
+                return Err(ConfigError::Environment {
+                    name: "REDISCLI_AUTH",
+                    reason: "not UTF-8 text",
+                });
             }
         };
         let state = set("KEEPALIVED_REDIS_STATE").unwrap_or_else(|| STATE_DIR.into());
-        Ok(Environment { state: state.into(), password })
+        Ok(Environment {
+            state: state.into(),
+            password,
+        })
     }
 }
 
@@ -80,8 +89,8 @@ impl Config {
     ///
     /// A good file refreshes the copy. With the copy, a password file that has become readable by
     /// others is used all the same, and one that can't be read at all leaves the password out
-    /// (Redis then answers NOAUTH: alive, and an alarm of its own). It is the same with the files of TLS: without a
-    /// `ca` no certificate is accepted, which is alive, and an alarm.
+    /// (Redis then answers NOAUTH: alive, and an alarm of its own). It is the same with the files
+    /// of TLS: without a `ca` no certificate is accepted, which is alive, and an alarm.
     ///
     /// # Errors
     /// The file is wrong and there is no good copy either; the error is that of the file.
@@ -124,8 +133,9 @@ impl Config {
         }
     }
 
-    /// What a person is shown who only looks: as [`Config::load_or_last`], and where a password or a key can't be read (by
-    /// somebody who is not root) the file without them. The second value is what to know of it.
+    /// What a person is shown who only looks: as [`Config::load_or_last`], and where a password or
+    /// a key can't be read (by somebody who is not root) the file without them. The second value is
+    /// what to know of it.
     ///
     /// # Errors
     /// As [`Config::load`].
@@ -134,11 +144,15 @@ impl Config {
         match Self::load_in(path, &environment) {
             Ok(config) => Ok((config, Vec::new())),
             Err(alarm) => {
-                let without = document::read(path).and_then(|text| Self::without_secrets(path, &text, &environment));
+                let without = document::read(path)
+                    .and_then(|text| Self::without_secrets(path, &text, &environment));
                 let (config, instead) = match without {
                     Ok(config) => (config, "going on without it"),
                     Err(_) => match Self::last_good(path, &environment) {
-                        Ok(config) => (config, "ALARM: what stands below is by the last good configuration"),
+                        Ok(config) => (
+                            config,
+                            "ALARM: what stands below is by the last good configuration",
+                        ),
                         Err(_) => return Err(alarm),
                     },
                 };
@@ -149,7 +163,12 @@ impl Config {
 
     /// The addresses that somebody has to have: each node's, and the VIP.
     pub fn addresses(&self) -> Vec<IpAddr> {
-        let mut all: Vec<IpAddr> = self.nodes.iter().map(SocketAddr::ip).chain([self.vip]).collect();
+        let mut all: Vec<IpAddr> = self
+            .nodes
+            .iter()
+            .map(SocketAddr::ip)
+            .chain([self.vip])
+            .collect();
         all.sort_unstable();
         all.dedup();
         all
@@ -176,7 +195,10 @@ impl Config {
                 nodes: self.nodes.clone(),
                 addresses: addresses.to_vec(),
             }),
-            _ => Err(ConfigError::SeveralLocalNodes { path: self.path.clone(), nodes: mine }),
+            _ => Err(ConfigError::SeveralLocalNodes {
+                path: self.path.clone(),
+                nodes: mine,
+            }),
         }
     }
 
@@ -189,10 +211,19 @@ impl Config {
             (None, Some(file)) => Some(password_file::read(&file)?),
             (None, None) => None,
         };
-        config.auth.tls = files.redis_tls.map(|files| tls_files::read("tls", files)).transpose()?;
+        config.auth.tls = files
+            .redis_tls
+            .map(|files| tls_files::read("tls", files))
+            .transpose()?;
         if let Some(sentinel) = &mut config.sentinel {
-            sentinel.auth.password = files.sentinel.map(|file| password_file::read(&file)).transpose()?;
-            sentinel.auth.tls = files.sentinel_tls.map(|files| tls_files::read("sentinel.tls", files)).transpose()?;
+            sentinel.auth.password = files
+                .sentinel
+                .map(|file| password_file::read(&file))
+                .transpose()?;
+            sentinel.auth.tls = files
+                .sentinel_tls
+                .map(|files| tls_files::read("sentinel.tls", files))
+                .transpose()?;
         }
         schema::check_login(&config)?;
         Ok((config, text))
@@ -205,9 +236,14 @@ impl Config {
     }
 
     /// Passwords and files of TLS as far as they can be read.
-    fn without_secrets(path: &Path, text: &str, environment: &Environment) -> Result<Config, ConfigError> {
+    fn without_secrets(
+        path: &Path,
+        text: &str,
+        environment: &Environment,
+    ) -> Result<Config, ConfigError> {
         let (mut config, files) = schema::config(path, schema::instance(path)?, text)?;
-        let lenient = |file: Option<PathBuf>| file.and_then(|file| password_file::read_leniently(&file).ok());
+        let lenient =
+            |file: Option<PathBuf>| file.and_then(|file| password_file::read_leniently(&file).ok());
         config.auth.password = match &environment.password {
             Some(password) => Some(password.clone()),
             None => lenient(files.redis),

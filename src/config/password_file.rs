@@ -37,7 +37,11 @@ pub(crate) enum Access {
 pub(crate) fn open(path: &Path, access: Access) -> Result<File, String> {
     let unreadable = |error: std::io::Error| format!("can't be read: {error}");
     // Without O_NONBLOCK a named pipe would hang here for ever.
-    let file = OpenOptions::new().read(true).custom_flags(OFlag::O_NONBLOCK.bits()).open(path).map_err(unreadable)?;
+    let file = OpenOptions::new()
+        .read(true)
+        .custom_flags(OFlag::O_NONBLOCK.bits())
+        .open(path)
+        .map_err(unreadable)?;
     // The checks look at the open file, not at the name: it can't be exchanged in between.
     let metadata = file.metadata().map_err(unreadable)?;
     if !metadata.is_file() {
@@ -75,10 +79,16 @@ fn password(path: &Path, access: Access) -> Result<Secret, ConfigError> {
     let line = text.strip_suffix('\n').unwrap_or(&text);
     let line = line.strip_suffix('\r').unwrap_or(line);
     if line.is_empty() {
-        return Err(wrong(path, "empty; write the password into it, on one line".to_owned()));
+        return Err(wrong(
+            path,
+            "empty; write the password into it, on one line".to_owned(),
+        ));
     }
     if line.contains(['\n', '\r', '\0']) {
-        return Err(wrong(path, "more than one line; write the password alone, on one line".to_owned()));
+        return Err(wrong(
+            path,
+            "more than one line; write the password alone, on one line".to_owned(),
+        ));
     }
     Ok(Secret::new(line.to_owned()))
 }
@@ -89,5 +99,9 @@ fn own_uid() -> Option<u32> {
 }
 
 fn wrong(path: &Path, reason: String) -> ConfigError {
-    ConfigError::File { what: "password file".to_owned(), path: path.to_owned(), reason }
+    ConfigError::File {
+        what: "password file".to_owned(),
+        path: path.to_owned(),
+        reason,
+    }
 }

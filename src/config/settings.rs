@@ -37,7 +37,8 @@ pub struct Config {
     pub log_dir: PathBuf,
     /// Directory of this instance's memory: `<memory.dir>/<instance>`.
     pub memory_dir: PathBuf,
-    /// Sentinel elects the master, and the VIP follows it; `None` where these programs move the role.
+    /// Sentinel elects the master, and the VIP follows it; `None` where these programs move the
+    /// role.
     pub sentinel: Option<Sentinel>,
 }
 
@@ -52,7 +53,10 @@ pub struct Hooks {
 
 impl Default for Hooks {
     fn default() -> Self {
-        Hooks { on_transition: Vec::new(), timeout: Duration::from_secs(30) }
+        Hooks {
+            on_transition: Vec::new(),
+            timeout: Duration::from_secs(30),
+        }
     }
 }
 
@@ -67,7 +71,8 @@ pub struct Sentinel {
     pub quorum: usize,
     /// What holds while fewer than that answer.
     pub when_silent: SilentSentinels,
-    /// How to reach a sentinel, and to log in to it; nothing to do with the password and the TLS of Redis.
+    /// How to reach a sentinel, and to log in to it; nothing to do with the password and the TLS of
+    /// Redis.
     pub auth: Access,
 }
 
@@ -93,9 +98,11 @@ pub struct Timing {
     pub delay: Duration,
     /// How long a new MASTER waits for its Redis to be in sync.
     pub sync: Duration,
-    /// How long a peer must be unreachable, without a break, before this node believes that it is alone.
+    /// How long a peer must be unreachable, without a break, before this node believes that it is
+    /// alone.
     pub alone_after: Duration,
-    /// How long the local Redis may keep the watcher waiting for an answer before it counts as dead.
+    /// How long the local Redis may keep the watcher waiting for an answer before it counts as
+    /// dead.
     pub hang: Duration,
 }
 
@@ -118,13 +125,17 @@ impl Default for Timing {
 pub struct Policy {
     /// Bytes that a replica may be behind its master and still count as in sync.
     pub max_lag: u64,
-    /// The key that carries the term on servers without functions (before 7.0); `None` writes none there.
+    /// The key that carries the term on servers without functions (before 7.0); `None` writes none
+    /// there.
     pub term_key: Option<String>,
 }
 
 impl Default for Policy {
     fn default() -> Self {
-        Policy { max_lag: 1 << 20, term_key: None }
+        Policy {
+            max_lag: 1 << 20,
+            term_key: None,
+        }
     }
 }
 
@@ -141,7 +152,11 @@ pub struct Flap {
 
 impl Default for Flap {
     fn default() -> Self {
-        Flap { count: 3, window: Duration::from_secs(600), hold: Duration::from_secs(1800) }
+        Flap {
+            count: 3,
+            window: Duration::from_secs(600),
+            hold: Duration::from_secs(1800),
+        }
     }
 }
 
@@ -158,7 +173,11 @@ pub struct Rollback {
 
 impl Default for Rollback {
     fn default() -> Self {
-        Rollback { mode: RollbackMode::Auto, dir: PathBuf::from("/var/lib/keepalived-redis/rollback"), keep: 3 }
+        Rollback {
+            mode: RollbackMode::Auto,
+            dir: PathBuf::from("/var/lib/keepalived-redis/rollback"),
+            keep: 3,
+        }
     }
 }
 

@@ -20,30 +20,56 @@ pub(crate) fn read(section: &str, files: Files) -> Result<Arc<Tls>, ConfigError>
         Part::Key => format!("{section}.key"),
     };
     let text = |part, path: &Path, access| text(&name(part), path, access);
-    let mut texts = Texts { ca: text(Part::Ca, &files.ca, Access::Open)?, client: None };
+    let mut texts = Texts {
+        ca: text(Part::Ca, &files.ca, Access::Open)?,
+        client: None,
+    };
     if let Some((cert, key)) = &files.client {
-        texts.client = Some((text(Part::Cert, cert, Access::Open)?, text(Part::Key, key, Access::Private)?));
+        texts.client = Some((
+            text(Part::Cert, cert, Access::Open)?,
+            text(Part::Key, key, Access::Private)?,
+        ));
     }
-    Tls::new(files.clone(), texts).map(Arc::new).map_err(|(part, reason)| {
-        let client = files.client.unwrap_or_default();
-        let path = match part {
-            Part::Ca => files.ca,
-            Part::Cert => client.0,
-            Part::Key => client.1,
-        };
-        ConfigError::File { what: name(part), path, reason }
-    })
+    Tls::new(files.clone(), texts)
+        .map(Arc::new)
+        .map_err(|(part, reason)| {
+            let client = files.client.unwrap_or_default();
+            let path = match part {
+                Part::Ca => files.ca,
+                Part::Cert => client.0,
+                Part::Key => client.1,
+            };
+            ConfigError::File {
+                what: name(part),
+                path,
+                reason,
+            }
+        })
 }
 
 /// What is left of files that were good before.
 pub(crate) fn read_leniently(files: Files) -> Option<Arc<Tls>> {
     let read = |path: &Path| text("", path, Access::Open).ok();
-    let client = files.client.as_ref().and_then(|(cert, key)| Some((read(cert)?, read(key)?)));
-    Tls::of_what_is_good(files.clone(), Texts { ca: read(&files.ca).unwrap_or_default(), client }).map(Arc::new)
+    let client = files
+        .client
+        .as_ref()
+        .and_then(|(cert, key)| Some((read(cert)?, read(key)?)));
+    Tls::of_what_is_good(
+        files.clone(),
+        Texts {
+            ca: read(&files.ca).unwrap_or_default(),
+            client,
+        },
+    )
+    .map(Arc::new)
 }
 
 fn text(what: &str, path: &Path, access: Access) -> Result<Vec<u8>, ConfigError> {
-    let wrong = |reason: String| ConfigError::File { what: what.to_owned(), path: path.to_owned(), reason };
+    let wrong = |reason: String| ConfigError::File {
+        what: what.to_owned(),
+        path: path.to_owned(),
+        reason,
+    };
     let file = password_file::open(path, access).map_err(wrong)?;
     let bytes = whole(file).map_err(|error| wrong(format!("can't be read: {error}")))?;
     match bytes.len() as u64 {

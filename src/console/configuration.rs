@@ -6,8 +6,8 @@ use std::path::Path;
 use crate::config::Config;
 use crate::node::addresses::local_node;
 
-/// What a person needs who only looks: the configuration as far as it can be read, which node this is, and what to know of
-/// that.
+/// What a person needs who only looks: the configuration as far as it can be read, which node this
+/// is, and what to know of that.
 ///
 /// # Errors
 /// As [`Config::load_for_people`] and [`local_node`].

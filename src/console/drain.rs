@@ -1,4 +1,5 @@
-//! `keepalived-redis drain` and `resume`: a planned move by hand, and staying out until that is ended.
+//! `keepalived-redis drain` and `resume`: a planned move by hand, and staying out until that is
+//! ended.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -20,10 +21,11 @@ use crate::terminal::complain;
 
 /// Between two looks.
 const TICK: Duration = Duration::from_millis(50);
-/// `check_redis --eligible` runs once a second. Where it has not been heard of for longer it is not in use (the sticky
-/// variant), and the check itself has to fail.
+/// `check_redis --eligible` runs once a second. Where it has not been heard of for longer it is not
+/// in use (the sticky variant), and the check itself has to fail.
 const HEARD: Duration = Duration::from_millis(3500);
-/// A lower priority moves the VIP after three adverts (K31), a failed check after two runs; the longest advert is 1 s.
+/// A lower priority moves the VIP after three adverts (K31), a failed check after two runs; the
+/// longest advert is 1 s.
 const MOVE: Duration = Duration::from_secs(10);
 /// Nobody holds the VIP for this long: nobody takes it.
 const NOWHERE: Duration = Duration::from_secs(3);
@@ -56,9 +58,16 @@ pub fn run(path: &Path, wish: Wish) -> u8 {
             return stay_out(program, &view, wish).map(|()| true);
         }
         let gone = move_away(program, &view, wish)?;
-        let to = gone.to.map_or_else(|| "nobody".to_string(), |node| node.to_string());
-        let sentence = format!("{to} serves now; this node stays out ({})", resumed_by(path));
-        program.journal.line(&sentence, &[("took_ms", &ms(gone.took))]);
+        let to = gone
+            .to
+            .map_or_else(|| "nobody".to_string(), |node| node.to_string());
+        let sentence = format!(
+            "{to} serves now; this node stays out ({})",
+            resumed_by(path)
+        );
+        program
+            .journal
+            .line(&sentence, &[("took_ms", &ms(gone.took))]);
         follows(program, gone.to);
         Ok(true)
     })
@@ -68,7 +77,10 @@ pub fn run(path: &Path, wish: Wish) -> u8 {
 pub fn resume(path: &Path) -> u8 {
     answer(path, |program| {
         if !drain::end(&program.store)? {
-            say(&mut std::io::stdout(), "keepalived-redis: nothing to do: this node is not drained");
+            say(
+                &mut std::io::stdout(),
+                "keepalived-redis: nothing to do: this node is not drained",
+            );
             return Ok(true);
         }
         let view = program.look(true);
@@ -76,7 +88,10 @@ pub fn resume(path: &Path) -> u8 {
         let sentence = match view.vip {
             Vip::Here => "resumed; this node holds the VIP".to_string(),
             _ if eligible.eligible => "resumed: this node may take the VIP again".to_string(),
-            _ => format!("resumed; this node may take the VIP when its data allows: {}", eligible.why),
+            _ => format!(
+                "resumed; this node may take the VIP when its data allows: {}",
+                eligible.why
+            ),
         };
         program.transition(Event::Resumed, &sentence, &[]);
         Ok(true)
@@ -109,15 +124,24 @@ pub fn answer(path: &Path, work: impl FnOnce(&mut Program) -> anyhow::Result<boo
 fn program(path: &Path) -> anyhow::Result<Program> {
     let config = Config::load(path)?;
     let local = local_node(&config)?;
-    let journal =
-        Journal::new(&config.log_dir, TRANSITIONS, "keepalived-redis", Label::Drain, true).of(&config.instance);
+    let journal = Journal::new(
+        &config.log_dir,
+        TRANSITIONS,
+        "keepalived-redis",
+        Label::Drain,
+        true,
+    )
+    .of(&config.instance);
     Ok(Program::new(config, local, journal, Stopwatch::start()))
 }
 
 fn resumed_by(path: &Path) -> String {
     match path == Path::new(crate::config::DEFAULT_PATH) {
         true => "keepalived-redis resume ends it".to_string(),
-        false => format!("keepalived-redis --config {} resume ends it", path.display()),
+        false => format!(
+            "keepalived-redis --config {} resume ends it",
+            path.display()
+        ),
     }
 }
 
@@ -145,8 +169,9 @@ fn begin(program: &Program, wish: Wish) -> anyhow::Result<Drain> {
     Ok(drain)
 }
 
-/// Gives the VIP and the role away, as `view` has this node hold the VIP; keepalived and `redis_master` of the other node
-/// do it, without losing a write. Where that does not come about the drain is ended again.
+/// Gives the VIP and the role away, as `view` has this node hold the VIP; keepalived and
+/// `redis_master` of the other node do it, without losing a write. Where that does not come about
+/// the drain is ended again.
 ///
 /// # Errors
 /// No other node is ready, or none takes the VIP.
@@ -177,7 +202,10 @@ fn until_gone(program: &mut Program, wish: Wish, clock: &Stopwatch) -> anyhow::R
     let mut nowhere: Option<Stopwatch> = None;
     loop {
         let view = program.look(true);
-        let serving = view.serving_peer().map(|(node, _)| node).filter(|node| view.vip == Vip::At(*node));
+        let serving = view
+            .serving_peer()
+            .map(|(node, _)| node)
+            .filter(|node| view.vip == Vip::At(*node));
         let took = clock.elapsed();
         if serving.is_some() && view.local.seen.as_ref().is_ok_and(|seen| !seen.is_master()) {
             return Ok(Gone { to: serving, took });
@@ -191,7 +219,10 @@ fn until_gone(program: &mut Program, wish: Wish, clock: &Stopwatch) -> anyhow::R
                 "draining: this node gave up the VIP and no other takes it (does keepalived run there?); the drain is ended"
             );
         }
-        if !leaving && clock.elapsed() >= HEARD && !drain::current(&program.store).is_some_and(|drain| drain.heard) {
+        if !leaving
+            && clock.elapsed() >= HEARD
+            && !drain::current(&program.store).is_some_and(|drain| drain.heard)
+        {
             leaving = true;
             drain::leave(&program.store, wish.force)?;
             limit = Deadline::after(MOVE);
@@ -209,7 +240,10 @@ fn not_moved(view: &View) -> anyhow::Error {
             MOVE.as_secs()
         ),
         _ => {
-            anyhow!("draining: the VIP has gone, and the role has not followed it: {}; the drain is ended", peers(view))
+            anyhow!(
+                "draining: the VIP has gone, and the role has not followed it: {}; the drain is ended",
+                peers(view)
+            )
         }
     }
 }
@@ -227,7 +261,9 @@ fn follows(program: &mut Program, master: Option<SocketAddr>) {
         let said = match missing {
             Ok(()) => format!("keepalived-redis: the local Redis follows {master}, and is in sync"),
             Err(_) if limit.pause(TICK) => continue,
-            Err(missing) => format!("keepalived-redis: the local Redis is not in sync with {master}: {missing}"),
+            Err(missing) => {
+                format!("keepalived-redis: the local Redis is not in sync with {master}: {missing}")
+            }
         };
         return say(&mut std::io::stdout(), &said);
     }
@@ -239,7 +275,11 @@ fn peers(view: &View) -> String {
         (Err(failure), _) => format!("{}: {failure}", node.address),
         (Ok(seen), Ok(local)) if seen.follows(view.local.address) => {
             let missing = pair::in_sync(seen, local, view.max_lag).err();
-            format!("{}: {}", node.address, missing.unwrap_or_else(|| "in sync".to_string()))
+            format!(
+                "{}: {}",
+                node.address,
+                missing.unwrap_or_else(|| "in sync".to_string())
+            )
         }
         (Ok(_), _) => format!("{}: it does not follow this node", node.address),
     };

@@ -1,5 +1,5 @@
-//! `keepalived-redis explain`: what the programs would do now, and why. It looks as they look, asks what they ask, and does
-//! nothing.
+//! `keepalived-redis explain`: what the programs would do now, and why. It looks as they look, asks
+//! what they ask, and does nothing.
 
 use std::path::Path;
 use std::time::Duration;
@@ -16,7 +16,8 @@ use crate::node::{addresses, ticket};
 use crate::programs::check_redis;
 use crate::terminal::{Terminal, Tone, complain, plain};
 
-/// As long as nothing has changed for a while: what the programs leave to others at first is told too.
+/// As long as nothing has changed for a while: what the programs leave to others at first is told
+/// too.
 const A_WHILE: Duration = Duration::from_secs(60);
 
 /// Explains, with the configuration at `path`; answers with the exit code.
@@ -28,42 +29,80 @@ pub fn run(path: &Path, terminal: &Terminal) -> u8 {
             return code::CANNOT_TELL;
         }
     };
-    let journal =
-        Journal::new(&config.log_dir, TRANSITIONS, "keepalived-redis", Label::Drain, false).of(&config.instance);
+    let journal = Journal::new(
+        &config.log_dir,
+        TRANSITIONS,
+        "keepalived-redis",
+        Label::Drain,
+        false,
+    )
+    .of(&config.instance);
     let mut program = Program::new(config, local, journal, crate::deadline::Stopwatch::start());
     let steps = match program.sentinels() {
         Some(mut sentinels) => {
             let (view, scene) = look_with_sentinels(&mut program, &mut sentinels);
-            let here = sentinel::Scene { vip: Vip::Here, ..scene.clone() };
+            let here = sentinel::Scene {
+                vip: Vip::Here,
+                ..scene.clone()
+            };
             let follow = "writes down who is master; Sentinel gives out the roles".to_string();
             steps(
                 &view,
-                [elected(&sentinel::serve(&scene, A_WHILE)), elected(&sentinel::serve(&here, A_WHILE)), follow],
+                [
+                    elected(&sentinel::serve(&scene, A_WHILE)),
+                    elected(&sentinel::serve(&here, A_WHILE)),
+                    follow,
+                ],
             )
         }
         None => {
             let view = program.look(true);
-            let here = View { vip: Vip::Here, ..view.clone() };
+            let here = View {
+                vip: Vip::Here,
+                ..view.clone()
+            };
             let follow = step(&pair::yield_role(&view, A_WHILE, Duration::from_secs(5)));
-            steps(&view, [step(&pair::serve(&view, A_WHILE)), step(&pair::serve(&here, A_WHILE)), follow])
+            steps(
+                &view,
+                [
+                    step(&pair::serve(&view, A_WHILE)),
+                    step(&pair::serve(&here, A_WHILE)),
+                    follow,
+                ],
+            )
         }
     };
-    let mut lines: Vec<(String, String)> = notes.into_iter().map(|note| ("note".to_string(), note)).collect();
+    let mut lines: Vec<(String, String)> = notes
+        .into_iter()
+        .map(|note| ("note".to_string(), note))
+        .collect();
     lines.extend(steps);
     lines.extend(checks(&program));
     if let Ok(Some(ticket)) = ticket::read(&program.config.memory_dir) {
-        let work = if ticket.is_at_work() { ", and its program is at work" } else { ", and its program is done" };
-        lines.push(("keepalived said".to_string(), format!("{} at {}{work}", ticket.state, ticket.at)));
+        let work = if ticket.is_at_work() {
+            ", and its program is at work"
+        } else {
+            ", and its program is done"
+        };
+        lines.push((
+            "keepalived said".to_string(),
+            format!("{} at {}{work}", ticket.state, ticket.at),
+        ));
     }
     for (who, what) in &lines {
-        if !terminal.line(&format!("{}: {}", terminal.paint(Tone::Strong, who), plain(what))) {
+        if !terminal.line(&format!(
+            "{}: {}",
+            terminal.paint(Tone::Strong, who),
+            plain(what)
+        )) {
             break;
         }
     }
     code::YES
 }
 
-/// What each notify program would do: now, and if the VIP came here. `serve`, `serve_here`, `follow`.
+/// What each notify program would do: now, and if the VIP came here. `serve`, `serve_here`,
+/// `follow`.
 fn steps(view: &View, [serve, serve_here, follow]: [String; 3]) -> Vec<(String, String)> {
     let line = |who: &str, what: String| (who.to_string(), what);
     let vip = match view.vip {
@@ -87,8 +126,13 @@ fn checks(program: &Program) -> [(String, String); 2] {
     let (config, local) = (&program.config, program.local);
     let own = addresses::among(&config.addresses()).unwrap_or_default();
     let health = check_redis::health(config, local, &own, Deadline::after(config.timing.check));
-    let eligible = check_redis::eligible(config, local, false, Deadline::after(config.timing.check));
-    [("check_redis", health), ("check_redis --eligible", eligible)].map(|(name, verdict)| {
+    let eligible =
+        check_redis::eligible(config, local, false, Deadline::after(config.timing.check));
+    [
+        ("check_redis", health),
+        ("check_redis --eligible", eligible),
+    ]
+    .map(|(name, verdict)| {
         let word = if verdict.ok { "yes" } else { "NO" };
         (name.to_string(), format!("{word}: {}", verdict.sentence))
     })
@@ -101,15 +145,32 @@ fn step(step: &Step) -> String {
         Step::Wait(why) => format!("waits: {why}"),
         Step::Hold(why) => format!("holds the writes of the local Redis, and waits: {why}"),
         Step::Promote(why) => format!("makes the local Redis master: {why}"),
-        Step::TakeOver(peer, why) => format!("takes the role over from {peer}, without losing a write: {why}"),
-        Step::GiveUp(peer, why) => format!("gives the role to {peer}, without losing a write: {why}"),
+        Step::TakeOver(peer, why) => {
+            format!("takes the role over from {peer}, without losing a write: {why}")
+        }
+        Step::GiveUp(peer, why) => {
+            format!("gives the role to {peer}, without losing a write: {why}")
+        }
         Step::Park(node, why) => format!("makes {node} a replica of nobody for the moment: {why}"),
         Step::Raise(peer, why) => format!("makes {peer} master until its data is here: {why}"),
-        Step::Follow { peer, contained: true, why, .. } => {
+        Step::Follow {
+            peer,
+            contained: true,
+            why,
+            ..
+        } => {
             format!("makes the local Redis a replica of {peer}, which has all its data: {why}")
         }
-        Step::Follow { peer, diverged, why, .. } => {
-            let past = diverged.map_or_else(|| "an unknown number of".to_string(), |bytes| bytes.to_string());
+        Step::Follow {
+            peer,
+            diverged,
+            why,
+            ..
+        } => {
+            let past = diverged.map_or_else(
+                || "an unknown number of".to_string(),
+                |bytes| bytes.to_string(),
+            );
             format!(
                 "keeps the local data in a rollback file ({past} bytes of it are not at {peer}), and makes the local Redis \
                  its replica: {why}"
@@ -123,10 +184,16 @@ fn elected(step: &sentinel::Step) -> String {
     match step {
         sentinel::Step::Done(why) => format!("nothing to do: {why}"),
         sentinel::Step::Wait(why) => format!("waits: {why}"),
-        sentinel::Step::Hold(why) => format!("holds the writes of the local Redis, and waits: {why}"),
-        sentinel::Step::Promote(master, why) => format!("asks a sentinel to replace {master}, which is dead: {why}"),
+        sentinel::Step::Hold(why) => {
+            format!("holds the writes of the local Redis, and waits: {why}")
+        }
+        sentinel::Step::Promote(master, why) => {
+            format!("asks a sentinel to replace {master}, which is dead: {why}")
+        }
         sentinel::Step::HandOver(master, why) => {
-            format!("stops the writes of {master}, and asks a sentinel to move the role here without losing one: {why}")
+            format!(
+                "stops the writes of {master}, and asks a sentinel to move the role here without losing one: {why}"
+            )
         }
         sentinel::Step::Refuse(why) => format!("does nothing: {why}"),
     }

@@ -1,4 +1,5 @@
-//! Ctrl-C, and being asked to end: noticed between two steps, so that everything is cleaned up first.
+//! Ctrl-C, and being asked to end: noticed between two steps, so that everything is cleaned up
+//! first.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -1,4 +1,5 @@
-//! The command line of `keepalived-redis`, the program for people: to see, to understand, to move, to trust.
+//! The command line of `keepalived-redis`, the program for people: to see, to understand, to move,
+//! to trust.
 //!
 //! Exit codes: as all programs, see [`crate::exit::code`].
 
@@ -40,7 +41,8 @@ struct Console {
 enum Word {
     /// Shows all nodes: roles, the VIP, how far behind, what their data is worth
     ///
-    /// The exit code says whether all is well: one master, at the VIP, and all others in sync with it.
+    /// The exit code says whether all is well: one master, at the VIP, and all others in sync with
+    /// it.
     Status {
         /// Go on, and refresh in place
         #[arg(long)]
@@ -51,7 +53,8 @@ enum Word {
         /// One line of JSON
         #[arg(long, conflicts_with = "prometheus")]
         json: bool,
-        /// Prometheus's text format, for the textfile collector; the exit code is 0 wherever it could be told
+        /// Prometheus's text format, for the textfile collector; the exit code is 0 wherever it
+        /// could be told
         #[arg(long)]
         prometheus: bool,
         /// Write to this file, which is replaced at once, and not to standard output
@@ -65,8 +68,8 @@ enum Word {
     Explain,
     /// Looks for every known trap that can be seen from here, and says how to get out of it
     ///
-    /// Changes nothing. Exit code 0: nothing fails; 1: something does; 3: the configuration can't be read, or this machine is
-    /// none of its nodes.
+    /// Changes nothing. Exit code 0: nothing fails; 1: something does; 3: the configuration can't
+    /// be read, or this machine is none of its nodes.
     Doctor {
         /// JSON, for programs
         #[arg(long)]
@@ -74,14 +77,15 @@ enum Word {
         /// Only what is not well
         #[arg(short, long)]
         quiet: bool,
-        /// keepalived's configuration [default: what the keepalived that runs was given, else its service, else
-        /// /etc/keepalived/keepalived.conf]
+        /// keepalived's configuration [default: what the keepalived that runs was given, else its
+        /// service, else /etc/keepalived/keepalived.conf]
         #[arg(long, value_name = "FILE")]
         keepalived_conf: Option<PathBuf>,
     },
     /// Gives up the VIP without losing a write, and stays out until resumed
     ///
-    /// A drained node is taken only where no other one lives. It is refused where no other node is ready.
+    /// A drained node is taken only where no other one lives. It is refused where no other node is
+    /// ready.
     Drain {
         /// End it by itself after this time, as 30m or 2h
         #[arg(long = "for", value_name = "TIME", value_parser = lasting)]
@@ -95,12 +99,14 @@ enum Word {
     /// The rollback files: data that was kept before it was dropped
     #[command(subcommand)]
     Rollback(Files),
-    /// Moves the VIP and the role away from this node and back, and measures the gap and what was lost
+    /// Moves the VIP and the role away from this node and back, and measures the gap and what was
+    /// lost
     ///
-    /// Run it in a maintenance window, on the node that serves: this node is drained, and resumed when the other one serves
-    /// and this one follows it. Meanwhile it writes through the VIP, to keys of its own that end by themselves after an hour,
-    /// reads every acknowledged write back, and deletes them. Exit code 0: both moves were made (in the sticky variant the
-    /// one that there is) and nothing was lost.
+    /// Run it in a maintenance window, on the node that serves: this node is drained, and resumed
+    /// when the other one serves and this one follows it. Meanwhile it writes through the VIP, to
+    /// keys of its own that end by themselves after an hour, reads every acknowledged write back,
+    /// and deletes them. Exit code 0: both moves were made (in the sticky variant the one that
+    /// there is) and nothing was lost.
     FailoverTest {
         /// Writes a second
         #[arg(long, value_name = "WRITES", default_value_t = 200, value_parser = clap::value_parser!(u32).range(20..=1000))]
@@ -130,10 +136,12 @@ enum Files {
         #[arg(long, value_name = "TIME", default_value = "10m", value_parser = humantime::parse_duration)]
         budget: Duration,
     },
-    /// Names the keys that are in one file and not in the service, or differ there; the service is only read
+    /// Names the keys that are in one file and not in the service, or differ there; the service is
+    /// only read
     ///
-    /// A private Redis, reached by nobody else, loads the file; each of its keys is then looked for in the data of the node
-    /// that serves. Exit code 0: all that is in the file is in the service; 1: it is not; 3: that could not be told.
+    /// A private Redis, reached by nobody else, loads the file; each of its keys is then looked for
+    /// in the data of the node that serves. Exit code 0: all that is in the file is in the service;
+    /// 1: it is not; 3: that could not be told.
     Inspect(Inspect),
 }
 
@@ -150,7 +158,8 @@ struct Inspect {
     /// A line of JSON for each key, and one for the counts
     #[arg(long)]
     json: bool,
-    /// Ask the service no more than so many commands a second; it is given at least as much rest as it has worked for this
+    /// Ask the service no more than so many commands a second; it is given at least as much rest as
+    /// it has worked for this
     #[arg(long, value_name = "COMMANDS", default_value_t = 20_000, value_parser = clap::value_parser!(u32).range(1..))]
     pace: u32,
     /// For reading and loading the file
@@ -159,17 +168,37 @@ struct Inspect {
     /// Also where the data of the file may not fit into the memory of this machine
     #[arg(long)]
     force: bool,
-    /// Also write the keys that are only in the file to FILE, as commands for `redis-cli --pipe`: RESTORE, which leaves a key
-    /// that is there by then as it is
+    /// Also write the keys that are only in the file to FILE, as commands for `redis-cli --pipe`:
+    /// RESTORE, which leaves a key that is there by then as it is
     #[arg(long, value_name = "FILE")]
     export: Option<PathBuf>,
 }
 
 impl Inspect {
     fn wish(self) -> rollback::Wish {
-        let Inspect { limit, all, json, pace, budget, force, export, .. } = self;
-        let limit = if all { None } else { limit.or(if json { None } else { Some(20) }) };
-        rollback::Wish { limit, json, pace, budget, force, export }
+        let Inspect {
+            limit,
+            all,
+            json,
+            pace,
+            budget,
+            force,
+            export,
+            ..
+        } = self;
+        let limit = if all {
+            None
+        } else {
+            limit.or(if json { None } else { Some(20) })
+        };
+        rollback::Wish {
+            limit,
+            json,
+            pace,
+            budget,
+            force,
+            export,
+        }
     }
 }
 
@@ -180,23 +209,47 @@ pub fn keepalived_redis() -> ExitCode {
     let path = config_path(config.as_deref());
     let terminal = Terminal::of_stdout();
     ExitCode::from(match word {
-        Word::Status { watch, interval, json, prometheus, output, transitions } => {
+        Word::Status {
+            watch,
+            interval,
+            json,
+            prometheus,
+            output,
+            transitions,
+        } => {
             let form = match (json, prometheus) {
                 (true, _) => Form::Json,
                 (_, true) => Form::Prometheus,
                 _ => Form::Table,
             };
-            let wish = status::Wish { form, watch: watch.then_some(interval), output, transitions };
+            let wish = status::Wish {
+                form,
+                watch: watch.then_some(interval),
+                output,
+                transitions,
+            };
             status::run(&path, &terminal, &wish)
         }
         Word::Explain => explain::run(&path, &terminal),
-        Word::Doctor { json, quiet, keepalived_conf } => {
-            doctor::run(&path, &doctor::Wanted { json, quiet, keepalived_conf }, &terminal)
-        }
+        Word::Doctor {
+            json,
+            quiet,
+            keepalived_conf,
+        } => doctor::run(
+            &path,
+            &doctor::Wanted {
+                json,
+                quiet,
+                keepalived_conf,
+            },
+            &terminal,
+        ),
         Word::Drain { lasting, force } => drain::run(&path, Wish { lasting, force }),
         Word::Resume => drain::resume(&path),
         Word::Rollback(Files::List { json }) => rollback::list(&path, json, &terminal),
-        Word::Rollback(Files::Show { file, json, budget }) => rollback::show(&path, &file, json, budget, &terminal),
+        Word::Rollback(Files::Show { file, json, budget }) => {
+            rollback::show(&path, &file, json, budget, &terminal)
+        }
         Word::Rollback(Files::Inspect(words)) => {
             let file = words.file.clone();
             rollback::inspect(&path, &file, &words.wish(), &terminal)
@@ -207,7 +260,9 @@ pub fn keepalived_redis() -> ExitCode {
 
 fn pause(text: &str) -> Result<Duration, String> {
     match humantime::parse_duration(text) {
-        Ok(time) if (Duration::from_millis(200)..=Duration::from_secs(3600)).contains(&time) => Ok(time),
+        Ok(time) if (Duration::from_millis(200)..=Duration::from_secs(3600)).contains(&time) => {
+            Ok(time)
+        }
         Ok(_) => Err("allowed are 200ms to 1h".to_string()),
         Err(_) => Err("write a time as 500ms or 2s".to_string()),
     }

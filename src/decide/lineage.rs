@@ -1,8 +1,9 @@
 //! Whose data contains whose: a comparison of two histories. Pure.
 //!
-//! The rule (R6): if `Y.replid2 == X.replid`, Y was promoted out of X's history, and of X's bytes those from
-//! `Y.second_repl_offset` on are X's alone. Equal ids compare by offset. PINGs and expiries move offsets too (R5),
-//! so a few bytes are no proof of a lost write, but no bytes are a proof that nothing was.
+//! The rule (R6): if `Y.replid2 == X.replid`, Y was promoted out of X's history, and of X's bytes
+//! those from `Y.second_repl_offset` on are X's alone. Equal ids compare by offset. PINGs and
+//! expiries move offsets too (R5), so a few bytes are no proof of a lost write, but no bytes are a
+//! proof that nothing was.
 
 use crate::server::info::Lineage;
 
@@ -32,7 +33,10 @@ impl Relation {
         match self {
             Relation::Ahead(bytes) => Relation::Behind(bytes),
             Relation::Behind(bytes) => Relation::Ahead(bytes),
-            Relation::Diverged { local, peer } => Relation::Diverged { local: peer, peer: local },
+            Relation::Diverged { local, peer } => Relation::Diverged {
+                local: peer,
+                peer: local,
+            },
             same => same,
         }
     }
@@ -50,7 +54,9 @@ pub fn compare(local: &Lineage, peer: &Lineage) -> Relation {
     }
     match fork(local, peer) {
         Some(shared) => {
-            let past = |offset: i64| u64::try_from((i128::from(offset) - i128::from(shared)).max(0)).unwrap_or(0);
+            let past = |offset: i64| {
+                u64::try_from((i128::from(offset) - i128::from(shared)).max(0)).unwrap_or(0)
+            };
             match (past(local.offset), past(peer.offset)) {
                 (0, 0) => Relation::Equal,
                 (ahead, 0) => Relation::Ahead(ahead),
@@ -70,10 +76,15 @@ fn fork(local: &Lineage, peer: &Lineage) -> Option<i64> {
         return Some(local.offset.min(peer.offset));
     }
     let out_of = |elder: &Lineage, younger: &Lineage| {
-        (younger.replid2.as_ref() == Some(&elder.replid)).then(|| end(younger.second_offset).min(elder.offset))
+        (younger.replid2.as_ref() == Some(&elder.replid))
+            .then(|| end(younger.second_offset).min(elder.offset))
     };
     // Never both of a real pair; of damaged ids the smaller claim is believed.
-    if let Some(shared) = [out_of(local, peer), out_of(peer, local)].into_iter().flatten().min() {
+    if let Some(shared) = [out_of(local, peer), out_of(peer, local)]
+        .into_iter()
+        .flatten()
+        .min()
+    {
         return Some(shared);
     }
     if local.replid2.is_some() && local.replid2 == peer.replid2 {
@@ -103,20 +114,44 @@ mod tests {
             (line("a", None, 10), line("a", None, 10), Equal),
             (line("a", None, 15), line("a", None, 10), Ahead(5)),
             // The peer was promoted out of our history at byte 11 and has written 9 bytes since.
-            (line("a", None, 10), line("b", Some(("a", 11)), 19), Behind(9)),
-            (line("a", None, 7), line("b", Some(("a", 11)), 19), Behind(12)),
+            (
+                line("a", None, 10),
+                line("b", Some(("a", 11)), 19),
+                Behind(9),
+            ),
+            (
+                line("a", None, 7),
+                line("b", Some(("a", 11)), 19),
+                Behind(12),
+            ),
             // We went on for 3 bytes after the peer was promoted.
-            (line("a", None, 13), line("b", Some(("a", 11)), 19), Diverged { local: 3, peer: 9 }),
+            (
+                line("a", None, 13),
+                line("b", Some(("a", 11)), 19),
+                Diverged { local: 3, peer: 9 },
+            ),
             // The peer was promoted and has written nothing.
-            (line("a", None, 13), line("b", Some(("a", 11)), 10), Ahead(3)),
+            (
+                line("a", None, 13),
+                line("b", Some(("a", 11)), 10),
+                Ahead(3),
+            ),
             (line("a", None, 10), line("b", Some(("a", 11)), 10), Equal),
             // Both were promoted out of a third one's history.
-            (line("c", Some(("a", 11)), 14), line("b", Some(("a", 9)), 9), Diverged { local: 6, peer: 1 }),
+            (
+                line("c", Some(("a", 11)), 14),
+                line("b", Some(("a", 9)), 9),
+                Diverged { local: 6, peer: 1 },
+            ),
             (line("c", None, 14), line("b", Some(("a", 9)), 9), Unrelated),
             (line("", None, 14), line("", None, 9), Unrelated),
         ] {
             assert_eq!(compare(&local, &peer), expected, "{local:?} {peer:?}");
-            assert_eq!(compare(&peer, &local), expected.turned(), "{peer:?} {local:?}");
+            assert_eq!(
+                compare(&peer, &local),
+                expected.turned(),
+                "{peer:?} {local:?}"
+            );
         }
     }
 

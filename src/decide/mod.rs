@@ -1,4 +1,5 @@
-//! Every decision: what was seen and remembered goes in, a verdict or a step comes out. No input or output.
+//! Every decision: what was seen and remembered goes in, a verdict or a step comes out. No input or
+//! output.
 
 pub mod lineage;
 pub mod pair;

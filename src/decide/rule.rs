@@ -1,5 +1,5 @@
-//! The rules that the decisions are made of, by name: a test takes out one after the other, and the simulation must
-//! come to grief without it.
+//! The rules that the decisions are made of, by name: a test takes out one after the other, and the
+//! simulation must come to grief without it.
 
 /// The list of all, for a test that takes out each, is made from the same lines.
 macro_rules! rules {
@@ -20,7 +20,8 @@ rules! {
 pub enum Rule {
     /// Data that is contained in the other's loses.
     ContainedLoses,
-    /// Of one history a master is never behind its replica: the two were only read one after the other.
+    /// Of one history a master is never behind its replica: the two were only read one after the
+    /// other.
     MasterMakesTheHistory,
     /// An empty data set never wins over one with keys.
     EmptyNeverWins,
@@ -40,7 +41,8 @@ pub enum Rule {
     VipDecides,
     /// The role is taken from a living master only by a replica that is in sync.
     SyncedBeforeTakingOver,
-    /// Before a promotion, and where a restarted Redis finds itself master, a node with better data is raised instead.
+    /// Before a promotion, and where a restarted Redis finds itself master, a node with better data
+    /// is raised instead.
     BetterIsRaised,
     /// What would drop its data for the new master's by itself is made a replica of nobody first.
     ParkedBeforePromoting,
@@ -48,7 +50,8 @@ pub enum Rule {
     UndecidedIsWaitedFor,
     /// Nobody answers and nothing is known: not before `alone_after`.
     AloneForLongEnough,
-    /// Of three nodes one that does not answer may have more than both others: it is waited for as if nobody answered.
+    /// Of three nodes one that does not answer may have more than both others: it is waited for as
+    /// if nobody answered.
     MissingMayHaveMore,
     /// Meanwhile a master of unknown worth takes no writes.
     UnknownTakesNoWrites,
@@ -56,18 +59,22 @@ pub enum Rule {
     HolderDecidesBetweenMasters,
     /// A VIP that has just moved may move back: not followed in the first second.
     SettledBeforeFollowing,
-    /// Data that is not contained in the other's is dropped only after the grace: the other may want to follow us.
+    /// Data that is not contained in the other's is dropped only after the grace: the other may
+    /// want to follow us.
     GraceBeforeDropping,
-    /// A master whose data is the better one leaves the holder of the VIP more time to follow it, while a copy is taken
-    /// there.
+    /// A master whose data is the better one leaves the holder of the VIP more time to follow it,
+    /// while a copy is taken there.
     BetterWaitsLonger,
-    /// After the grace a master hands its role to the holder of the VIP, whose own program does not take it.
+    /// After the grace a master hands its role to the holder of the VIP, whose own program does not
+    /// take it.
     RoleIsGivenUp,
-    /// With the VIP, a replica that is better than a master which it does not follow is promoted beside it.
+    /// With the VIP, a replica that is better than a master which it does not follow is promoted
+    /// beside it.
     BetterReplicaIsPromoted,
     /// A replica follows the master that serves, whomever it followed before.
     ReplicaFollowsTheServing,
-    /// Whoever moves the role brings a third node along, whose data is contained in the new master's.
+    /// Whoever moves the role brings a third node along, whose data is contained in the new
+    /// master's.
     OthersAreBroughtAlong,
     /// A node that is behind is not eligible.
     BehindIsNotEligible,

@@ -1,6 +1,7 @@
 //! What to do, given what was seen and what is remembered. Pure: no connection, no clock, no file.
 //!
-//! Every program asks here and none decides on its own, so that two nodes that look at the same pair answer alike.
+//! Every program asks here and none decides on its own, so that two nodes that look at the same
+//! pair answer alike.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -57,8 +58,8 @@ pub struct View {
     pub vip: Vip,
     /// What this node remembers.
     pub memory: Memory,
-    /// For how long those peers that can't be compared with have not answered, without a break: of several the one that was
-    /// heard last counts.
+    /// For how long those peers that can't be compared with have not answered, without a break: of
+    /// several the one that was heard last counts.
     pub alone_for: Duration,
     /// `timing.alone_after`.
     pub alone_after: Duration,
@@ -78,7 +79,9 @@ impl View {
 
     /// What `address` said, or why it said nothing usable; `None` when it is not one of the nodes.
     pub fn seen(&self, address: SocketAddr) -> Option<Result<&Observation, &Failure>> {
-        self.nodes().find(|node| node.address == address).map(|node| node.seen.as_ref())
+        self.nodes()
+            .find(|node| node.address == address)
+            .map(|node| node.seen.as_ref())
     }
 
     /// The terms of all nodes that could be read.
@@ -87,12 +90,16 @@ impl View {
     }
 
     fn masters(&self) -> impl Iterator<Item = (SocketAddr, &Observation)> {
-        self.peers.iter().filter_map(|node| node.master().map(|seen| (node.address, seen)))
+        self.peers
+            .iter()
+            .filter_map(|node| node.master().map(|seen| (node.address, seen)))
     }
 
     /// The peer that is master; where there are several, the one that holds the VIP.
     pub fn serving_peer(&self) -> Option<(SocketAddr, &Observation)> {
-        self.masters().find(|(address, _)| self.vip == Vip::At(*address)).or_else(|| self.masters().next())
+        self.masters()
+            .find(|(address, _)| self.vip == Vip::At(*address))
+            .or_else(|| self.masters().next())
     }
 
     /// The peers whose data can be compared; what is still being loaded can't.
@@ -103,60 +110,83 @@ impl View {
             .filter(|(_, seen)| !seen.loading)
     }
 
-    /// A peer of which more may be known in a moment, before the local Redis is promoted. `waited` is for how long the
-    /// nodes have been seen as they are.
+    /// A peer of which more may be known in a moment, before the local Redis is promoted. `waited`
+    /// is for how long the nodes have been seen as they are.
     pub(crate) fn undecided(&self, local: &Observation, waited: Duration) -> Option<String> {
         if !holds(Rule::UndecidedIsWaitedFor) {
             return None;
         }
-        self.peers.iter().find_map(|Node { address, seen }| match seen {
-            Ok(seen) if seen.loading && !self.synced_this_run(local) => {
-                Some(format!("{address} is loading its data, which may be newer"))
-            }
-            // Of three nodes a mere replica that says no is not waited for.
-            Err(Failure::Denied(_))
-                if self.peers.len() > 1 && self.synced_this_run(local) && !local.follows(*address) =>
-            {
-                None
-            }
-            Err(Failure::Denied(denial)) if waited < DENIED => {
-                Some(format!("{address} is alive, but it says {denial}"))
-            }
-            Err(failure @ Failure::Tls(_)) if waited < DENIED => Some(format!("{address} is alive, but {failure}")),
-            // A fork or a slow command; the link says that its host lives.
-            Err(Failure::TimedOut)
-                if waited < SECOND_LOOK && local.follows(*address) && local.following().is_some_and(|f| f.link_up) =>
-            {
-                Some(format!("{address} does not answer, but the link to it is up; looking again"))
-            }
-            _ => None,
-        })
+        self.peers
+            .iter()
+            .find_map(|Node { address, seen }| match seen {
+                Ok(seen) if seen.loading && !self.synced_this_run(local) => {
+                    Some(format!("{address} is loading its data, which may be newer"))
+                }
+                // Of three nodes a mere replica that says no is not waited for.
+                Err(Failure::Denied(_))
+                    if self.peers.len() > 1
+                        && self.synced_this_run(local)
+                        && !local.follows(*address) =>
+                {
+                    None
+                }
+                Err(Failure::Denied(denial)) if waited < DENIED => {
+                    Some(format!("{address} is alive, but it says {denial}"))
+                }
+                Err(failure @ Failure::Tls(_)) if waited < DENIED => {
+                    Some(format!("{address} is alive, but {failure}"))
+                }
+                // A fork or a slow command; the link says that its host lives.
+                Err(Failure::TimedOut)
+                    if waited < SECOND_LOOK
+                        && local.follows(*address)
+                        && local.following().is_some_and(|f| f.link_up) =>
+                {
+                    Some(format!(
+                        "{address} does not answer, but the link to it is up; looking again"
+                    ))
+                }
+                _ => None,
+            })
     }
 
     /// Every peer can be compared with.
     pub(crate) fn is_complete(&self) -> bool {
-        self.peers.iter().all(|node| node.up().is_some_and(|seen| !seen.loading))
+        self.peers
+            .iter()
+            .all(|node| node.up().is_some_and(|seen| !seen.loading))
             || !holds(Rule::MissingMayHaveMore) && self.reachable().next().is_some()
     }
 
-    /// May it be decided whose data is the best? Of three nodes one that does not answer may have it.
+    /// May it be decided whose data is the best? Of three nodes one that does not answer may have
+    /// it.
     pub(crate) fn can_compare(&self, local: &Observation) -> bool {
-        self.is_complete() || self.synced_this_run(local) && holds(Rule::MemoryCounts) || self.is_alone()
+        self.is_complete()
+            || self.synced_this_run(local) && holds(Rule::MemoryCounts)
+            || self.is_alone()
     }
 
     /// It is master by our own doing, in this run, and has followed nobody since.
     pub fn served_this_run(&self, local: &Observation) -> bool {
         let lineage = &local.replication.lineage;
-        // The first replica of a master without a backlog makes it rename its history (R28), and leaves no elder name;
-        // to have followed somebody does.
-        let renamed = local.is_master() && lineage.replid2.is_none() && holds(Rule::RenamedHistoryIsKnown);
-        let served = self.memory.served.as_ref().filter(|served| served.run_id == local.run_id);
+        // The first replica of a master without a backlog makes it rename its history (R28), and
+        // leaves no elder name; to have followed somebody does.
+        let renamed =
+            local.is_master() && lineage.replid2.is_none() && holds(Rule::RenamedHistoryIsKnown);
+        let served = self
+            .memory
+            .served
+            .as_ref()
+            .filter(|served| served.run_id == local.run_id);
         served.is_some_and(|served| served.replid == lineage.replid || renamed)
     }
 
     pub(crate) fn synced_this_run(&self, local: &Observation) -> bool {
         let replid = &local.replication.lineage.replid;
-        self.memory.synced.as_ref().is_some_and(|s| s.run_id == local.run_id && s.replid == *replid)
+        self.memory
+            .synced
+            .as_ref()
+            .is_some_and(|s| s.run_id == local.run_id && s.replid == *replid)
             && local.following().is_none_or(|f| !f.syncing)
     }
 

@@ -1,5 +1,5 @@
-//! keepalived's configuration as keepalived 2.x reads it: includes, lines for one host alone, parameters, comments,
-//! quotes, blocks. Pure but for the reader that is handed in.
+//! keepalived's configuration as keepalived 2.x reads it: includes, lines for one host alone,
+//! parameters, comments, quotes, blocks. Pure but for the reader that is handed in.
 
 pub(crate) mod lines;
 pub(crate) mod statements;
@@ -58,7 +58,10 @@ impl Statement {
 
     /// The last statement called one of `names` in its block: a later one wins.
     pub fn get(&self, names: &[&str]) -> Option<&Statement> {
-        self.inner().iter().rev().find(|inner| names.contains(&inner.name()))
+        self.inner()
+            .iter()
+            .rev()
+            .find(|inner| names.contains(&inner.name()))
     }
 }
 

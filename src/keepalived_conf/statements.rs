@@ -40,7 +40,10 @@ fn words(line: &str) -> Vec<(String, bool)> {
 }
 
 /// What `lines` say; what is wrong with their braces goes to `troubles`.
-pub(crate) fn statements(lines: &[(Place, String)], troubles: &mut Vec<(Place, String)>) -> Vec<Statement> {
+pub(crate) fn statements(
+    lines: &[(Place, String)],
+    troubles: &mut Vec<(Place, String)>,
+) -> Vec<Statement> {
     // The blocks that are open, from the outside in.
     let mut open: Vec<Vec<Statement>> = vec![Vec::new()];
     for (place, line) in lines {
@@ -59,9 +62,14 @@ pub(crate) fn statements(lines: &[(Place, String)], troubles: &mut Vec<(Place, S
                     close(&mut open, place, troubles);
                 }
                 _ => {
-                    let Some(block) = open.last_mut() else { continue };
+                    let Some(block) = open.last_mut() else {
+                        continue;
+                    };
                     if !begun {
-                        block.push(Statement { place: place.clone(), ..Statement::default() });
+                        block.push(Statement {
+                            place: place.clone(),
+                            ..Statement::default()
+                        });
                         begun = true;
                     }
                     if let Some(statement) = block.last_mut() {
@@ -73,7 +81,10 @@ pub(crate) fn statements(lines: &[(Place, String)], troubles: &mut Vec<(Place, S
     }
     if let (2.., Some((place, _))) = (open.len(), lines.last()) {
         let place = place.clone();
-        troubles.push((place.clone(), "a block is not closed: a } is missing".to_owned()));
+        troubles.push((
+            place.clone(),
+            "a block is not closed: a } is missing".to_owned(),
+        ));
         while open.len() > 1 {
             close(&mut open, &place, troubles);
         }

@@ -5,15 +5,30 @@ use super::*;
 fn read(host: &str, files: &[(&str, &str)]) -> Conf {
     let text = |path: &Path| {
         let found = files.iter().find(|(name, _)| Path::new(name) == path);
-        found.map(|(_, text)| (*text).to_owned()).ok_or_else(|| "No such file".to_owned())
+        found
+            .map(|(_, text)| (*text).to_owned())
+            .ok_or_else(|| "No such file".to_owned())
     };
     let glob = |pattern: &Path| {
-        let begin = pattern.to_string_lossy().trim_end_matches("*.conf").to_owned();
+        let begin = pattern
+            .to_string_lossy()
+            .trim_end_matches("*.conf")
+            .to_owned();
         let all = files.iter().map(|(name, _)| PathBuf::from(name));
-        all.filter(|path| path == pattern || (pattern.to_string_lossy().contains('*') && path.starts_with(&begin)))
-            .collect()
+        all.filter(|path| {
+            path == pattern || (pattern.to_string_lossy().contains('*') && path.starts_with(&begin))
+        })
+        .collect()
     };
-    Conf::read(Path::new("/etc/k.conf"), host, &Reader { read: &text, glob: &glob }).expect("the file is there")
+    Conf::read(
+        Path::new("/etc/k.conf"),
+        host,
+        &Reader {
+            read: &text,
+            glob: &glob,
+        },
+    )
+    .expect("the file is there")
 }
 
 /// `words { ... }` all on one line.
@@ -31,7 +46,10 @@ fn comments_quotes_braces_and_continued_lines_are_as_keepalived_has_them() {
         ("a b # c\n! d\ne", "a|b; e"),
         ("notify \"/x # y\" root", "notify|/x # y|root"),
         ("a {\n b\n}\nc\n{\n d }", "a { b }; c { d }"),
-        ("virtual_ipaddress { 1.2.3.4 }", "virtual_ipaddress { 1.2.3.4 }"),
+        (
+            "virtual_ipaddress { 1.2.3.4 }",
+            "virtual_ipaddress { 1.2.3.4 }",
+        ),
         ("a \\\n  b", "a|b"),
         ("a \\# b", "a|#|b"),
         ("a {\n b {\n c\n }\n d\n}", "a { b { c }; d }"),
@@ -66,7 +84,10 @@ fn parameters_within_parameters_are_put_in_when_they_are_used_and_one_may_be_sev
 #[test]
 fn includes_are_read_where_they_stand_and_what_is_missing_is_said() {
     let files = [
-        ("/etc/k.conf", "a\ninclude d/*.conf\nb\ninclude missing.conf\ninclude loop.conf"),
+        (
+            "/etc/k.conf",
+            "a\ninclude d/*.conf\nb\ninclude missing.conf\ninclude loop.conf",
+        ),
         ("/etc/d/1.conf", "one\n"),
         ("/etc/d/2.conf", "two {\n"),
         ("/etc/loop.conf", "include loop.conf"),

@@ -1,5 +1,5 @@
-//! The sentinels: asking all of them at once who is master, and asking one of them to move the role. Never logs, never
-//! decides.
+//! The sentinels: asking all of them at once who is master, and asking one of them to move the
+//! role. Never logs, never decides.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
@@ -35,7 +35,14 @@ impl Sentinels {
     /// Connects to nobody yet.
     pub fn new(config: &Sentinel, timing: &Timing) -> Sentinels {
         Sentinels {
-            lines: config.nodes.iter().map(|address| Line { address: *address, server: None }).collect(),
+            lines: config
+                .nodes
+                .iter()
+                .map(|address| Line {
+                    address: *address,
+                    server: None,
+                })
+                .collect(),
             name: config.master_name.clone(),
             quorum: config.quorum,
             auth: config.auth.clone(),
@@ -56,7 +63,10 @@ impl Sentinels {
             words.extend(others.into_iter().filter_map(|thread| thread.join().ok()));
             words
         });
-        Poll { words, ..self.silence() }
+        Poll {
+            words,
+            ..self.silence()
+        }
     }
 
     /// The poll in which nobody answers.
@@ -64,13 +74,18 @@ impl Sentinels {
         Poll::silence(self.lines.len(), self.quorum)
     }
 
-    /// What the sentinel at `address` knows of the replicas of `master`: it would promote one of these. None while it
-    /// mistrusts its clock (TILT): then it says OK and does nothing for half a minute (R34). None either where it has
-    /// another master by now: that is the one that it would depose.
+    /// What the sentinel at `address` knows of the replicas of `master`: it would promote one of
+    /// these. None while it mistrusts its clock (TILT): then it says OK and does nothing for half a
+    /// minute (R34). None either where it has another master by now: that is the one that it would
+    /// depose.
     ///
     /// # Errors
     /// Every [`Failure`].
-    pub fn candidates(&mut self, address: SocketAddr, master: SocketAddr) -> Result<Vec<Candidate>, Failure> {
+    pub fn candidates(
+        &mut self,
+        address: SocketAddr,
+        master: SocketAddr,
+    ) -> Result<Vec<Candidate>, Failure> {
         if self.is_in_tilt(address)? {
             return Ok(Vec::new());
         }
@@ -80,19 +95,30 @@ impl Sentinels {
         let deadline = Deadline::after(self.command);
         let server = self.server(address)?;
         let mut answers = server.batch(&[first, second, replicas], deadline)?;
-        let replicas = answers.pop().unwrap_or(Ok(Value::Nil)).map_err(Failure::Denied)?;
+        let replicas = answers
+            .pop()
+            .unwrap_or(Ok(Value::Nil))
+            .map_err(Failure::Denied)?;
         if word(answers)?.master != master {
             return Ok(Vec::new());
         }
         match replicas {
             Value::Array(replicas) => Ok(replicas.into_iter().filter_map(candidate).collect()),
-            other => Err(Failure::Rubbish(format!("SENTINEL SLAVES answered {}", short(&format!("{other:?}"))))),
+            other => Err(Failure::Rubbish(format!(
+                "SENTINEL SLAVES answered {}",
+                short(&format!("{other:?}"))
+            ))),
         }
     }
 
-    /// Did the machine stand still of late? Its own sentinel, if it has one, says so for half a minute after 2 s (R34).
+    /// Did the machine stand still of late? Its own sentinel, if it has one, says so for half a
+    /// minute after 2 s (R34).
     pub fn stood_still(&mut self, machine: IpAddr) -> bool {
-        let own = self.lines.iter().map(|line| line.address).find(|address| address.ip() == machine);
+        let own = self
+            .lines
+            .iter()
+            .map(|line| line.address)
+            .find(|address| address.ip() == machine);
         own.is_some_and(|own| self.is_in_tilt(own).unwrap_or(false))
     }
 
@@ -101,12 +127,12 @@ impl Sentinels {
         Ok(info.lines().any(|line| line.trim() == "sentinel_tilt:1"))
     }
 
-    /// Asks the sentinel at `address` to move the role away from the master, which it does without asking the others,
-    /// and answers before it is done.
+    /// Asks the sentinel at `address` to move the role away from the master, which it does without
+    /// asking the others, and answers before it is done.
     ///
     /// # Errors
-    /// Every [`Failure`]; `Denied` with the code `INPROG` where one is under way, `NOGOODSLAVE` where there is nobody to
-    /// promote.
+    /// Every [`Failure`]; `Denied` with the code `INPROG` where one is under way, `NOGOODSLAVE`
+    /// where there is nobody to promote.
     pub fn fail_over(&mut self, address: SocketAddr) -> Result<(), Failure> {
         let command = cmd("SENTINEL").arg("FAILOVER").arg(&self.name).clone();
         self.call(address, &command).map(|_| ())
@@ -120,7 +146,9 @@ impl Sentinels {
     fn server(&mut self, address: SocketAddr) -> Result<&mut Server, Failure> {
         match self.lines.iter_mut().find(|line| line.address == address) {
             Some(line) => line.open(&self.auth, Deadline::after(self.connect)),
-            None => Err(Failure::Network(format!("{address} is not one of the sentinels"))),
+            None => Err(Failure::Network(format!(
+                "{address} is not one of the sentinels"
+            ))),
         }
     }
 }
@@ -160,16 +188,32 @@ fn questions(name: &str) -> [Cmd; 2] {
 }
 
 fn word(answers: Vec<Result<Value, Denial>>) -> Result<Word, Failure> {
-    let mut answers = answers.into_iter().map(|answer| answer.map_err(Failure::Denied));
+    let mut answers = answers
+        .into_iter()
+        .map(|answer| answer.map_err(Failure::Denied));
     let mut next = || answers.next().unwrap_or(Err(Failure::Reset));
     let (address, state) = (next()?, next()?);
     let address = match address {
-        Value::Array(parts) => parts.into_iter().map(string).collect::<Result<Vec<String>, Failure>>()?,
-        Value::Nil => return Err(Failure::Rubbish("it knows no master of that name".to_string())),
-        other => return Err(Failure::Rubbish(format!("expected an address, got {}", short(&format!("{other:?}"))))),
+        Value::Array(parts) => parts
+            .into_iter()
+            .map(string)
+            .collect::<Result<Vec<String>, Failure>>()?,
+        Value::Nil => {
+            return Err(Failure::Rubbish(
+                "it knows no master of that name".to_string(),
+            ));
+        }
+        other => {
+            return Err(Failure::Rubbish(format!(
+                "expected an address, got {}",
+                short(&format!("{other:?}"))
+            )));
+        }
     };
     let [ip, port] = &address[..] else {
-        return Err(Failure::Rubbish("expected an address and a port".to_string()));
+        return Err(Failure::Rubbish(
+            "expected an address and a port".to_string(),
+        ));
     };
     let master = socket_address(ip, port).ok_or_else(|| {
         Failure::Rubbish(format!(
@@ -181,14 +225,21 @@ fn word(answers: Vec<Result<Value, Denial>>) -> Result<Word, Failure> {
     let fields = fields(state);
     let get = |name: &str| fields.get(name).map(String::as_str).unwrap_or_default();
     let flag = |name: &str| get("flags").split(',').any(|flag| flag == name);
-    // That says something of the master that it calls so, which is not yet the one that is promoted.
+    // That says something of the master that it calls so, which is not yet the one that is
+    // promoted.
     let same = socket_address(get("ip"), get("port")) == Some(master);
     Ok(Word {
         master,
         failing_over: flag("failover_in_progress"),
-        heard: get("last-ok-ping-reply").parse().ok().filter(|_| same).map(Duration::from_millis),
+        heard: get("last-ok-ping-reply")
+            .parse()
+            .ok()
+            .filter(|_| same)
+            .map(Duration::from_millis),
         down: same && (flag("s_down") || flag("o_down")),
-        down_after: get("down-after-milliseconds").parse().map_or(Duration::MAX, Duration::from_millis),
+        down_after: get("down-after-milliseconds")
+            .parse()
+            .map_or(Duration::MAX, Duration::from_millis),
     })
 }
 
@@ -212,8 +263,12 @@ fn candidate(replica: Value) -> Option<Candidate> {
 
 /// A flat list of names and values.
 fn fields(value: Value) -> HashMap<String, String> {
-    let Value::Array(parts) = value else { return HashMap::new() };
-    let mut parts = parts.into_iter().map(|part| string(part).unwrap_or_default());
+    let Value::Array(parts) = value else {
+        return HashMap::new();
+    };
+    let mut parts = parts
+        .into_iter()
+        .map(|part| string(part).unwrap_or_default());
     let mut fields = HashMap::new();
     while let (Some(name), Some(value)) = (parts.next(), parts.next()) {
         fields.insert(name, value);
@@ -232,16 +287,33 @@ mod tests {
     use super::*;
 
     fn list(parts: &[&str]) -> Value {
-        Value::Array(parts.iter().map(|part| Value::BulkString(part.as_bytes().to_vec())).collect())
+        Value::Array(
+            parts
+                .iter()
+                .map(|part| Value::BulkString(part.as_bytes().to_vec()))
+                .collect(),
+        )
     }
 
     #[test]
     fn a_word_is_read_and_what_is_said_of_the_former_master_is_not_taken_for_the_new_ones() {
-        let mut state = vec!["ip", "10.0.0.1", "port", "6379", "flags", "s_down,master", "last-ok-ping-reply", "2100"];
+        let mut state = vec![
+            "ip",
+            "10.0.0.1",
+            "port",
+            "6379",
+            "flags",
+            "s_down,master",
+            "last-ok-ping-reply",
+            "2100",
+        ];
         state.extend(["down-after-milliseconds", "5000"]);
         let said = word(vec![Ok(list(&["10.0.0.1", "6379"])), Ok(list(&state))]).expect("a word");
         assert_eq!(said.master, "10.0.0.1:6379".parse().expect("an address"));
-        assert_eq!((said.heard, said.down, said.failing_over), (Some(Duration::from_millis(2100)), true, false));
+        assert_eq!(
+            (said.heard, said.down, said.failing_over),
+            (Some(Duration::from_millis(2100)), true, false)
+        );
         assert_eq!(said.down_after, Duration::from_secs(5));
         let said = word(vec![Ok(list(&["10.0.0.2", "6379"])), Ok(list(&state))]).expect("a word");
         assert_eq!((said.heard, said.down), (None, false));
@@ -249,10 +321,17 @@ mod tests {
 
     #[test]
     fn nonsense_is_no_word() {
-        for answer in
-            [Value::Nil, Value::Int(3), list(&["10.0.0.1"]), list(&["redis-a", "6379"]), list(&["10.0.0.1", "0"])]
-        {
-            assert!(word(vec![Ok(answer.clone()), Ok(list(&[]))]).is_err(), "{answer:?}");
+        for answer in [
+            Value::Nil,
+            Value::Int(3),
+            list(&["10.0.0.1"]),
+            list(&["redis-a", "6379"]),
+            list(&["10.0.0.1", "0"]),
+        ] {
+            assert!(
+                word(vec![Ok(answer.clone()), Ok(list(&[]))]).is_err(),
+                "{answer:?}"
+            );
         }
         assert!(word(vec![]).is_err());
         assert!(candidate(list(&["ip"])).is_none());

@@ -1,4 +1,5 @@
-//! All nodes at once: one look at every Redis and at the VIP, over connections that are kept between looks.
+//! All nodes at once: one look at every Redis and at the VIP, over connections that are kept
+//! between looks.
 
 use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
@@ -23,7 +24,8 @@ struct Line {
     endpoint: Endpoint,
     term_key: Option<String>,
     server: Option<Server>,
-    /// Of a peer: since the first look of this process that it did not answer. For where the memory can't be written.
+    /// Of a peer: since the first look of this process that it did not answer. For where the memory
+    /// can't be written.
     silent: Option<Stopwatch>,
 }
 
@@ -60,14 +62,25 @@ impl Survey {
             server: None,
             silent: None,
         };
-        let socket = config.local.clone().filter(|endpoint| matches!(endpoint, Endpoint::Unix(_)));
+        let socket = config
+            .local
+            .clone()
+            .filter(|endpoint| matches!(endpoint, Endpoint::Unix(_)));
         Survey {
             local: line(local, socket.unwrap_or(Endpoint::Tcp(local))),
-            peers: config.nodes.iter().filter(|node| **node != local).map(|node| line(*node, (*node).into())).collect(),
+            peers: config
+                .nodes
+                .iter()
+                .filter(|node| **node != local)
+                .map(|node| line(*node, (*node).into()))
+                .collect(),
             vip: config.vip,
             addresses: config.addresses(),
             auth: config.auth.clone(),
-            budgets: Budgets { connect: config.timing.connect, command: config.timing.command },
+            budgets: Budgets {
+                connect: config.timing.connect,
+                command: config.timing.command,
+            },
             alone_after: config.timing.alone_after,
             max_lag: config.policy.max_lag,
             flap: config.flap.clone(),
@@ -90,13 +103,17 @@ impl Survey {
         addresses::among(&self.addresses).is_ok_and(|found| found.contains(&self.vip))
     }
 
-    /// Looks at all nodes at the same time, and, where the VIP is not here and `ask_vip`, at who answers on it.
+    /// Looks at all nodes at the same time, and, where the VIP is not here and `ask_vip`, at who
+    /// answers on it.
     pub fn look(&mut self, ask_vip: bool, deadline: Deadline) -> View {
         let holds_vip = self.holds_vip();
         let (auth, budgets) = (&self.auth, self.budgets);
         let look = |line: &mut Line| {
             let seen = line.observe(auth, budgets, deadline);
-            Node { address: line.address, seen }
+            Node {
+                address: line.address,
+                seen,
+            }
         };
         // Whoever holds the VIP listens there on its own port.
         let ports: BTreeSet<u16> = self.peers.iter().map(|line| line.address.port()).collect();
@@ -104,15 +121,31 @@ impl Survey {
         let asked: Vec<SocketAddr> = ports.map(|port| SocketAddr::new(self.vip, port)).collect();
         let nodes: Vec<SocketAddr> = self.peers.iter().map(|line| line.address).collect();
         let (local, peers, on_vip) = std::thread::scope(|scope| {
-            let peers: Vec<_> = self.peers.iter_mut().map(|line| scope.spawn(|| look(line))).collect();
-            let on_vip: Vec<_> =
-                asked.iter().map(|vip| scope.spawn(|| run_on(*vip, auth, &nodes, budgets.connect, deadline))).collect();
+            let peers: Vec<_> = self
+                .peers
+                .iter_mut()
+                .map(|line| scope.spawn(|| look(line)))
+                .collect();
+            let on_vip: Vec<_> = asked
+                .iter()
+                .map(|vip| scope.spawn(|| run_on(*vip, auth, &nodes, budgets.connect, deadline)))
+                .collect();
             let local = look(&mut self.local);
-            let peers: Vec<Node> = peers.into_iter().filter_map(|thread| thread.join().ok()).collect();
-            let on_vip: Vec<String> = on_vip.into_iter().filter_map(|thread| thread.join().ok().flatten()).collect();
+            let peers: Vec<Node> = peers
+                .into_iter()
+                .filter_map(|thread| thread.join().ok())
+                .collect();
+            let on_vip: Vec<String> = on_vip
+                .into_iter()
+                .filter_map(|thread| thread.join().ok().flatten())
+                .collect();
             (local, peers, on_vip)
         });
-        let answers = |node: &&Node| node.seen.as_ref().is_ok_and(|seen| on_vip.contains(&seen.run_id));
+        let answers = |node: &&Node| {
+            node.seen
+                .as_ref()
+                .is_ok_and(|seen| on_vip.contains(&seen.run_id))
+        };
         let holder = peers.iter().find(answers).map(|node| node.address);
         let vip = match holder {
             _ if holds_vip => Vip::Here,
@@ -134,15 +167,21 @@ impl Survey {
         }
     }
 
-    /// For how long those peers that can't be compared with have been silent; what is alive has not been.
+    /// For how long those peers that can't be compared with have been silent; what is alive has not
+    /// been.
     fn alone_for(&mut self, store: &Store, peers: &[Node]) -> Duration {
         let pair = self.peers.len() == 1;
         let silences = self.peers.iter_mut().zip(peers).filter_map(|(line, node)| {
             let silent = !node.is_alive();
             line.silent = silent.then(|| line.silent.unwrap_or_else(Stopwatch::start));
-            let file =
-                if pair { "alone.toml".to_owned() } else { format!("alone-{}.toml", node.address).replace(':', "_") };
-            let spell = store.spell(&file, silent).max(line.silent.map_or(Duration::ZERO, Stopwatch::elapsed));
+            let file = if pair {
+                "alone.toml".to_owned()
+            } else {
+                format!("alone-{}.toml", node.address).replace(':', "_")
+            };
+            let spell = store
+                .spell(&file, silent)
+                .max(line.silent.map_or(Duration::ZERO, Stopwatch::elapsed));
             (!node.seen.as_ref().is_ok_and(|seen| !seen.loading)).then_some(spell)
         });
         silences.min().unwrap_or(Duration::ZERO)
@@ -158,7 +197,8 @@ impl Survey {
     /// # Errors
     /// As [`Server::connect`].
     pub fn local(&mut self) -> Result<&mut Server, Failure> {
-        self.local.open(&self.auth, Deadline::after(self.budgets.connect))
+        self.local
+            .open(&self.auth, Deadline::after(self.budgets.connect))
     }
 
     /// The connection to `node`, the local one or a peer.
@@ -167,7 +207,10 @@ impl Survey {
     /// As [`Survey::local_and`].
     pub fn node(&mut self, node: SocketAddr) -> Result<&mut Server, Failure> {
         let deadline = Deadline::after(self.budgets.connect);
-        match std::iter::once(&mut self.local).chain(&mut self.peers).find(|line| line.address == node) {
+        match std::iter::once(&mut self.local)
+            .chain(&mut self.peers)
+            .find(|line| line.address == node)
+        {
             Some(line) => line.open(&self.auth, deadline),
             None => Err(Failure::Network(format!("{node} is not one of the nodes"))),
         }
@@ -197,17 +240,25 @@ impl Line {
     fn open(&mut self, auth: &Access, deadline: Deadline) -> Result<&mut Server, Failure> {
         let server = match self.server.take() {
             Some(server) => server,
-            None => Server::connect(&self.endpoint, auth, deadline)?.with_term_key(self.term_key.as_deref()),
+            None => Server::connect(&self.endpoint, auth, deadline)?
+                .with_term_key(self.term_key.as_deref()),
         };
         Ok(self.server.insert(server))
     }
 
-    /// A kept connection may have been closed since (CLIENT KILL after a handover, a restart), which says nothing
-    /// about the server: then a new one is tried, once.
-    fn observe(&mut self, auth: &Access, budgets: Budgets, deadline: Deadline) -> Result<Observation, Failure> {
+    /// A kept connection may have been closed since (CLIENT KILL after a handover, a restart),
+    /// which says nothing about the server: then a new one is tried, once.
+    fn observe(
+        &mut self,
+        auth: &Access,
+        budgets: Budgets,
+        deadline: Deadline,
+    ) -> Result<Observation, Failure> {
         let was_open = self.server.is_some();
-        let mut observe =
-            || self.open(auth, deadline.at_most(budgets.connect))?.observe(deadline.at_most(budgets.command));
+        let mut observe = || {
+            self.open(auth, deadline.at_most(budgets.connect))?
+                .observe(deadline.at_most(budgets.command))
+        };
         match observe() {
             Err(Failure::Reset) if was_open => observe(),
             seen => seen,
@@ -231,7 +282,10 @@ fn run_on(
     match (ask(auth), &auth.tls) {
         // Its certificate may name its own address alone.
         (Err(Failure::Tls(_)), Some(tls)) => {
-            let of = |node: &SocketAddr| Access { tls: Some(Arc::new(tls.as_of(node.ip()))), ..auth.clone() };
+            let of = |node: &SocketAddr| Access {
+                tls: Some(Arc::new(tls.as_of(node.ip()))),
+                ..auth.clone()
+            };
             nodes.iter().find_map(|node| ask(&of(node)).ok())
         }
         (run, _) => run.ok(),

@@ -9,10 +9,12 @@ use nix::sys::socket::SockaddrStorage;
 use super::addresses;
 use crate::config::Config;
 
-/// Those of `candidates` that this machine has, or all that it has. At least one of them has to be another machine's.
+/// Those of `candidates` that this machine has, or all that it has. At least one of them has to be
+/// another machine's.
 ///
-/// By a trial `bind`, a tenth of the time of a list with its interfaces and their counters. Where that says nothing (with
-/// `ip_nonlocal_bind=1` all of them can be bound; none, where the interface is down) the kernel is asked for the list.
+/// By a trial `bind`, a tenth of the time of a list with its interfaces and their counters. Where
+/// that says nothing (with `ip_nonlocal_bind=1` all of them can be bound; none, where the interface
+/// is down) the kernel is asked for the list.
 ///
 /// # Errors
 /// As [`of_this_machine`].
@@ -47,7 +49,9 @@ fn of_this_machine() -> io::Result<Vec<IpAddr>> {
             format!("asking the kernel for this machine's addresses: {error}"),
         )
     })?;
-    Ok(addresses.filter_map(|interface| interface.address.as_ref().and_then(ip)).collect())
+    Ok(addresses
+        .filter_map(|interface| interface.address.as_ref().and_then(ip))
+        .collect())
 }
 
 fn ip(address: &SockaddrStorage) -> Option<IpAddr> {
@@ -72,17 +76,27 @@ mod tests {
     #[test]
     fn a_machine_with_a_loopback_interface_has_its_address() {
         let found = of_this_machine().expect("getifaddrs answers");
-        assert!(found.contains(&"127.0.0.1".parse().expect("an address")), "{found:?}");
+        assert!(
+            found.contains(&"127.0.0.1".parse().expect("an address")),
+            "{found:?}"
+        );
     }
 
     #[test]
     fn what_a_trial_says_is_what_the_list_says_and_where_it_says_nothing_the_list_counts() {
-        let [own, others, both]: [IpAddr; 3] =
-            ["127.0.0.1", "203.0.113.7", "203.0.113.9"].map(|text| text.parse().expect("an address"));
+        let [own, others, both]: [IpAddr; 3] = ["127.0.0.1", "203.0.113.7", "203.0.113.9"]
+            .map(|text| text.parse().expect("an address"));
         assert_eq!(among(&[others, own, both]).expect("a trial"), [own]);
-        for unclear in [&[others, both][..], &[own], &["fe80::1".parse().expect("an address"), own]] {
+        for unclear in [
+            &[others, both][..],
+            &[own],
+            &["fe80::1".parse().expect("an address"), own],
+        ] {
             let found = among(unclear).expect("the list");
-            assert!(found.contains(&own) && !found.contains(&others), "{unclear:?}: {found:?}");
+            assert!(
+                found.contains(&own) && !found.contains(&others),
+                "{unclear:?}: {found:?}"
+            );
         }
     }
 }

@@ -8,13 +8,22 @@ use std::io::{self};
 /// # Errors
 /// When /proc is not mounted.
 pub fn boot_clock() -> io::Result<(String, u64)> {
-    let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id")?.trim().to_string();
+    let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id")?
+        .trim()
+        .to_string();
     let uptime = fs::read_to_string("/proc/uptime")?;
-    let seconds = uptime.split('.').next().and_then(|whole| whole.parse().ok());
-    seconds.map(|seconds| (boot, seconds)).ok_or_else(|| io::Error::other("/proc/uptime has no number"))
+    let seconds = uptime
+        .split('.')
+        .next()
+        .and_then(|whole| whole.parse().ok());
+    seconds
+        .map(|seconds| (boot, seconds))
+        .ok_or_else(|| io::Error::other("/proc/uptime has no number"))
 }
 
 /// Local time, as memory files carry it.
 pub fn now() -> String {
-    chrono::Local::now().format("%Y-%m-%dT%H:%M:%S%.3f%:z").to_string()
+    chrono::Local::now()
+        .format("%Y-%m-%dT%H:%M:%S%.3f%:z")
+        .to_string()
 }

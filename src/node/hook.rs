@@ -1,5 +1,5 @@
-//! The program that a person wants to be told by (`[hooks]`): run once for each transition, beside our own work and never
-//! in its way.
+//! The program that a person wants to be told by (`[hooks]`): run once for each transition, beside
+//! our own work and never in its way.
 
 use std::fmt::Display;
 use std::fs;
@@ -65,15 +65,20 @@ fn variable(key: &str) -> String {
     format!("KEEPALIVED_REDIS_{}", key.to_ascii_uppercase())
 }
 
-/// Starts the hook, with `facts` in its environment, and does not wait for it. After `hooks.timeout` it is ended.
+/// Starts the hook, with `facts` in its environment, and does not wait for it. After
+/// `hooks.timeout` it is ended.
 ///
-/// It is in a session of its own, so that whoever ends the program that we are leaves it alone (K7). When keepalived stops,
-/// systemd ends all that it has started (K6), so there systemd is asked to start it, where it runs.
+/// It is in a session of its own, so that whoever ends the program that we are leaves it alone
+/// (K7). When keepalived stops, systemd ends all that it has started (K6), so there systemd is
+/// asked to start it, where it runs.
 ///
 /// # Errors
-/// A sentence for the journal: it is not there, or others than root could change it, or it could not be started.
+/// A sentence for the journal: it is not there, or others than root could change it, or it could
+/// not be started.
 pub fn start(hooks: &Hooks, event: Event, facts: &[(&str, &dyn Display)]) -> anyhow::Result<()> {
-    let Some((program, arguments)) = hooks.on_transition.split_first() else { return Ok(()) };
+    let Some((program, arguments)) = hooks.on_transition.split_first() else {
+        return Ok(());
+    };
     let doing = || format!("running the hook {program} (hooks.on_transition)");
     look_at(Path::new(program)).with_context(doing)?;
     let facts: Vec<(String, String)> = std::iter::once(("event", &event as &dyn Display))
@@ -84,14 +89,23 @@ pub fn start(hooks: &Hooks, event: Event, facts: &[(&str, &dyn Display)]) -> any
         let mut command = Command::new("systemd-run");
         command.args(["--quiet", "--collect", "--no-block", "--property"]);
         command.arg(format!("RuntimeMaxSec={}", hooks.timeout.as_secs().max(1)));
-        command.args(facts.iter().map(|(key, value)| format!("--setenv={key}={value}")));
+        command.args(
+            facts
+                .iter()
+                .map(|(key, value)| format!("--setenv={key}={value}")),
+        );
         command.arg("--").arg(program).args(arguments);
         if run(&mut command).is_ok() {
             return Ok(());
         }
     }
     let mut command = Command::new("setsid");
-    command.args(["--fork", "timeout", "--kill-after=1", &format!("{}", hooks.timeout.as_secs_f64())]);
+    command.args([
+        "--fork",
+        "timeout",
+        "--kill-after=1",
+        &format!("{}", hooks.timeout.as_secs_f64()),
+    ]);
     command.arg(program).args(arguments).envs(facts);
     run(&mut command).with_context(doing)
 }
@@ -116,8 +130,16 @@ fn look_at(program: &Path) -> anyhow::Result<()> {
 fn run(command: &mut Command) -> io::Result<()> {
     // Passwords are for us alone.
     command.env_remove("REDISCLI_AUTH").current_dir("/");
-    let status = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status()?;
-    if status.success() { Ok(()) } else { Err(io::Error::other(status.to_string())) }
+    let status = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()?;
+    if status.success() {
+        Ok(())
+    } else {
+        Err(io::Error::other(status.to_string()))
+    }
 }
 
 #[cfg(test)]
@@ -130,19 +152,32 @@ mod tests {
     fn a_hook_that_is_missing_or_unsafe_is_not_run() {
         let dir = tempfile::tempdir().expect("a directory");
         let path = dir.path().join("hook");
-        let hooks = Hooks { on_transition: vec![path.display().to_string()], timeout: Duration::from_secs(1) };
+        let hooks = Hooks {
+            on_transition: vec![path.display().to_string()],
+            timeout: Duration::from_secs(1),
+        };
         let says = |words: &str| {
-            let error = format!("{:#}", start(&hooks, Event::Fault, &[]).expect_err("it is not run"));
-            assert!(error.contains("running the hook") && error.contains(words), "{error}");
+            let error = format!(
+                "{:#}",
+                start(&hooks, Event::Fault, &[]).expect_err("it is not run")
+            );
+            assert!(
+                error.contains("running the hook") && error.contains(words),
+                "{error}"
+            );
         };
         says("No such file");
         fs::write(&path, "#!/bin/sh\n").expect("a write");
-        let mode = |mode| fs::set_permissions(&path, fs::Permissions::from_mode(mode)).expect("a mode");
+        let mode =
+            |mode| fs::set_permissions(&path, fs::Permissions::from_mode(mode)).expect("a mode");
         mode(0o644);
         says("it is no program");
         mode(0o757);
         says("others could change it");
-        let none = Hooks { on_transition: vec![], ..hooks };
+        let none = Hooks {
+            on_transition: vec![],
+            ..hooks
+        };
         assert!(start(&none, Event::Fault, &[]).is_ok());
     }
 }

@@ -1,4 +1,5 @@
-//! The journals: one appended line an event. They never decide anything and never fail their caller.
+//! The journals: one appended line an event. They never decide anything and never fail their
+//! caller.
 
 use std::fmt::{self, Display, Write as _};
 use std::fs::{self, OpenOptions};
@@ -18,8 +19,8 @@ pub const TRANSITIONS: &str = "keepalived-redis-status.log";
 /// The journal of the checks: changes of verdict only.
 pub const CHECKS: &str = "check-redis-status.log";
 
-/// Another writer holds the lock for microseconds; one that holds it longer is stuck, and a line out of turn is
-/// better than a failover that waits for it.
+/// Another writer holds the lock for microseconds; one that holds it longer is stuck, and a line
+/// out of turn is better than a failover that waits for it.
 const LOCK_WAIT: Duration = Duration::from_millis(20);
 
 /// What a line is about.
@@ -69,17 +70,27 @@ pub struct Journal {
 }
 
 impl Journal {
-    /// The journal `file` in `dir`; nothing is opened before the first line. With `echo` each sentence is also
-    /// printed: under keepalived that goes to /dev/null (K2), by hand a person reads it.
+    /// The journal `file` in `dir`; nothing is opened before the first line. With `echo` each
+    /// sentence is also printed: under keepalived that goes to /dev/null (K2), by hand a person
+    /// reads it.
     pub fn new(dir: &Path, file: &str, program: &'static str, label: Label, echo: bool) -> Self {
-        Journal { path: dir.join(file), program, label, echo, instance: None }
+        Journal {
+            path: dir.join(file),
+            program,
+            label,
+            echo,
+            instance: None,
+        }
     }
 
-    /// Of which instance its lines are. The default one's say nothing of it; those of any other end with
-    /// `instance=NAME`: several instances of a host may share a journal.
+    /// Of which instance its lines are. The default one's say nothing of it; those of any other end
+    /// with `instance=NAME`: several instances of a host may share a journal.
     #[must_use]
     pub fn of(self, instance: &str) -> Self {
-        Journal { instance: mark(instance), ..self }
+        Journal {
+            instance: mark(instance),
+            ..self
+        }
     }
 
     /// What its lines are about.
@@ -89,31 +100,59 @@ impl Journal {
 
     /// Appends `time program[pid] [Label] sentence key=value ...` with one write(2).
     ///
-    /// The file is opened for each line, so logrotate needs no signal. The lock keeps lines whole on file systems
-    /// where O_APPEND alone does not. A directory that is missing is made; any failure is said on stderr only.
+    /// The file is opened for each line, so logrotate needs no signal. The lock keeps lines whole
+    /// on file systems where O_APPEND alone does not. A directory that is missing is made; any
+    /// failure is said on stderr only.
     pub fn line(&self, sentence: &str, pairs: &[(&str, &dyn Display)]) {
         let mut text = sentence.to_string();
         for (key, value) in pairs {
             let _ = write!(text, " {key}={}", quoted(&value.to_string()));
         }
-        let text: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+        let text: String = text
+            .chars()
+            .map(|c| if c.is_control() { ' ' } else { c })
+            .collect();
         if self.echo {
-            let _ = writeln!(std::io::stdout(), "{}{}: {text}", terminal::erase(), self.program);
+            let _ = writeln!(
+                std::io::stdout(),
+                "{}{}: {text}",
+                terminal::erase(),
+                self.program
+            );
         }
         let instance = self.instance.as_deref().unwrap_or_default();
         let now = chrono::Local::now().format("%Y-%m-%dT%H:%M:%S%.3f%:z");
-        let line = format!("{now} {}[{}] {} {text}{instance}\n", self.program, std::process::id(), self.label);
+        let line = format!(
+            "{now} {}[{}] {} {text}{instance}\n",
+            self.program,
+            std::process::id(),
+            self.label
+        );
         if let Err(error) = self.append(line.as_bytes()) {
-            let _ = writeln!(std::io::stderr(), "{}: writing to {}: {error}", self.program, self.path.display());
+            let _ = writeln!(
+                std::io::stderr(),
+                "{}: writing to {}: {error}",
+                self.program,
+                self.path.display()
+            );
         }
     }
 
     fn append(&self, line: &[u8]) -> std::io::Result<()> {
-        let open = || OpenOptions::new().append(true).create(true).mode(0o640).open(&self.path);
+        let open = || {
+            OpenOptions::new()
+                .append(true)
+                .create(true)
+                .mode(0o640)
+                .open(&self.path)
+        };
         let mut file = match open() {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                 if let Some(dir) = self.path.parent() {
-                    fs::DirBuilder::new().recursive(true).mode(0o750).create(dir)?;
+                    fs::DirBuilder::new()
+                        .recursive(true)
+                        .mode(0o750)
+                        .create(dir)?;
                 }
                 open()?
             }
@@ -122,23 +161,36 @@ impl Journal {
         let patience = Deadline::after(LOCK_WAIT);
         while file.try_lock_exclusive().is_err() && patience.pause(Duration::from_millis(1)) {}
         let written = file.write(line)?;
-        if written < line.len() { Err(std::io::ErrorKind::StorageFull.into()) } else { Ok(()) }
+        if written < line.len() {
+            Err(std::io::ErrorKind::StorageFull.into())
+        } else {
+            Ok(())
+        }
     }
 }
 
 /// Whether a line was written [`Journal::of`] that instance.
 pub fn is_of(line: &str, instance: &str) -> bool {
-    mark(instance).map_or_else(|| !line.contains(" instance="), |mark| line.ends_with(&mark))
+    mark(instance).map_or_else(
+        || !line.contains(" instance="),
+        |mark| line.ends_with(&mark),
+    )
 }
 
 /// How the lines of an instance end; those of the default one as they are.
 fn mark(instance: &str) -> Option<String> {
-    let default = Path::new(DEFAULT_PATH).file_stem().is_some_and(|stem| stem == instance);
+    let default = Path::new(DEFAULT_PATH)
+        .file_stem()
+        .is_some_and(|stem| stem == instance);
     (!default).then(|| format!(" instance={}", quoted(instance)))
 }
 
 fn quoted(value: &str) -> String {
-    if value.is_empty() || value.contains([' ', '"', '=']) { format!("{value:?}") } else { value.to_string() }
+    if value.is_empty() || value.contains([' ', '"', '=']) {
+        format!("{value:?}")
+    } else {
+        value.to_string()
+    }
 }
 
 #[cfg(test)]
@@ -152,10 +204,15 @@ mod tests {
     #[test]
     fn a_line_is_time_program_label_sentence_and_pairs() {
         let dir = tempfile::tempdir().expect("a directory");
-        journal(&dir.path().join("deep/er")).line("made\nmaster", &[("took_ms", &1.3), ("why", &"link down")]);
-        let text = fs::read_to_string(dir.path().join("deep/er").join(TRANSITIONS)).expect("a line");
+        journal(&dir.path().join("deep/er"))
+            .line("made\nmaster", &[("took_ms", &1.3), ("why", &"link down")]);
+        let text =
+            fs::read_to_string(dir.path().join("deep/er").join(TRANSITIONS)).expect("a line");
         let (time, rest) = text.split_at(text.find("redis_master[").expect("the program"));
-        assert!(chrono::DateTime::parse_from_rfc3339(time.trim()).is_ok(), "{time:?}");
+        assert!(
+            chrono::DateTime::parse_from_rfc3339(time.trim()).is_ok(),
+            "{time:?}"
+        );
         let rest = rest.split_once("] ").expect("the pid").1;
         assert_eq!(rest, "[Master] made master took_ms=1.3 why=\"link down\"\n");
     }
@@ -163,13 +220,33 @@ mod tests {
     #[test]
     fn a_line_of_another_instance_than_the_default_one_says_of_which() {
         let dir = tempfile::tempdir().expect("a directory");
-        journal(dir.path()).of("redis-ha").line("the first", &[("took_ms", &1.3)]);
-        journal(dir.path()).of("redis-6380").line("the second", &[("took_ms", &1.3)]);
+        journal(dir.path())
+            .of("redis-ha")
+            .line("the first", &[("took_ms", &1.3)]);
+        journal(dir.path())
+            .of("redis-6380")
+            .line("the second", &[("took_ms", &1.3)]);
         let text = fs::read_to_string(dir.path().join(TRANSITIONS)).expect("two lines");
-        let ends: Vec<&str> = text.lines().filter_map(|line| Some(line.split_once("[Master] ")?.1)).collect();
-        assert_eq!(ends, ["the first took_ms=1.3", "the second took_ms=1.3 instance=redis-6380"]);
-        let of = |instance: &str| text.lines().map(|line| is_of(line, instance)).collect::<Vec<bool>>();
-        assert_eq!((of("redis-ha"), of("redis-6380")), (vec![true, false], vec![false, true]));
+        let ends: Vec<&str> = text
+            .lines()
+            .filter_map(|line| Some(line.split_once("[Master] ")?.1))
+            .collect();
+        assert_eq!(
+            ends,
+            [
+                "the first took_ms=1.3",
+                "the second took_ms=1.3 instance=redis-6380"
+            ]
+        );
+        let of = |instance: &str| {
+            text.lines()
+                .map(|line| is_of(line, instance))
+                .collect::<Vec<bool>>()
+        };
+        assert_eq!(
+            (of("redis-ha"), of("redis-6380")),
+            (vec![true, false], vec![false, true])
+        );
         assert_eq!(of("6380"), [false, false]);
     }
 
@@ -188,7 +265,12 @@ mod tests {
         for line in text.lines() {
             let sentence = line.rsplit(' ').next().unwrap_or_default();
             assert_eq!(sentence.len(), 3000);
-            assert!(sentence.bytes().all(|byte| Some(byte) == sentence.bytes().next()), "interleaved");
+            assert!(
+                sentence
+                    .bytes()
+                    .all(|byte| Some(byte) == sentence.bytes().next()),
+                "interleaved"
+            );
         }
     }
 
@@ -198,7 +280,11 @@ mod tests {
         let stuck = fs::File::create(dir.path().join(TRANSITIONS)).expect("a file");
         stuck.lock_exclusive().expect("the lock");
         journal(dir.path()).line("went on", &[]);
-        assert!(fs::read_to_string(dir.path().join(TRANSITIONS)).expect("a line").contains("went on"));
+        assert!(
+            fs::read_to_string(dir.path().join(TRANSITIONS))
+                .expect("a line")
+                .contains("went on")
+        );
     }
 
     #[test]

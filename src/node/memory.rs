@@ -1,7 +1,7 @@
 //! What this node remembers between two runs of the programs, a small file for each thing.
 //!
-//! Each file has one meaning and is replaced by rename, so that programs which run at the same time can't undo each
-//! other's news. A missing or damaged file is "unknown", never an error.
+//! Each file has one meaning and is replaced by rename, so that programs which run at the same time
+//! can't undo each other's news. A missing or damaged file is "unknown", never an error.
 
 use std::fs;
 use std::io::{self, Read, Write};
@@ -53,7 +53,8 @@ struct Spell {
 /// Two looks that are further apart than this (seconds) do not prove that it was so between them.
 const BREAK: u64 = 5;
 
-/// A setting of the local Redis that we changed for a moment, written down first: whoever finds it puts it back.
+/// A setting of the local Redis that we changed for a moment, written down first: whoever finds it
+/// puts it back.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CopyDelay {
     /// The run of Redis that it was changed in; a restart reads its configuration file again.
@@ -62,7 +63,8 @@ pub struct CopyDelay {
     pub seconds: String,
 }
 
-/// The data that the local Redis has now is in a rollback file: it is not kept twice, whichever program comes next.
+/// The data that the local Redis has now is in a rollback file: it is not kept twice, whichever
+/// program comes next.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InFile {
     /// The run of Redis.
@@ -112,12 +114,17 @@ pub struct Store {
 impl Store {
     /// The store in `dir`, which is made when something is first written.
     pub fn new(dir: &Path) -> Self {
-        Store { dir: dir.to_path_buf() }
+        Store {
+            dir: dir.to_path_buf(),
+        }
     }
 
     /// Everything that is remembered.
     pub fn read(&self) -> Memory {
-        Memory { served: self.get(), synced: self.get() }
+        Memory {
+            served: self.get(),
+            synced: self.get(),
+        }
     }
 
     /// One thing.
@@ -129,44 +136,65 @@ impl Store {
         toml::from_str(&self.note(file)?).ok()
     }
 
-    /// For how long something, named by its `file`, has been so, this look included; a look at which it is not, a
-    /// reboot, or more than 5 s without a look begin anew. Where nothing can be written down it has not been so yet.
+    /// For how long something, named by its `file`, has been so, this look included; a look at
+    /// which it is not, a reboot, or more than 5 s without a look begin anew. Where nothing can be
+    /// written down it has not been so yet.
     pub fn spell(&self, file: &str, is_so: bool) -> Duration {
         if !is_so {
             let _ = fs::remove_file(self.dir.join(file));
             return Duration::ZERO;
         }
-        let Ok((boot, now)) = boot_clock() else { return Duration::ZERO };
+        let Ok((boot, now)) = boot_clock() else {
+            return Duration::ZERO;
+        };
         let since = self
             .read_file::<Spell>(file)
             .filter(|spell| spell.boot == boot && spell.last <= now && now - spell.last <= BREAK)
             .map_or(now, |spell| spell.since.min(now));
-        if let Ok(text) = toml::to_string(&Spell { boot, since, last: now }) {
+        if let Ok(text) = toml::to_string(&Spell {
+            boot,
+            since,
+            last: now,
+        }) {
             let _ = self.replace(file, text.as_bytes());
         }
         Duration::from_secs(now - since)
     }
 
-    /// Remembers that the local Redis serves in its run `run_id`, and makes the history `replid`; writes nothing when it is remembered already.
+    /// Remembers that the local Redis serves in its run `run_id`, and makes the history `replid`;
+    /// writes nothing when it is remembered already.
     ///
     /// # Errors
     /// As [`Store::set`].
     pub fn set_served(&self, run_id: &str, replid: &str) -> io::Result<()> {
         match self.get::<Served>() {
             Some(served) if served.run_id == run_id && served.replid == replid => Ok(()),
-            _ => self.set(&Served { run_id: run_id.to_string(), replid: replid.to_string(), at: now() }),
+            _ => self.set(&Served {
+                run_id: run_id.to_string(),
+                replid: replid.to_string(),
+                at: now(),
+            }),
         }
     }
 
-    /// Remembers that the local Redis, in its run `run_id` and of the history `replid`, has all that `peer` has; writes
-    /// nothing when it is remembered already.
+    /// Remembers that the local Redis, in its run `run_id` and of the history `replid`, has all
+    /// that `peer` has; writes nothing when it is remembered already.
     ///
     /// # Errors
     /// As [`Store::set`].
     pub fn set_synced(&self, run_id: &str, replid: &str, peer: SocketAddr) -> io::Result<()> {
         match self.get::<Synced>() {
-            Some(known) if known.run_id == run_id && known.replid == replid && known.peer == peer => Ok(()),
-            _ => self.set(&Synced { run_id: run_id.to_string(), replid: replid.to_string(), peer, at: now() }),
+            Some(known)
+                if known.run_id == run_id && known.replid == replid && known.peer == peer =>
+            {
+                Ok(())
+            }
+            _ => self.set(&Synced {
+                run_id: run_id.to_string(),
+                replid: replid.to_string(),
+                peer,
+                at: now(),
+            }),
         }
     }
 
@@ -185,7 +213,9 @@ impl Store {
     /// As [`Store::set`].
     pub fn clear<T: Kept>(&self) -> io::Result<()> {
         match fs::remove_file(self.dir.join(T::FILE)) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(named(&self.dir.join(T::FILE), &error)),
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Err(named(&self.dir.join(T::FILE), &error))
+            }
             _ => Ok(()),
         }
     }
@@ -197,7 +227,10 @@ impl Store {
         // One read(2) for all that we write.
         let mut text = String::with_capacity(1 << 10);
         // Nor hold us up: a pipe that nobody writes into.
-        let file = fs::OpenOptions::new().read(true).custom_flags(nix::libc::O_NONBLOCK).open(self.dir.join(file));
+        let file = fs::OpenOptions::new()
+            .read(true)
+            .custom_flags(nix::libc::O_NONBLOCK)
+            .open(self.dir.join(file));
         file.ok()?.take(LONGEST).read_to_string(&mut text).ok()?;
         Some(text)
     }
@@ -215,7 +248,12 @@ impl Store {
         let beside = self.dir.join(format!(".{file}.{}", std::process::id()));
         let write = || -> io::Result<()> {
             make_dir(&self.dir)?;
-            let mut new = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&beside)?;
+            let mut new = fs::OpenOptions::new()
+                .write(true)
+                .create(true)
+                .truncate(true)
+                .mode(0o600)
+                .open(&beside)?;
             new.write_all(bytes)?;
             fs::rename(&beside, &path)
         };
@@ -231,7 +269,10 @@ impl Store {
 /// # Errors
 /// As the kernel reports it.
 pub fn make_dir(dir: &Path) -> io::Result<()> {
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(dir)
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(dir)
 }
 
 fn named(path: &Path, error: &io::Error) -> io::Error {
@@ -244,7 +285,11 @@ mod tests {
     use proptest::prelude::*;
 
     fn served(run: &str) -> Served {
-        Served { run_id: run.to_string(), replid: run.to_string(), at: now() }
+        Served {
+            run_id: run.to_string(),
+            replid: run.to_string(),
+            at: now(),
+        }
     }
 
     #[test]
@@ -255,7 +300,9 @@ mod tests {
         store.set(&served("a")).expect("a write");
         assert_eq!(store.read().served.map(|s| s.run_id).as_deref(), Some("a"));
         store.clear::<Served>().expect("a removal");
-        store.clear::<Served>().expect("nothing to remove is no error");
+        store
+            .clear::<Served>()
+            .expect("nothing to remove is no error");
         assert_eq!(store.read(), Memory::default());
     }
 
@@ -265,7 +312,12 @@ mod tests {
         let store = Store::new(dir.path());
         let (boot, now) = boot_clock().expect("/proc");
         let spell = |boot: &str, since, last| {
-            let text = toml::to_string(&Spell { boot: boot.into(), since, last }).expect("toml");
+            let text = toml::to_string(&Spell {
+                boot: boot.into(),
+                since,
+                last,
+            })
+            .expect("toml");
             fs::write(dir.path().join("alone.toml"), text).expect("a write");
         };
         spell(&boot, now - 60, now - 2);
@@ -273,15 +325,26 @@ mod tests {
         assert_eq!(store.spell("alone.toml", false), Duration::ZERO);
         assert_eq!(store.spell("alone.toml", true).as_secs(), 0);
         spell(&boot, now - 60, now - 30);
-        assert!(store.spell("alone.toml", true) < Duration::from_secs(5), "a break");
+        assert!(
+            store.spell("alone.toml", true) < Duration::from_secs(5),
+            "a break"
+        );
         spell("another boot", now - 60, now - 2);
-        assert!(store.spell("alone.toml", true) < Duration::from_secs(5), "a reboot");
+        assert!(
+            store.spell("alone.toml", true) < Duration::from_secs(5),
+            "a reboot"
+        );
     }
 
     #[test]
     fn a_directory_that_refuses_is_an_error_that_names_the_path() {
-        let error = Store::new(Path::new("/proc/nowhere")).set(&served("a")).expect_err("no such place");
-        assert!(error.to_string().contains("/proc/nowhere/served.toml"), "{error}");
+        let error = Store::new(Path::new("/proc/nowhere"))
+            .set(&served("a"))
+            .expect_err("no such place");
+        assert!(
+            error.to_string().contains("/proc/nowhere/served.toml"),
+            "{error}"
+        );
     }
 
     proptest! {

@@ -1,7 +1,7 @@
 //! The newest notification, written down: its VRRP state, and which process works for it.
 //!
-//! Tickets are ordered by the start of the process, which is the order in which keepalived forked them, and not by who
-//! came to the lock first.
+//! Tickets are ordered by the start of the process, which is the order in which keepalived forked
+//! them, and not by who came to the lock first.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -21,7 +21,8 @@ const TICKET: &str = "turn";
 /// The ticket is held for microseconds.
 const TICKET_WAIT: Duration = Duration::from_millis(300);
 
-/// One process, for ever: the pid alone is used again, its start (clock ticks since boot) with it is not.
+/// One process, for ever: the pid alone is used again, its start (clock ticks since boot) with it
+/// is not.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Process {
     start: u64,
@@ -35,14 +36,18 @@ impl Process {
     /// When /proc is not mounted.
     pub fn this() -> io::Result<Process> {
         let pid = std::process::id();
-        let start = start_of(pid).ok_or_else(|| io::Error::other("/proc/self/stat can't be read"))?;
+        let start =
+            start_of(pid).ok_or_else(|| io::Error::other("/proc/self/stat can't be read"))?;
         Ok(Process { start, pid })
     }
 
     /// A process as it could have been started before or after this one: for tests.
     #[cfg(test)]
     pub(crate) fn shifted(self, ticks: i64) -> Process {
-        Process { start: self.start.saturating_add_signed(ticks), pid: 1 }
+        Process {
+            start: self.start.saturating_add_signed(ticks),
+            pid: 1,
+        }
     }
 
     fn lives(self) -> bool {
@@ -53,7 +58,8 @@ impl Process {
 /// `None` for a process that has ended, also where nobody has reaped it yet.
 fn start_of(pid: u32) -> Option<u64> {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // The command's name stands in parentheses and may hold anything, so count from the last one. Fields 3 and 22.
+    // The command's name stands in parentheses and may hold anything, so count from the last one.
+    // Fields 3 and 22.
     let fields = stat.rsplit_once(')')?.1;
     let mut fields = fields.split_whitespace();
     match fields.next()? {
@@ -73,9 +79,11 @@ pub struct Ticket {
     newest: Process,
     /// Who does the work; older than `newest` when that one found the same work being done already.
     worker: Process,
-    /// Who started the worker. Another keepalived's child is about to get SIGTERM (K7), and does not count.
+    /// Who started the worker. Another keepalived's child is about to get SIGTERM (K7), and does
+    /// not count.
     parent: u32,
-    /// The worker is done (a later process with its pid and start can't be, but a done one may still be ending).
+    /// The worker is done (a later process with its pid and start can't be, but a done one may
+    /// still be ending).
     done: bool,
 }
 
@@ -91,7 +99,8 @@ impl Ticket {
     }
 }
 
-/// What the newest notification was, and whether its program still works; `None` when there was none since boot.
+/// What the newest notification was, and whether its program still works; `None` when there was
+/// none since boot.
 ///
 /// # Errors
 /// As the kernel reports it, or when the ticket stays locked.
@@ -116,8 +125,8 @@ pub(crate) enum Taken {
     SameWork(u32),
 }
 
-/// Writes `state` down as the newest notification, with `me` as its worker, unless a newer one is there or its work is
-/// being done.
+/// Writes `state` down as the newest notification, with `me` as its worker, unless a newer one is
+/// there or its work is being done.
 pub(crate) fn take(dir: &Path, me: Process, state: VrrpState) -> io::Result<Taken> {
     memory::make_dir(dir)?;
     let (boot, _) = clock::boot_clock()?;
@@ -135,7 +144,18 @@ pub(crate) fn take(dir: &Path, me: Process, state: VrrpState) -> io::Result<Take
         }
         ticket => (me, Taken::Mine(ticket.map(|ticket| ticket.state))),
     };
-    write(&mut file, &Ticket { state, at: clock::now(), boot, newest: me, worker, parent, done: false })?;
+    write(
+        &mut file,
+        &Ticket {
+            state,
+            at: clock::now(),
+            boot,
+            newest: me,
+            worker,
+            parent,
+            done: false,
+        },
+    )?;
     Ok(taken)
 }
 
@@ -143,14 +163,25 @@ pub(crate) fn take(dir: &Path, me: Process, state: VrrpState) -> io::Result<Take
 pub(crate) fn finish(dir: &Path, me: Process) -> io::Result<()> {
     let mut file = open(dir)?;
     match parse(&mut file)? {
-        Some(ticket) if ticket.worker == me => write(&mut file, &Ticket { done: true, ..ticket }),
+        Some(ticket) if ticket.worker == me => write(
+            &mut file,
+            &Ticket {
+                done: true,
+                ..ticket
+            },
+        ),
         _ => Ok(()),
     }
 }
 
 fn open(dir: &Path) -> io::Result<File> {
-    let file =
-        OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(dir.join(TICKET))?;
+    let file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(dir.join(TICKET))?;
     lock(&file)?;
     Ok(file)
 }
@@ -166,8 +197,9 @@ fn lock(file: &File) -> io::Result<()> {
     }
 }
 
-/// A ticket of another boot is none: its starts are counted from another zero. So is one of a process that has yet to
-/// start: damage like this would take the turn from every program until the next boot.
+/// A ticket of another boot is none: its starts are counted from another zero. So is one of a
+/// process that has yet to start: damage like this would take the turn from every program until the
+/// next boot.
 fn parse(file: &mut File) -> io::Result<Option<Ticket>> {
     let mut bytes = Vec::new();
     file.seek(SeekFrom::Start(0))?;
@@ -176,10 +208,13 @@ fn parse(file: &mut File) -> io::Result<Option<Ticket>> {
     let ticket: Option<Ticket> = toml::from_str(&String::from_utf8_lossy(&bytes)).ok();
     // Not /proc/uptime, which containers fake. A start is in ticks, 100 a second on every Linux.
     let second = u64::try_from(ClockId::CLOCK_BOOTTIME.now()?.tv_sec()).unwrap_or(u64::MAX);
-    Ok(ticket.filter(|ticket| ticket.boot == boot && ticket.newest.start / 100 <= second.saturating_add(1)))
+    Ok(ticket.filter(|ticket| {
+        ticket.boot == boot && ticket.newest.start / 100 <= second.saturating_add(1)
+    }))
 }
 
-/// In place and always of one size: a full disk has no room for a new file, but has the room that this one holds.
+/// In place and always of one size: a full disk has no room for a new file, but has the room that
+/// this one holds.
 fn write(file: &mut File, ticket: &Ticket) -> io::Result<()> {
     let text = toml::to_string(ticket).map_err(io::Error::other)?;
     file.seek(SeekFrom::Start(0))?;
@@ -194,31 +229,63 @@ mod tests {
     fn an_older_notification_that_comes_late_is_told_so() {
         let dir = tempfile::tempdir().expect("a directory");
         let me = Process::this().expect("/proc");
-        assert!(matches!(take(dir.path(), me, VrrpState::Master), Ok(Taken::Mine(_))));
-        assert!(matches!(take(dir.path(), me.shifted(-1), VrrpState::Backup), Ok(Taken::Newer(VrrpState::Master))));
-        assert_eq!(read(dir.path()).expect("a ticket").map(|t| t.state), Some(VrrpState::Master));
+        assert!(matches!(
+            take(dir.path(), me, VrrpState::Master),
+            Ok(Taken::Mine(_))
+        ));
+        assert!(matches!(
+            take(dir.path(), me.shifted(-1), VrrpState::Backup),
+            Ok(Taken::Newer(VrrpState::Master))
+        ));
+        assert_eq!(
+            read(dir.path()).expect("a ticket").map(|t| t.state),
+            Some(VrrpState::Master)
+        );
     }
 
     #[test]
     fn the_same_wish_leaves_the_work_to_who_does_it_and_still_counts_as_newest() {
         let dir = tempfile::tempdir().expect("a directory");
         let me = Process::this().expect("/proc");
-        let later = Process { start: me.start + 10, pid: 7 };
-        let between = Process { start: me.start + 5, pid: 6 };
-        assert!(matches!(take(dir.path(), me, VrrpState::Backup), Ok(Taken::Mine(_))));
-        assert!(matches!(take(dir.path(), later, VrrpState::Fault), Ok(Taken::SameWork(pid)) if pid == me.pid));
-        assert!(matches!(take(dir.path(), between, VrrpState::Master), Ok(Taken::Newer(VrrpState::Fault))));
+        let later = Process {
+            start: me.start + 10,
+            pid: 7,
+        };
+        let between = Process {
+            start: me.start + 5,
+            pid: 6,
+        };
+        assert!(matches!(
+            take(dir.path(), me, VrrpState::Backup),
+            Ok(Taken::Mine(_))
+        ));
+        assert!(
+            matches!(take(dir.path(), later, VrrpState::Fault), Ok(Taken::SameWork(pid)) if pid == me.pid)
+        );
+        assert!(matches!(
+            take(dir.path(), between, VrrpState::Master),
+            Ok(Taken::Newer(VrrpState::Fault))
+        ));
     }
 
     #[test]
     fn another_keepalived_s_worker_is_not_relied_on() {
         let dir = tempfile::tempdir().expect("a directory");
         let me = Process::this().expect("/proc");
-        assert!(matches!(take(dir.path(), me, VrrpState::Backup), Ok(Taken::Mine(_))));
+        assert!(matches!(
+            take(dir.path(), me, VrrpState::Backup),
+            Ok(Taken::Mine(_))
+        ));
         let ticket = read(dir.path()).expect("a ticket").expect("ours");
-        let other = Ticket { parent: ticket.parent + 1, ..ticket };
+        let other = Ticket {
+            parent: ticket.parent + 1,
+            ..ticket
+        };
         write(&mut open(dir.path()).expect("a file"), &other).expect("a write");
-        assert!(matches!(take(dir.path(), me.shifted(1), VrrpState::Backup), Ok(Taken::Mine(_))));
+        assert!(matches!(
+            take(dir.path(), me.shifted(1), VrrpState::Backup),
+            Ok(Taken::Mine(_))
+        ));
     }
 
     #[test]
@@ -238,9 +305,15 @@ mod tests {
         };
         write(&mut open(dir.path()).expect("a file"), &other).expect("a write");
         assert_eq!(read(dir.path()).expect("no error"), None);
-        assert!(matches!(take(dir.path(), me.shifted(1_000_000), VrrpState::Master), Ok(Taken::Mine(_))));
+        assert!(matches!(
+            take(dir.path(), me.shifted(1_000_000), VrrpState::Master),
+            Ok(Taken::Mine(_))
+        ));
         assert!(
-            matches!(take(dir.path(), me, VrrpState::Backup), Ok(Taken::Mine(None))),
+            matches!(
+                take(dir.path(), me, VrrpState::Backup),
+                Ok(Taken::Mine(None))
+            ),
             "a process yet to start is none"
         );
     }

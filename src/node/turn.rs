@@ -1,7 +1,8 @@
 //! Whose turn it is: the newest notification wins.
 //!
-//! keepalived forks notify programs and neither waits for nor orders them (K3): a `redis_backup` that waits outlives
-//! a later `redis_master`. Each takes a [`ticket`], and stops at its next step when that is no longer the newest.
+//! keepalived forks notify programs and neither waits for nor orders them (K3): a `redis_backup`
+//! that waits outlives a later `redis_master`. Each takes a [`ticket`], and stops at its next step
+//! when that is no longer the newest.
 
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::OpenOptionsExt;
@@ -56,12 +57,13 @@ pub struct Turn {
     me: Process,
     terminated: Arc<AtomicBool>,
     previous: Option<VrrpState>,
-    /// False where the directory refused: then nobody can be told apart, and a failover goes on all the same.
+    /// False where the directory refused: then nobody can be told apart, and a failover goes on all
+    /// the same.
     kept: bool,
 }
 
-/// Held while a Redis is being commanded. Closes the race in which two notifications change roles at the same time:
-/// the newer one gets it when the older one has left its step.
+/// Held while a Redis is being commanded. Closes the race in which two notifications change roles
+/// at the same time: the newer one gets it when the older one has left its step.
 pub struct Acting {
     _lock: Option<File>,
 }
@@ -74,7 +76,13 @@ impl Turn {
         let terminated = Arc::new(AtomicBool::new(false));
         let _ = signal_hook::flag::register(signal_hook::consts::SIGTERM, Arc::clone(&terminated));
         let _ = signal_hook::flag::register(signal_hook::consts::SIGINT, Arc::clone(&terminated));
-        let turn = |me, previous, kept| Turn { dir: dir.to_path_buf(), me, terminated, previous, kept };
+        let turn = |me, previous, kept| Turn {
+            dir: dir.to_path_buf(),
+            me,
+            terminated,
+            previous,
+            kept,
+        };
         let me = Process::this().unwrap_or_default();
         match ticket::take(dir, me, state) {
             Ok(Taken::Mine(previous)) => (Entry::Yours(turn(me, previous, true)), None),
@@ -96,7 +104,9 @@ impl Turn {
             return Err(Ended::Terminated);
         }
         match self.kept.then(|| ticket::read(&self.dir)) {
-            Some(Ok(Some(ticket))) if !ticket.is_worked_by(self.me) => Err(Ended::Superseded(ticket.state)),
+            Some(Ok(Some(ticket))) if !ticket.is_worked_by(self.me) => {
+                Err(Ended::Superseded(ticket.state))
+            }
             _ => Ok(()),
         }
     }
@@ -109,11 +119,17 @@ impl Turn {
     /// Waits for the right to command, and makes sure that we are still the newest with it in hand.
     ///
     /// # Errors
-    /// [`Ended`]. When an older program keeps the lock beyond `ACT_WAIT` (it is frozen: its commands have deadlines of
-    /// their own), this one goes on without it, for it is outage that waits here.
+    /// [`Ended`]. When an older program keeps the lock beyond `ACT_WAIT` (it is frozen: its
+    /// commands have deadlines of their own), this one goes on without it, for it is outage that
+    /// waits here.
     pub fn act(&self) -> Result<Acting, Ended> {
         let patience = Deadline::after(ACT_WAIT);
-        let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(self.dir.join(ACTING));
+        let file = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .open(self.dir.join(ACTING));
         if let Ok(file) = &file {
             while file.try_lock_exclusive().is_err() && patience.pause(Duration::from_millis(1)) {
                 self.check()?;
@@ -139,22 +155,48 @@ mod tests {
     fn a_worker_that_is_done_or_dead_is_not_at_work() {
         let dir = tempfile::tempdir().expect("a directory");
         let me = Process::this().expect("/proc");
-        assert!(matches!(ticket::take(dir.path(), me.shifted(-1), VrrpState::Master), Ok(Taken::Mine(_))));
-        assert!(!ticket::read(dir.path()).expect("a ticket").is_some_and(|t| t.is_at_work()), "no such process lives");
-        let Entry::Yours(turn) = Turn::enter(dir.path(), VrrpState::Master).0 else { panic!("the worker is dead") };
-        assert!(ticket::read(dir.path()).expect("a ticket").is_some_and(|t| t.is_at_work()));
+        assert!(matches!(
+            ticket::take(dir.path(), me.shifted(-1), VrrpState::Master),
+            Ok(Taken::Mine(_))
+        ));
+        assert!(
+            !ticket::read(dir.path())
+                .expect("a ticket")
+                .is_some_and(|t| t.is_at_work()),
+            "no such process lives"
+        );
+        let Entry::Yours(turn) = Turn::enter(dir.path(), VrrpState::Master).0 else {
+            panic!("the worker is dead")
+        };
+        assert!(
+            ticket::read(dir.path())
+                .expect("a ticket")
+                .is_some_and(|t| t.is_at_work())
+        );
         turn.done();
-        assert!(!ticket::read(dir.path()).expect("a ticket").is_some_and(|t| t.is_at_work()));
-        assert!(matches!(ticket::take(dir.path(), me, VrrpState::Master), Ok(Taken::Mine(_))));
+        assert!(
+            !ticket::read(dir.path())
+                .expect("a ticket")
+                .is_some_and(|t| t.is_at_work())
+        );
+        assert!(matches!(
+            ticket::take(dir.path(), me, VrrpState::Master),
+            Ok(Taken::Mine(_))
+        ));
     }
 
     #[test]
     fn a_newer_notification_ends_an_older_one_at_its_next_step() {
         let dir = tempfile::tempdir().expect("a directory");
-        let Entry::Yours(turn) = Turn::enter(dir.path(), VrrpState::Backup).0 else { panic!("nobody else is here") };
+        let Entry::Yours(turn) = Turn::enter(dir.path(), VrrpState::Backup).0 else {
+            panic!("nobody else is here")
+        };
         assert_eq!(turn.check(), Ok(()));
         let later = turn.me.shifted(1);
-        assert!(matches!(ticket::take(dir.path(), later, VrrpState::Master), Ok(Taken::Mine(_))));
+        assert!(matches!(
+            ticket::take(dir.path(), later, VrrpState::Master),
+            Ok(Taken::Mine(_))
+        ));
         assert_eq!(turn.check(), Err(Ended::Superseded(VrrpState::Master)));
         assert!(turn.act().is_err());
     }
@@ -162,7 +204,9 @@ mod tests {
     #[test]
     fn a_directory_that_refuses_is_a_complaint_and_no_standstill() {
         let (entry, complaint) = Turn::enter(Path::new("/proc/nowhere"), VrrpState::Master);
-        let Entry::Yours(turn) = entry else { panic!("a failover goes on") };
+        let Entry::Yours(turn) = entry else {
+            panic!("a failover goes on")
+        };
         assert_eq!(turn.check(), Ok(()));
         assert!(complaint.is_some_and(|text| text.contains("/proc/nowhere")));
     }

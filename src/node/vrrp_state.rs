@@ -31,7 +31,13 @@ impl VrrpState {
 
     /// FAULT and BACKUP want the same of Redis: that it follows.
     pub(crate) fn wants_the_same_as(self, other: VrrpState) -> bool {
-        let follow = |state| if state == VrrpState::Fault { VrrpState::Backup } else { state };
+        let follow = |state| {
+            if state == VrrpState::Fault {
+                VrrpState::Backup
+            } else {
+                state
+            }
+        };
         follow(self) == follow(other)
     }
 }

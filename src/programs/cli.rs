@@ -35,9 +35,10 @@ struct Common {
 
 /// Is the local Redis alive, and in the role that this node's VRRP state demands?
 ///
-/// keepalived runs it as a vrrp_script: without options with weight 0, with --eligible with a negative weight. It is
-/// silent when all is well, unless it is run on a terminal or with -v; a change of verdict is one line in
-/// check-redis-status.log. It changes nothing in Redis and may run twice at the same time.
+/// keepalived runs it as a vrrp_script: without options with weight 0, with --eligible with a
+/// negative weight. It is silent when all is well, unless it is run on a terminal or with -v; a
+/// change of verdict is one line in check-redis-status.log. It changes nothing in Redis and may run
+/// twice at the same time.
 #[derive(Debug, Parser)]
 #[command(name = "check_redis", version, after_help = EXITS)]
 struct Check {
@@ -49,27 +50,29 @@ struct Check {
     /// The whole run's deadline, as 400ms [default: timing.check of the configuration]
     #[arg(long, value_name = "TIME", value_parser = deadline_of)]
     timeout: Option<Duration>,
-    /// When the local Redis is dead also run `systemctl stop keepalived`: the node stays out until a person brings it
-    /// back
+    /// When the local Redis is dead also run `systemctl stop keepalived`: the node stays out until
+    /// a person brings it back
     #[arg(long)]
     stop_keepalived: bool,
-    /// Forget how often the local Redis died ([flap] of the configuration): it is mended, and may take the VIP again
+    /// Forget how often the local Redis died ([flap] of the configuration): it is mended, and may
+    /// take the VIP again
     #[arg(long, conflicts_with_all = ["eligible", "stop_keepalived", "timeout"])]
     forget_failures: bool,
-    /// Go on running: keep a connection to the local Redis open, and write 0 (alive) or 1 (dead, or silent for
-    /// timing.hang) into FILE, for a vrrp_track_file beside the check
+    /// Go on running: keep a connection to the local Redis open, and write 0 (alive) or 1 (dead, or
+    /// silent for timing.hang) into FILE, for a vrrp_track_file beside the check
     ///
-    /// Its systemd unit is keepalived-redis-watch.service. On SIGTERM it writes 0 and ends: the check beside it goes on.
-    /// On SIGHUP it reads the configuration again.
+    /// Its systemd unit is keepalived-redis-watch.service. On SIGTERM it writes 0 and ends: the
+    /// check beside it goes on. On SIGHUP it reads the configuration again.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["eligible", "stop_keepalived", "timeout", "forget_failures"])]
     watch: Option<PathBuf>,
 }
 
 /// Makes the local Redis master, because this node has been given the VIP.
 ///
-/// keepalived runs it as notify_master and notify_master_rx_lower_pri. In sync with a serving peer it takes the role
-/// over without losing a write; where the peer is gone it promotes; where the local data is behind it catches up
-/// first. Safe to run twice, and to be killed at any step and run again.
+/// keepalived runs it as notify_master and notify_master_rx_lower_pri. In sync with a serving peer
+/// it takes the role over without losing a write; where the peer is gone it promotes; where the
+/// local data is behind it catches up first. Safe to run twice, and to be killed at any step and
+/// run again.
 #[derive(Parser)]
 #[command(name = "redis_master", version, after_help = EXITS)]
 struct Master {
@@ -79,8 +82,9 @@ struct Master {
 
 /// Makes the local Redis a replica of the peer that serves, once it serves.
 ///
-/// keepalived runs it as notify_backup. It persists until that is done or a newer notification comes. Local data that
-/// is not contained in the peer's is kept in a rollback file first. Safe to run twice.
+/// keepalived runs it as notify_backup. It persists until that is done or a newer notification
+/// comes. Local data that is not contained in the peer's is kept in a rollback file first. Safe to
+/// run twice.
 #[derive(Parser)]
 #[command(name = "redis_backup", version, after_help = EXITS)]
 struct Backup {
@@ -100,8 +104,8 @@ struct Fault {
 
 /// Journals that keepalived stops, and to whom the role went.
 ///
-/// keepalived runs it as notify_stop and kills it after a second; it is done in 0.8 s. The peer's redis_master moves
-/// the role. Safe to run twice.
+/// keepalived runs it as notify_stop and kills it after a second; it is done in 0.8 s. The peer's
+/// redis_master moves the role. Safe to run twice.
 #[derive(Parser)]
 #[command(name = "redis_stop", version, after_help = EXITS)]
 struct Stop {
@@ -112,19 +116,37 @@ struct Stop {
 /// `check_redis`.
 pub fn check_redis() -> ExitCode {
     let check = Check::everyday(std::env::args_os().skip(1)).unwrap_or_else(Check::parse);
-    let Check { common, eligible, timeout, stop_keepalived, forget_failures, watch } = check;
+    let Check {
+        common,
+        eligible,
+        timeout,
+        stop_keepalived,
+        forget_failures,
+        watch,
+    } = check;
     prepare();
     if let Some(file) = watch {
         let verbose = common.verbose || std::io::stdout().is_terminal();
         return ExitCode::from(watcher::run(&common.path(), &file, verbose));
     }
-    let question = if eligible { Question::Eligible } else { Question::Health };
+    let question = if eligible {
+        Question::Eligible
+    } else {
+        Question::Health
+    };
     let answer = match forget_failures {
         true => answer::forget_failures(&common.path()),
         false => answer::answer(&common.path(), question, timeout, stop_keepalived),
     };
-    if forget_failures || answer.code != code::YES || common.verbose || std::io::stdout().is_terminal() {
-        say(&mut std::io::stdout(), &format!("check_redis: {}", answer.sentence));
+    if forget_failures
+        || answer.code != code::YES
+        || common.verbose
+        || std::io::stdout().is_terminal()
+    {
+        say(
+            &mut std::io::stdout(),
+            &format!("check_redis: {}", answer.sentence),
+        );
     }
     ExitCode::from(answer.code)
 }
@@ -155,21 +177,33 @@ fn notify(program: &'static str, state: VrrpState, common: &Common) -> ExitCode 
     ExitCode::from(notification::run(program, state, &common.path(), clock))
 }
 
-/// Before any file is made: keepalived hands down a umask of 0177, with which a new directory can't be entered (K2).
+/// Before any file is made: keepalived hands down a umask of 0177, with which a new directory can't
+/// be entered (K2).
 pub(crate) fn prepare() {
     umask(Mode::S_IWGRP | Mode::S_IRWXO);
 }
 
 impl Check {
-    /// The two command lines that keepalived runs every second, told without a parser: it costs more than Redis does.
+    /// The two command lines that keepalived runs every second, told without a parser: it costs
+    /// more than Redis does.
     fn everyday(mut words: impl Iterator<Item = OsString>) -> Option<Check> {
         let eligible = match (words.next(), words.next()) {
             (None, _) => false,
             (Some(word), None) if word == "--eligible" => true,
             _ => return None,
         };
-        let common = Common { config: None, verbose: false };
-        Some(Check { common, eligible, timeout: None, stop_keepalived: false, forget_failures: false, watch: None })
+        let common = Common {
+            config: None,
+            verbose: false,
+        };
+        Some(Check {
+            common,
+            eligible,
+            timeout: None,
+            stop_keepalived: false,
+            forget_failures: false,
+            watch: None,
+        })
     }
 }
 
@@ -182,13 +216,22 @@ impl Common {
 
 /// The configuration file: flag, environment, default.
 pub(crate) fn config_path(flag: Option<&Path>) -> PathBuf {
-    let named = flag.map(Path::to_path_buf).or_else(|| std::env::var_os("KEEPALIVED_REDIS_CONFIG").map(PathBuf::from));
+    let named = flag
+        .map(Path::to_path_buf)
+        .or_else(|| std::env::var_os("KEEPALIVED_REDIS_CONFIG").map(PathBuf::from));
     named.unwrap_or_else(|| PathBuf::from(DEFAULT_PATH))
 }
 
-/// The command lines of the five programs that keepalived runs: manual pages and completions are made from them.
+/// The command lines of the five programs that keepalived runs: manual pages and completions are
+/// made from them.
 pub fn commands() -> [clap::Command; 5] {
-    [Check::command(), Master::command(), Backup::command(), Fault::command(), Stop::command()]
+    [
+        Check::command(),
+        Master::command(),
+        Backup::command(),
+        Fault::command(),
+        Stop::command(),
+    ]
 }
 
 fn deadline_of(text: &str) -> Result<Duration, String> {
@@ -216,7 +259,8 @@ mod tests {
             let found = Check::everyday(words.iter().map(OsString::from));
             assert_eq!(found.is_some(), everyday, "{words:?}");
             let Some(found) = found else { continue };
-            let parsed = Check::parse_from(["check_redis"].into_iter().chain(words.iter().copied()));
+            let parsed =
+                Check::parse_from(["check_redis"].into_iter().chain(words.iter().copied()));
             assert_eq!(format!("{found:?}"), format!("{parsed:?}"));
         }
     }

@@ -1,5 +1,5 @@
-//! One notification of keepalived's, from the configuration to the exit code: which node this is, whether it is this
-//! program's turn, and then the work of its VRRP state.
+//! One notification of keepalived's, from the configuration to the exit code: which node this is,
+//! whether it is this program's turn, and then the work of its VRRP state.
 
 use std::path::Path;
 
@@ -17,18 +17,24 @@ use crate::node::journal::{Journal, TRANSITIONS};
 use crate::node::turn::{Ended, Entry, Turn};
 use crate::node::vrrp_state::VrrpState;
 
-/// Runs `name`, which keepalived calls for `state`, with the configuration at `path`; answers with the exit code.
+/// Runs `name`, which keepalived calls for `state`, with the configuration at `path`; answers with
+/// the exit code.
 pub fn run(name: &'static str, state: VrrpState, path: &Path, clock: Stopwatch) -> u8 {
     let (config, alarm) = match Config::load_or_last(path) {
         Ok(loaded) => loaded,
         Err(error) => {
-            Journal::new(Path::new(LOG_DIR), TRANSITIONS, name, state.label(), true).line(&error.to_string(), &[]);
+            Journal::new(Path::new(LOG_DIR), TRANSITIONS, name, state.label(), true)
+                .line(&error.to_string(), &[]);
             return code::CANNOT_TELL;
         }
     };
-    let journal = Journal::new(&config.log_dir, TRANSITIONS, name, state.label(), true).of(&config.instance);
+    let journal =
+        Journal::new(&config.log_dir, TRANSITIONS, name, state.label(), true).of(&config.instance);
     if let Some(alarm) = alarm {
-        journal.line(&format!("ALARM: {alarm}; going on with what was last read"), &[]);
+        journal.line(
+            &format!("ALARM: {alarm}; going on with what was last read"),
+            &[],
+        );
     }
     let local = match local_node(&config) {
         Ok(local) => local,
@@ -38,13 +44,16 @@ pub fn run(name: &'static str, state: VrrpState, path: &Path, clock: Stopwatch) 
         }
     };
     let mut program = Program::new(config, local, journal, clock);
-    // By hand on the wrong node: said before a turn is taken, which would end the redis_backup that waits there.
+    // By hand on the wrong node: said before a turn is taken, which would end the redis_backup that
+    // waits there.
     if state == VrrpState::Master && !program.survey.holds_vip() && holder_elsewhere(&mut program) {
         return code::NO;
     }
     let (entry, complaint) = Turn::enter(&program.config.memory_dir, state);
     if let Some(complaint) = complaint {
-        program.journal.line(&format!("warning: {complaint}; going on without"), &[]);
+        program
+            .journal
+            .line(&format!("warning: {complaint}; going on without"), &[]);
     }
     match entry {
         Entry::Yours(turn) => work(&mut program, turn, state),
@@ -53,11 +62,17 @@ pub fn run(name: &'static str, state: VrrpState, path: &Path, clock: Stopwatch) 
                 diagnose(&program);
             }
             // By hand a person wants to know; the journal has the worker's own lines.
-            say(&mut std::io::stdout(), &format!("{name}: process {pid} is at this work already; leaving it to it"));
+            say(
+                &mut std::io::stdout(),
+                &format!("{name}: process {pid} is at this work already; leaving it to it"),
+            );
             code::YES
         }
         Entry::Superseded(newer) => {
-            program.journal.line(&format!("too late: the state is {newer} by now; nothing done"), &[]);
+            program.journal.line(
+                &format!("too late: the state is {newer} by now; nothing done"),
+                &[],
+            );
             code::NO
         }
     }
@@ -66,13 +81,20 @@ pub fn run(name: &'static str, state: VrrpState, path: &Path, clock: Stopwatch) 
 fn work(program: &mut Program, turn: Turn, state: VrrpState) -> u8 {
     let again = turn.previous() == Some(state);
     let by_sentinel = program.config.sentinel.is_some();
-    let give_way = if by_sentinel { redis_backup::by_sentinel::run } else { redis_backup::run };
+    let give_way = if by_sentinel {
+        redis_backup::by_sentinel::run
+    } else {
+        redis_backup::run
+    };
     let outcome = match state {
         VrrpState::Master if by_sentinel => redis_master::by_sentinel::run(program, &turn, again),
         VrrpState::Master => redis_master::run(program, &turn, again),
         VrrpState::Backup => {
             if program.survey.holds_vip() {
-                program.journal.line("this node holds the VIP still: keepalived decides who does", &[]);
+                program.journal.line(
+                    "this node holds the VIP still: keepalived decides who does",
+                    &[],
+                );
             } else if !again {
                 program.journal.line("this node does not hold the VIP", &[]);
             }
@@ -107,7 +129,12 @@ fn work(program: &mut Program, turn: Turn, state: VrrpState) -> u8 {
 }
 
 fn holder_elsewhere(program: &mut Program) -> bool {
-    let Vip::At(holder) = program.look(true).vip else { return false };
-    program.journal.line(&format!("nothing done: the VIP is at {holder}, and keepalived decides who holds it"), &[]);
+    let Vip::At(holder) = program.look(true).vip else {
+        return false;
+    };
+    program.journal.line(
+        &format!("nothing done: the VIP is at {holder}, and keepalived decides who holds it"),
+        &[],
+    );
     true
 }

@@ -9,10 +9,20 @@ use crate::server::probe::{Liveness, probe};
 /// What failed: the local Redis, or something else that keepalived looks at.
 pub(crate) fn diagnose(program: &Program) {
     let endpoint = program.survey.local_endpoint();
-    let found = probe(endpoint, &program.config.auth, Deadline::after(program.config.timing.check));
+    let found = probe(
+        endpoint,
+        &program.config.auth,
+        Deadline::after(program.config.timing.check),
+    );
     let sentence = match found.liveness.is_alive() {
-        true => format!("this node is in FAULT; its Redis at {endpoint} is {}", found.liveness),
-        false => format!("this node is in FAULT, because its Redis at {endpoint} is not alive: {}", found.liveness),
+        true => format!(
+            "this node is in FAULT; its Redis at {endpoint} is {}",
+            found.liveness
+        ),
+        false => format!(
+            "this node is in FAULT, because its Redis at {endpoint} is not alive: {}",
+            found.liveness
+        ),
     };
     program.transition(Event::Fault, &sentence, &[("took_ms", &ms(found.took))]);
     if !found.liveness.is_alive()

@@ -1,5 +1,6 @@
-//! What `redis_stop` does: keepalived stops. The VIP is gone already and the peer's `redis_master` takes the role at
-//! this very moment; keepalived kills us after a second (K6), so we look on for less than that and say what was seen.
+//! What `redis_stop` does: keepalived stops. The VIP is gone already and the peer's `redis_master`
+//! takes the role at this very moment; keepalived kills us after a second (K6), so we look on for
+//! less than that and say what was seen.
 
 use std::time::Duration;
 
@@ -36,12 +37,16 @@ pub fn run(program: &mut Program, turn: &Turn) -> Result<Outcome, Ended> {
             }
             Ok(Role::Master) => was_master = true,
             Err(failure) => {
-                program.journal.line(&format!("the local Redis at {}: {failure}", program.local), &[]);
+                program.journal.line(
+                    &format!("the local Redis at {}: {failure}", program.local),
+                    &[],
+                );
                 return Ok(Outcome::Yes);
             }
         }
         if !deadline.pause(TICK) {
-            let sentence = "still master: no other node has taken the role yet (it keeps its data either way)";
+            let sentence =
+                "still master: no other node has taken the role yet (it keeps its data either way)";
             program.journal.line(sentence, &[("took_ms", &took)]);
             return Ok(Outcome::Yes);
         }

@@ -22,7 +22,9 @@ pub struct Access {
 impl Access {
     /// The command is disabled on every node, and not to be sent.
     pub fn lacks(&self, command: &str) -> bool {
-        self.commands.as_ref().is_some_and(|commands| commands.lacks(command))
+        self.commands
+            .as_ref()
+            .is_some_and(|commands| commands.lacks(command))
     }
 }
 

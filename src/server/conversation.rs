@@ -1,4 +1,5 @@
-//! One conversation with a Redis: commands go out in one write, answers come in, all before one deadline.
+//! One conversation with a Redis: commands go out in one write, answers come in, all before one
+//! deadline.
 
 use std::io::{self, Read, Write};
 use std::net::SocketAddr;
@@ -43,12 +44,17 @@ impl Line {
     ///
     /// # Errors
     /// [`Failure::Refused`], [`Failure::NoConnection`] or [`Failure::Network`].
-    pub(crate) fn open(endpoint: &Endpoint, auth: &Access, deadline: Deadline) -> Result<Line, Failure> {
-        let stream =
-            Stream::connect(endpoint, auth.tls.as_deref(), deadline).map_err(|error| match Failure::from(error) {
+    pub(crate) fn open(
+        endpoint: &Endpoint,
+        auth: &Access,
+        deadline: Deadline,
+    ) -> Result<Line, Failure> {
+        let stream = Stream::connect(endpoint, auth.tls.as_deref(), deadline).map_err(|error| {
+            match Failure::from(error) {
                 Failure::TimedOut => Failure::NoConnection,
                 failure => failure,
-            })?;
+            }
+        })?;
         let greeting = auth.password.as_ref().map(|password| {
             let mut command = cmd("AUTH");
             if let Some(user) = &auth.username {
@@ -60,7 +66,14 @@ impl Line {
             Endpoint::Tcp(address) if auth.tls.is_none() => Some(*address),
             _ => None,
         };
-        Ok(Line { stream, received: Vec::new(), unheard, greeting, auth_denied: None, names: auth.commands.clone() })
+        Ok(Line {
+            stream,
+            received: Vec::new(),
+            unheard,
+            greeting,
+            auth_denied: None,
+            names: auth.commands.clone(),
+        })
     }
 
     /// All `commands` in one write, and their answers.
@@ -87,19 +100,30 @@ impl Line {
                 None => command.write_packed_command(&mut bytes),
             }
         }
-        Sent { greeted: greeting.is_some(), written: self.stream.write_all(&bytes) }
+        Sent {
+            greeted: greeting.is_some(),
+            written: self.stream.write_all(&bytes),
+        }
     }
 
     /// The answers, before the deadline that [`Line::send`] was given.
     ///
     /// # Errors
     /// Every [`Failure`]; `Denied` only where the server refuses the connection itself.
-    pub(crate) fn receive(&mut self, sent: Sent, count: usize) -> Result<Vec<Result<Value, Denial>>, Failure> {
+    pub(crate) fn receive(
+        &mut self,
+        sent: Sent,
+        count: usize,
+    ) -> Result<Vec<Result<Value, Denial>>, Failure> {
         let answers = self.answers(sent, count);
         match (&answers, self.unheard) {
             // A port for TLS closes what is not, without a word.
-            (Err(Failure::Reset), Some(address)) if wants_tls(address, self.stream.deadline().half()) => {
-                Err(Failure::Tls("it speaks TLS, and the configuration does not say so".to_owned()))
+            (Err(Failure::Reset), Some(address))
+                if wants_tls(address, self.stream.deadline().half()) =>
+            {
+                Err(Failure::Tls(
+                    "it speaks TLS, and the configuration does not say so".to_owned(),
+                ))
             }
             _ => answers,
         }
@@ -107,11 +131,16 @@ impl Line {
 
     fn answers(&mut self, sent: Sent, count: usize) -> Result<Vec<Result<Value, Denial>>, Failure> {
         if sent.greeted {
-            self.auth_denied = self.answer().map_err(|failure| first_cause(failure, &sent.written))?.err();
+            self.auth_denied = self
+                .answer()
+                .map_err(|failure| first_cause(failure, &sent.written))?
+                .err();
         }
         let mut answers = Vec::with_capacity(count);
         for _ in 0..count {
-            let answer = self.answer().map_err(|failure| first_cause(failure, &sent.written))?;
+            let answer = self
+                .answer()
+                .map_err(|failure| first_cause(failure, &sent.written))?;
             answers.push(answer.map_err(|denial| match &self.auth_denied {
                 // What went wrong is the password, not that there was none.
                 Some(wrong) if denial.code == "NOAUTH" => wrong.clone(),
@@ -131,11 +160,20 @@ impl Line {
         self.has_news_or(None, deadline).0
     }
 
-    /// As [`Line::has_news`], or until there is something to read from `other`, which the second value says.
-    pub(crate) fn has_news_or(&mut self, other: Option<BorrowedFd<'_>>, deadline: Deadline) -> (bool, bool) {
+    /// As [`Line::has_news`], or until there is something to read from `other`, which the second
+    /// value says.
+    pub(crate) fn has_news_or(
+        &mut self,
+        other: Option<BorrowedFd<'_>>,
+        deadline: Deadline,
+    ) -> (bool, bool) {
         // Two that came at once.
         let at_hand = !self.received.is_empty() && !matches!(resp::read(&self.received), Ok(None));
-        if at_hand { (true, false) } else { self.stream.has_news_or(other, deadline) }
+        if at_hand {
+            (true, false)
+        } else {
+            self.stream.has_news_or(other, deadline)
+        }
     }
 
     /// What comes unasked, to a subscriber.
@@ -147,11 +185,16 @@ impl Line {
         self.answer()?.map_err(Failure::Denied)
     }
 
-    /// What has come, as it is: for what is not an answer. `None` where nothing has come before `deadline`.
+    /// What has come, as it is: for what is not an answer. `None` where nothing has come before
+    /// `deadline`.
     ///
     /// # Errors
     /// As [`Line::receive`].
-    pub(crate) fn read_raw(&mut self, buffer: &mut [u8], deadline: Deadline) -> Result<Option<usize>, Failure> {
+    pub(crate) fn read_raw(
+        &mut self,
+        buffer: &mut [u8],
+        deadline: Deadline,
+    ) -> Result<Option<usize>, Failure> {
         if self.received.is_empty() {
             if !self.stream.has_news_or(None, deadline).0 {
                 return Ok(None);
@@ -160,7 +203,10 @@ impl Line {
             return Ok(Some(self.stream.read(buffer)?));
         }
         let count = buffer.len().min(self.received.len());
-        buffer.iter_mut().zip(self.received.drain(..count)).for_each(|(to, from)| *to = from);
+        buffer
+            .iter_mut()
+            .zip(self.received.drain(..count))
+            .for_each(|(to, from)| *to = from);
         Ok(Some(count))
     }
 
@@ -173,7 +219,9 @@ impl Line {
             let Some((reply, length)) = found else {
                 let old = self.received.len();
                 self.received.resize(old + AT_ONCE, 0);
-                let read = self.stream.read(self.received.get_mut(old..).unwrap_or_default());
+                let read = self
+                    .stream
+                    .read(self.received.get_mut(old..).unwrap_or_default());
                 self.received.truncate(old + read.as_ref().unwrap_or(&0));
                 if read? > 0 {
                     self.unheard = None;
@@ -185,8 +233,12 @@ impl Line {
                 Reply::Value(value) => Ok(Ok(value)),
                 Reply::Error(line) => {
                     let (code, text) = line.split_once(' ').unwrap_or((&line, ""));
-                    let text = renamed::explain(self.names.as_deref(), text).unwrap_or_else(|| short(text));
-                    let denial = Denial { code: short(code), text };
+                    let text = renamed::explain(self.names.as_deref(), text)
+                        .unwrap_or_else(|| short(text));
+                    let denial = Denial {
+                        code: short(code),
+                        text,
+                    };
                     // The one refusal that comes unasked, before the connection is closed (R17).
                     if denial.text.starts_with("max number of clients") {
                         return Err(Failure::Denied(denial));
@@ -198,10 +250,13 @@ impl Line {
     }
 }
 
-/// A server that refuses a connection writes its reason and closes: our write may fail, the reason is still there.
+/// A server that refuses a connection writes its reason and closes: our write may fail, the reason
+/// is still there.
 fn first_cause(failure: Failure, sent: &io::Result<()>) -> Failure {
     match (failure, sent) {
-        (Failure::Reset, Err(error)) => Failure::from(io::Error::new(error.kind(), error.to_string())),
+        (Failure::Reset, Err(error)) => {
+            Failure::from(io::Error::new(error.kind(), error.to_string()))
+        }
         (failure, _) => failure,
     }
 }

@@ -10,7 +10,8 @@ use std::str::FromStr;
 pub enum Endpoint {
     /// `192.168.158.11:6379` or `[::1]:6379`.
     Tcp(SocketAddr),
-    /// `unix:/run/redis.sock`; absolute paths only, because keepalived's working directory is `/` (K2).
+    /// `unix:/run/redis.sock`; absolute paths only, because keepalived's working directory is `/`
+    /// (K2).
     Unix(PathBuf),
 }
 
@@ -32,13 +33,16 @@ impl From<SocketAddr> for Endpoint {
 impl FromStr for Endpoint {
     type Err = String;
 
-    /// Reads `IP:port`, `[IPv6]:port` or `unix:/absolute/path`; the error says which of these is allowed.
+    /// Reads `IP:port`, `[IPv6]:port` or `unix:/absolute/path`; the error says which of these is
+    /// allowed.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         if let Some(path) = text.strip_prefix("unix:") {
             return if path.starts_with('/') && path.len() > 1 && !path.contains('\0') {
                 Ok(Endpoint::Unix(PathBuf::from(path)))
             } else {
-                Err(format!("{text:?}: write a Unix socket as \"unix:/absolute/path\""))
+                Err(format!(
+                    "{text:?}: write a Unix socket as \"unix:/absolute/path\""
+                ))
             };
         }
         match text.parse::<SocketAddr>() {
@@ -57,7 +61,10 @@ mod tests {
     #[test]
     fn what_is_read_is_written_the_same_way() {
         for text in ["192.168.158.11:6379", "[::1]:6379", "unix:/run/redis.sock"] {
-            assert_eq!(text.parse::<Endpoint>().map(|e| e.to_string()).as_deref(), Ok(text));
+            assert_eq!(
+                text.parse::<Endpoint>().map(|e| e.to_string()).as_deref(),
+                Ok(text)
+            );
         }
     }
 

@@ -6,8 +6,8 @@ use std::io;
 use super::renamed;
 use super::tls::Trouble;
 
-/// An error reply: the server is alive and says no. Only the first word is for code, texts differ between versions
-/// and between Redis and Valkey (R17).
+/// An error reply: the server is alive and says no. Only the first word is for code, texts differ
+/// between versions and between Redis and Valkey (R17).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Denial {
     /// `NOAUTH`, `LOADING`, `READONLY`, `ERR`...
@@ -18,7 +18,13 @@ pub struct Denial {
 
 impl fmt::Display for Denial {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}{}{}", self.code, if self.text.is_empty() { "" } else { " " }, self.text)
+        write!(
+            f,
+            "{}{}{}",
+            self.code,
+            if self.text.is_empty() { "" } else { " " },
+            self.text
+        )
     }
 }
 
@@ -26,7 +32,8 @@ impl Denial {
     /// The password or user that we have is wrong or missing.
     pub fn is_about_auth(&self) -> bool {
         // "ERR invalid password" is the answer to AUTH before Redis 6.
-        matches!(self.code.as_str(), "NOAUTH" | "WRONGPASS" | "NOPERM") || self.text.starts_with("invalid password")
+        matches!(self.code.as_str(), "NOAUTH" | "WRONGPASS" | "NOPERM")
+            || self.text.starts_with("invalid password")
     }
 
     /// There is no such command: renamed or disabled in redis.conf, or older than it.

@@ -1,8 +1,9 @@
 //! Stopping the writes of a master for a moment, and letting them go on.
 //!
-//! From 6.2 on `CLIENT PAUSE ms WRITE` (R12): it ends by itself. Before, and where CLIENT is disabled, `min-slaves-to-write` is set to a number that
-//! no master has replicas for, and clients get NOREPLICAS (R13): that does not end by itself, so the number itself
-//! says that it is ours and what stood there before: whoever finds it can undo it.
+//! From 6.2 on `CLIENT PAUSE ms WRITE` (R12): it ends by itself. Before, and where CLIENT is
+//! disabled, `min-slaves-to-write` is set to a number that no master has replicas for, and clients
+//! get NOREPLICAS (R13): that does not end by itself, so the number itself says that it is ours and
+//! what stood there before: whoever finds it can undo it.
 
 use std::time::Duration;
 
@@ -31,8 +32,8 @@ enum Kind {
 }
 
 impl Fence {
-    /// Stops the writes of `server`, for `pause` should we die; a handover takes about 1.3 ms. What is looked at in the
-    /// same round trip is how far its history has come by then.
+    /// Stops the writes of `server`, for `pause` should we die; a handover takes about 1.3 ms. What
+    /// is looked at in the same round trip is how far its history has come by then.
     ///
     /// # Errors
     /// The [`Failure`]; then writes go on.
@@ -45,12 +46,20 @@ impl Fence {
         // Counted from before the command is sent: the pause can only end later than we think.
         let ends = Deadline::after(pause);
         let fence = match server.can_pause_writes(version) {
-            true => Fence { kind: Kind::Pause, ends, lapsed: false },
+            true => Fence {
+                kind: Kind::Pause,
+                ends,
+                lapsed: false,
+            },
             false => {
                 let found = min_replicas(server, command)?;
                 let former = found.checked_sub(MARK).unwrap_or(found);
                 let ends = Deadline::after(Duration::from_secs(3600));
-                Fence { kind: Kind::MinReplicas { former }, ends, lapsed: false }
+                Fence {
+                    kind: Kind::MinReplicas { former },
+                    ends,
+                    lapsed: false,
+                }
             }
         };
         let stop = match fence.kind {
@@ -61,7 +70,10 @@ impl Fence {
             Ok(seen) => Ok((fence, seen)),
             Err(failure) => {
                 // It may be up.
-                if !matches!(failure, Failure::Denied(_) | Failure::Refused | Failure::NoConnection) {
+                if !matches!(
+                    failure,
+                    Failure::Denied(_) | Failure::Refused | Failure::NoConnection
+                ) {
                     let _ = fence.lower(server, command);
                 }
                 Err(failure)
@@ -73,7 +85,12 @@ impl Fence {
     ///
     /// # Errors
     /// The [`Failure`]; then they go on when [`Fence::left`] is over.
-    pub fn renew(&mut self, server: &mut Server, pause: Duration, command: Duration) -> Result<(), Failure> {
+    pub fn renew(
+        &mut self,
+        server: &mut Server,
+        pause: Duration,
+        command: Duration,
+    ) -> Result<(), Failure> {
         if let Kind::Pause = self.kind {
             let ends = Deadline::after(pause);
             hold_writes(server, pause, command)?;
@@ -97,7 +114,8 @@ impl Fence {
     /// Lets the writes go on.
     ///
     /// # Errors
-    /// The [`Failure`]; a pause then ends by itself, the other fence is lifted by the next program that finds it.
+    /// The [`Failure`]; a pause then ends by itself, the other fence is lifted by the next program
+    /// that finds it.
     pub fn lower(self, server: &mut Server, command: Duration) -> Result<(), Failure> {
         match self.kind {
             Kind::Pause => release_writes(server, command),
@@ -111,7 +129,9 @@ impl Fence {
 /// # Errors
 /// Every [`Failure`].
 pub fn hold_writes(server: &mut Server, pause: Duration, command: Duration) -> Result<(), Failure> {
-    server.call(&pause_writes(pause), Deadline::after(command)).map(|_: Value| ())
+    server
+        .call(&pause_writes(pause), Deadline::after(command))
+        .map(|_: Value| ())
 }
 
 fn pause_writes(pause: Duration) -> Cmd {
@@ -124,7 +144,9 @@ fn pause_writes(pause: Duration) -> Cmd {
 /// # Errors
 /// Every [`Failure`].
 pub fn release_writes(server: &mut Server, command: Duration) -> Result<(), Failure> {
-    server.call_again(cmd("CLIENT").arg("UNPAUSE"), Deadline::after(command)).map(|_: Value| ())
+    server
+        .call_again(cmd("CLIENT").arg("UNPAUSE"), Deadline::after(command))
+        .map(|_: Value| ())
 }
 
 /// Is a fence of a program that died still up? The value that stood there before it.
@@ -139,7 +161,11 @@ pub fn left_behind(server: &mut Server, command: Duration) -> Result<Option<u64>
 ///
 /// # Errors
 /// Every [`Failure`].
-pub fn lift(server: &mut Server, version: Version, command: Duration) -> Result<Option<u64>, Failure> {
+pub fn lift(
+    server: &mut Server,
+    version: Version,
+    command: Duration,
+) -> Result<Option<u64>, Failure> {
     if server.can_pause_writes(version) {
         return Ok(None);
     }
@@ -150,12 +176,16 @@ pub fn lift(server: &mut Server, version: Version, command: Duration) -> Result<
 
 fn min_replicas(server: &mut Server, command: Duration) -> Result<u64, Failure> {
     let text = server.setting(PARAMETER, Deadline::after(command))?;
-    let text = text.ok_or_else(|| Failure::Rubbish(format!("CONFIG GET {PARAMETER} answered nothing")))?;
-    text.parse().map_err(|_| Failure::Rubbish(format!("{PARAMETER} is {text:?}")))
+    let text =
+        text.ok_or_else(|| Failure::Rubbish(format!("CONFIG GET {PARAMETER} answered nothing")))?;
+    text.parse()
+        .map_err(|_| Failure::Rubbish(format!("{PARAMETER} is {text:?}")))
 }
 
 fn set_min_replicas(server: &mut Server, value: u64, command: Duration) -> Result<(), Failure> {
-    server.call_again(&min_replicas_of(value), Deadline::after(command)).map(|_: Value| ())
+    server
+        .call_again(&min_replicas_of(value), Deadline::after(command))
+        .map(|_: Value| ())
 }
 
 fn min_replicas_of(value: u64) -> Cmd {

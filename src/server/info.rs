@@ -1,6 +1,7 @@
 //! What a Redis says of itself: the text of INFO, read into values. Pure.
 //!
-//! Fields come and go between versions, so only those without which nothing can be decided are demanded.
+//! Fields come and go between versions, so only those without which nothing can be decided are
+//! demanded.
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -49,9 +50,11 @@ pub struct Following {
     pub link_up: bool,
     /// A full copy is being received.
     pub syncing: bool,
-    /// How much of the copy has come, where the server says (6.2, and before it where the copy was made on disk).
+    /// How much of the copy has come, where the server says (6.2, and before it where the copy was
+    /// made on disk).
     pub copied: Option<Copied>,
-    /// Bytes of the stream received, where the server says (7.0); the applied ones are [`Replication::offset`].
+    /// Bytes of the stream received, where the server says (7.0); the applied ones are
+    /// [`Replication::offset`].
     pub received: Option<i64>,
 }
 
@@ -67,7 +70,9 @@ pub struct Copied {
 impl Copied {
     /// Of a hundred.
     pub fn percent(self) -> Option<u8> {
-        let total = self.total.filter(|total| *total >= self.bytes && *total > 0)?;
+        let total = self
+            .total
+            .filter(|total| *total >= self.bytes && *total > 0)?;
         u8::try_from(u128::from(self.bytes) * 100 / u128::from(total)).ok()
     }
 }
@@ -75,7 +80,10 @@ impl Copied {
 impl Following {
     /// The address that it follows; `None` for a host name.
     pub fn address(&self) -> Option<SocketAddr> {
-        self.host.parse::<IpAddr>().ok().map(|ip| SocketAddr::new(ip, self.port))
+        self.host
+            .parse::<IpAddr>()
+            .ok()
+            .map(|ip| SocketAddr::new(ip, self.port))
     }
 }
 
@@ -88,7 +96,8 @@ pub struct Lineage {
     pub replid2: Option<String>,
     /// `second_repl_offset`: the first byte that is not shared with the history `replid2`.
     pub second_offset: i64,
-    /// Bytes of the stream that are in the data: `master_repl_offset`, on a replica `slave_repl_offset`.
+    /// Bytes of the stream that are in the data: `master_repl_offset`, on a replica
+    /// `slave_repl_offset`.
     pub offset: i64,
 }
 
@@ -139,7 +148,10 @@ impl Observation {
         let keys = fields
             .0
             .iter()
-            .filter(|(name, _)| name.strip_prefix("db").is_some_and(|n| n.parse::<u32>().is_ok()))
+            .filter(|(name, _)| {
+                name.strip_prefix("db")
+                    .is_some_and(|n| n.parse::<u32>().is_ok())
+            })
             .filter_map(|(_, value)| value.split(',').find_map(|part| part.strip_prefix("keys=")))
             .filter_map(|keys| keys.parse::<u64>().ok())
             .fold(0, u64::saturating_add);
@@ -149,7 +161,10 @@ impl Observation {
             loading: fields.get("loading").is_some_and(|v| v != "0")
                 || fields.get("async_loading").is_some_and(|v| v != "0"),
             keys,
-            changes: number::<u64>(&fields, "rdb_changes_since_last_save").ok().flatten().unwrap_or(0),
+            changes: number::<u64>(&fields, "rdb_changes_since_last_save")
+                .ok()
+                .flatten()
+                .unwrap_or(0),
             replication: Replication::from_fields(&fields)?,
             term: None,
         })
@@ -187,43 +202,74 @@ impl Replication {
         let role = match fields.get("role") {
             Some("master") => Role::Master,
             Some("slave" | "replica") => Role::Replica(following(fields)?),
-            Some(other) => return Err(format!("role:{} in INFO is neither master nor slave", short(other))),
+            Some(other) => {
+                return Err(format!(
+                    "role:{} in INFO is neither master nor slave",
+                    short(other)
+                ));
+            }
             None => return Err("role is missing from INFO".to_string()),
         };
         let mut offset = number::<i64>(fields, "master_repl_offset")?.unwrap_or(0);
         if let Role::Replica(_) = role {
-            // What is applied. Redis keeps both equal; where they differ the smaller one is the honest one.
-            offset = number::<i64>(fields, "slave_repl_offset")?.map_or(offset, |applied| applied.max(0));
+            // What is applied. Redis keeps both equal; where they differ the smaller one is the
+            // honest one.
+            offset = number::<i64>(fields, "slave_repl_offset")?
+                .map_or(offset, |applied| applied.max(0));
         }
         if offset < 0 {
             return Err(format!("master_repl_offset:{offset} in INFO is negative"));
         }
         let replid = hex_id(fields, "master_replid")?.unwrap_or_default();
         let second_offset = number::<i64>(fields, "second_repl_offset")?.unwrap_or(-1);
-        let replid2 =
-            hex_id(fields, "master_replid2")?.filter(|id| second_offset >= 0 && id.bytes().any(|byte| byte != b'0'));
+        let replid2 = hex_id(fields, "master_replid2")?
+            .filter(|id| second_offset >= 0 && id.bytes().any(|byte| byte != b'0'));
         let replicas = number::<u32>(fields, "connected_slaves")?.unwrap_or(0);
-        Ok(Replication { role, lineage: Lineage { replid, replid2, second_offset, offset }, replicas })
+        Ok(Replication {
+            role,
+            lineage: Lineage {
+                replid,
+                replid2,
+                second_offset,
+                offset,
+            },
+            replicas,
+        })
     }
 }
 
 fn following(fields: &Fields<'_>) -> Result<Following, String> {
     let host = fields.get("master_host").filter(|host| !host.is_empty());
     let port = number::<u16>(fields, "master_port")?;
-    let bytes = |name| Ok::<_, String>(number::<i64>(fields, name)?.and_then(|bytes| u64::try_from(bytes).ok()));
+    let bytes = |name| {
+        Ok::<_, String>(number::<i64>(fields, name)?.and_then(|bytes| u64::try_from(bytes).ok()))
+    };
     let total = bytes("master_sync_total_bytes")?.filter(|total| *total > 0);
     let left = bytes("master_sync_left_bytes")?;
     let read = bytes("master_sync_read_bytes")?;
     let copied = match (total, left, read) {
-        (Some(total), Some(left), _) if left <= total => Some(Copied { bytes: total - left, total: Some(total) }),
-        (_, _, Some(read)) => Some(Copied { bytes: read, total: total.filter(|total| *total >= read) }),
+        (Some(total), Some(left), _) if left <= total => Some(Copied {
+            bytes: total - left,
+            total: Some(total),
+        }),
+        (_, _, Some(read)) => Some(Copied {
+            bytes: read,
+            total: total.filter(|total| *total >= read),
+        }),
         _ => None,
     };
     Ok(Following {
-        host: host.filter(|host| host.len() < 256).ok_or("master_host is missing from INFO of a replica")?.to_string(),
+        host: host
+            .filter(|host| host.len() < 256)
+            .ok_or("master_host is missing from INFO of a replica")?
+            .to_string(),
         port: port.ok_or("master_port is missing from INFO of a replica")?,
-        link_up: fields.get("master_link_status").is_some_and(|status| status == "up"),
-        syncing: fields.get("master_sync_in_progress").is_some_and(|v| v != "0"),
+        link_up: fields
+            .get("master_link_status")
+            .is_some_and(|status| status == "up"),
+        syncing: fields
+            .get("master_sync_in_progress")
+            .is_some_and(|v| v != "0"),
         copied,
         received: number::<i64>(fields, "slave_read_repl_offset")?,
     })
@@ -232,25 +278,38 @@ fn following(fields: &Fields<'_>) -> Result<Following, String> {
 /// What came from outside, as it may stand in a sentence: one line, and not a long one.
 pub fn short(text: &str) -> String {
     const LONGEST: usize = 120;
-    let mut line: String = text.chars().take(LONGEST).map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let mut line: String = text
+        .chars()
+        .take(LONGEST)
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .collect();
     if text.chars().nth(LONGEST).is_some() {
         line.push_str("...");
     }
     line
 }
 
-/// The lines of INFO. Of about a hundred some twenty are looked up, once each: a table would cost more than it saves.
+/// The lines of INFO. Of about a hundred some twenty are looked up, once each: a table would cost
+/// more than it saves.
 struct Fields<'t>(Vec<(&'t str, &'t str)>);
 
 impl<'t> Fields<'t> {
     fn get(&self, name: &str) -> Option<&'t str> {
-        self.0.iter().rev().find(|(known, _)| *known == name).map(|(_, value)| *value)
+        self.0
+            .iter()
+            .rev()
+            .find(|(known, _)| *known == name)
+            .map(|(_, value)| *value)
     }
 }
 
 fn fields(text: &str) -> Fields<'_> {
     let lines = text.lines().filter_map(|line| line.split_once(':'));
-    Fields(lines.map(|(name, value)| (name.trim_ascii(), value.trim_ascii())).collect())
+    Fields(
+        lines
+            .map(|(name, value)| (name.trim_ascii(), value.trim_ascii()))
+            .collect(),
+    )
 }
 
 fn number<T: std::str::FromStr>(fields: &Fields<'_>, name: &str) -> Result<Option<T>, String> {
@@ -258,7 +317,10 @@ fn number<T: std::str::FromStr>(fields: &Fields<'_>, name: &str) -> Result<Optio
         None => Ok(None),
         Some(value) => match value.parse() {
             Ok(number) => Ok(Some(number)),
-            Err(_) => Err(format!("{name}:{} in INFO is not a number in its range", short(value))),
+            Err(_) => Err(format!(
+                "{name}:{} in INFO is not a number in its range",
+                short(value)
+            )),
         },
     }
 }
@@ -266,17 +328,26 @@ fn number<T: std::str::FromStr>(fields: &Fields<'_>, name: &str) -> Result<Optio
 fn hex_id(fields: &Fields<'_>, name: &str) -> Result<Option<String>, String> {
     match fields.get(name) {
         None => Ok(None),
-        Some(id) if id.len() == 40 && id.bytes().all(|byte| byte.is_ascii_hexdigit()) => Ok(Some(id.to_string())),
+        Some(id) if id.len() == 40 && id.bytes().all(|byte| byte.is_ascii_hexdigit()) => {
+            Ok(Some(id.to_string()))
+        }
         // What a copy by SYNC leaves, which a replica falls back to (R41).
         Some("") => Err(format!(
             "{name} in INFO is empty: its master refuses PSYNC, so see that the user named by masteruser has +psync there"
         )),
-        Some(id) => Err(format!("{name}:{} in INFO is not an id of 40 hex digits", short(id))),
+        Some(id) => Err(format!(
+            "{name}:{} in INFO is not an id of 40 hex digits",
+            short(id)
+        )),
     }
 }
 
 fn version(fields: &Fields<'_>) -> Version {
-    let mut parts = fields.get("redis_version").unwrap_or("").split('.').map(|part| part.parse().unwrap_or(0));
+    let mut parts = fields
+        .get("redis_version")
+        .unwrap_or("")
+        .split('.')
+        .map(|part| part.parse().unwrap_or(0));
     let mut part = || parts.next().unwrap_or(0);
     Version(part(), part(), part())
 }
@@ -300,19 +371,28 @@ mod tests {
         assert_eq!(seen.replication.lineage.offset, 113);
         assert_eq!(seen.replication.lineage.replid2, None);
         assert_eq!(seen.following().and_then(|f| f.received), Some(120));
-        assert_eq!((seen.keys, seen.version, seen.loading), (7, Version(7, 0, 15), false));
+        assert_eq!(
+            (seen.keys, seen.version, seen.loading),
+            (7, Version(7, 0, 15), false)
+        );
     }
 
     #[test]
     fn nothing_is_decided_on_nonsense() {
         for (from, to) in [
             ("role:slave", "role:king"),
-            ("master_repl_offset:113\r\n", "master_repl_offset:99999999999999999999999\r\n"),
+            (
+                "master_repl_offset:113\r\n",
+                "master_repl_offset:99999999999999999999999\r\n",
+            ),
             ("master_port:6379", "master_port:70000"),
             ("run_id:0123", "run_id:xyz-"),
             ("master_host:192.168.158.12", "master_host:"),
         ] {
-            assert!(Observation::read(&REPLICA.replace(from, to)).is_err(), "{to}");
+            assert!(
+                Observation::read(&REPLICA.replace(from, to)).is_err(),
+                "{to}"
+            );
         }
     }
 

@@ -26,8 +26,8 @@ use self::info::{Observation, Replication, Version, short};
 use self::term::Term;
 use crate::deadline::Deadline;
 
-/// A connection to one Redis. After a broken conversation it is opened again by the next command: what was left in
-/// the old one would answer the wrong question.
+/// A connection to one Redis. After a broken conversation it is opened again by the next command:
+/// what was left in the old one would answer the wrong question.
 pub struct Server {
     endpoint: Endpoint,
     auth: Access,
@@ -36,13 +36,23 @@ pub struct Server {
 }
 
 impl Server {
-    /// Connects; AUTH is sent together with the first command, so that it costs no round trip of its own.
+    /// Connects; AUTH is sent together with the first command, so that it costs no round trip of
+    /// its own.
     ///
     /// # Errors
     /// [`Failure::Refused`], [`Failure::NoConnection`] or [`Failure::Network`].
-    pub fn connect(endpoint: &Endpoint, auth: &Access, deadline: Deadline) -> Result<Server, Failure> {
+    pub fn connect(
+        endpoint: &Endpoint,
+        auth: &Access,
+        deadline: Deadline,
+    ) -> Result<Server, Failure> {
         let line = Some(Line::open(endpoint, auth, deadline)?);
-        Ok(Server { endpoint: endpoint.clone(), auth: auth.clone(), line, term_key: None })
+        Ok(Server {
+            endpoint: endpoint.clone(),
+            auth: auth.clone(),
+            line,
+            term_key: None,
+        })
     }
 
     /// This Redis, which is of `version`, can stop its writes for a while (R12).
@@ -57,15 +67,22 @@ impl Server {
 
     /// The key that holds the term where there are no functions (`policy.term_key`).
     pub fn with_term_key(self, key: Option<&str>) -> Server {
-        Server { term_key: key.map(str::to_owned), ..self }
+        Server {
+            term_key: key.map(str::to_owned),
+            ..self
+        }
     }
 
-    /// Sends all `commands` in one write and reads their answers. An error reply is the answer of its command; only
-    /// a broken conversation fails the batch.
+    /// Sends all `commands` in one write and reads their answers. An error reply is the answer of
+    /// its command; only a broken conversation fails the batch.
     ///
     /// # Errors
     /// Every [`Failure`]; `Denied` only where the server refuses the connection itself.
-    pub fn batch(&mut self, commands: &[Cmd], deadline: Deadline) -> Result<Vec<Result<Value, Denial>>, Failure> {
+    pub fn batch(
+        &mut self,
+        commands: &[Cmd],
+        deadline: Deadline,
+    ) -> Result<Vec<Result<Value, Denial>>, Failure> {
         let mut line = match self.line.take() {
             Some(line) => line,
             None => Line::open(&self.endpoint, &self.auth, deadline)?,
@@ -87,8 +104,9 @@ impl Server {
         }
     }
 
-    /// As [`Server::call`], and asked once more where the connection ended instead: whoever takes the role over ends all of
-    /// the old master's, those of the programs too (CLIENT KILL). For commands that may be carried out twice.
+    /// As [`Server::call`], and asked once more where the connection ended instead: whoever takes
+    /// the role over ends all of the old master's, those of the programs too (CLIENT KILL). For
+    /// commands that may be carried out twice.
     ///
     /// # Errors
     /// Every [`Failure`].
@@ -99,7 +117,8 @@ impl Server {
         }
     }
 
-    /// As [`Server::call`]; each `tick` of waiting `go_on` is asked, and where it says no that is a timeout.
+    /// As [`Server::call`]; each `tick` of waiting `go_on` is asked, and where it says no that is a
+    /// timeout.
     ///
     /// # Errors
     /// Every [`Failure`].
@@ -124,11 +143,16 @@ impl Server {
         line.read_until(deadline.max(Deadline::after(AT_HAND)));
         let answer = line.receive(sent, 1)?.pop();
         self.line = Some(line);
-        answer.unwrap_or(Err(Denial { code: String::new(), text: String::new() })).map_err(Failure::Denied)
+        answer
+            .unwrap_or(Err(Denial {
+                code: String::new(),
+                text: String::new(),
+            }))
+            .map_err(Failure::Denied)
     }
 
-    /// Waits until `deadline`, or until there is something to read from `other`; true where the connection ends before.
-    /// Nothing is asked, so that nothing else may come.
+    /// Waits until `deadline`, or until there is something to read from `other`; true where the
+    /// connection ends before. Nothing is asked, so that nothing else may come.
     pub fn ends_before(&mut self, other: Option<BorrowedFd<'_>>, deadline: Deadline) -> bool {
         let Some(line) = &mut self.line else {
             deadline.pause(deadline.left());
@@ -166,14 +190,18 @@ impl Server {
 
     /// The commands whose answers [`Server::observation`] reads.
     pub fn questions() -> [Cmd; 4] {
-        ["server", "replication", "persistence", "keyspace"].map(|section| cmd("INFO").arg(section).clone())
+        ["server", "replication", "persistence", "keyspace"]
+            .map(|section| cmd("INFO").arg(section).clone())
     }
 
     /// Reads the answers to [`Server::questions`].
     ///
     /// # Errors
-    /// `Denied`, or `Rubbish` where a field without which nothing can be decided is missing or absurd.
-    pub fn observation(answers: impl Iterator<Item = Result<Value, Denial>>) -> Result<Observation, Failure> {
+    /// `Denied`, or `Rubbish` where a field without which nothing can be decided is missing or
+    /// absurd.
+    pub fn observation(
+        answers: impl Iterator<Item = Result<Value, Denial>>,
+    ) -> Result<Observation, Failure> {
         let mut text = String::with_capacity(4096);
         for answer in answers {
             text.push_str(&string(answer.map_err(Failure::Denied)?)?);
@@ -189,20 +217,42 @@ impl Server {
         let mut commands = Server::questions().to_vec();
         let infos = commands.len();
         commands.push(Term::question());
-        commands.extend(self.term_key.as_ref().map(|key| cmd("GET").arg(key).clone()));
+        commands.extend(
+            self.term_key
+                .as_ref()
+                .map(|key| cmd("GET").arg(key).clone()),
+        );
         let mut answers = self.batch(&commands, deadline)?;
         // No function, no such command, no right to it: no term.
-        let terms = answers.split_off(infos).into_iter().flatten().filter_map(|answer| string(answer).ok());
-        let term = terms.filter_map(|text| Term::read(&text)).max_by_key(|term| term.number);
-        Ok(Observation { term, ..Server::observation(answers.into_iter())? })
+        let terms = answers
+            .split_off(infos)
+            .into_iter()
+            .flatten()
+            .filter_map(|answer| string(answer).ok());
+        let term = terms
+            .filter_map(|text| Term::read(&text))
+            .max_by_key(|term| term.number);
+        Ok(Observation {
+            term,
+            ..Server::observation(answers.into_iter())?
+        })
     }
 
-    /// Writes the term into a master of `version`; false where neither functions (before 7.0) nor a key are to be had.
+    /// Writes the term into a master of `version`; false where neither functions (before 7.0) nor a
+    /// key are to be had.
     ///
     /// # Errors
     /// Every [`Failure`].
-    pub fn write_term(&mut self, term: &Term, version: Version, deadline: Deadline) -> Result<bool, Failure> {
-        let key = self.term_key.as_ref().map(|key| cmd("SET").arg(key).arg(term.to_string()).clone());
+    pub fn write_term(
+        &mut self,
+        term: &Term,
+        version: Version,
+        deadline: Deadline,
+    ) -> Result<bool, Failure> {
+        let key = self
+            .term_key
+            .as_ref()
+            .map(|key| cmd("SET").arg(key).arg(term.to_string()).clone());
         match key {
             _ if version.has_functions() => {
                 self.call(&term.load(), deadline)?;
@@ -227,19 +277,30 @@ impl Server {
     ///
     /// # Errors
     /// Every [`Failure`]; unless it is `Denied`, the command may have been carried out.
-    pub fn call_and_look(&mut self, command: Cmd, deadline: Deadline) -> Result<Replication, Failure> {
+    pub fn call_and_look(
+        &mut self,
+        command: Cmd,
+        deadline: Deadline,
+    ) -> Result<Replication, Failure> {
         let answers = self.batch(&[command, replication()], deadline)?;
-        let mut answers = answers.into_iter().map(|answer| answer.map_err(Failure::Denied));
+        let mut answers = answers
+            .into_iter()
+            .map(|answer| answer.map_err(Failure::Denied));
         let mut next = || answers.next().unwrap_or(Err(Failure::Reset));
         next()?;
         let seen = next().map_err(|failure| Failure::Rubbish(format!("to INFO {failure}")))?;
         Replication::read(&string(seen)?).map_err(Failure::Rubbish)
     }
 
-    /// One number of a section of INFO that no decision rests on; `None` where the server does not say it.
+    /// One number of a section of INFO that no decision rests on; `None` where the server does not
+    /// say it.
     pub fn number(&mut self, section: &str, field: &str, deadline: Deadline) -> Option<u64> {
         let text = string(self.call_again(cmd("INFO").arg(section), deadline).ok()?).ok()?;
-        text.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':'))?.trim().parse().ok()
+        text.lines()
+            .find_map(|line| line.strip_prefix(field)?.strip_prefix(':'))?
+            .trim()
+            .parse()
+            .ok()
     }
 
     /// One configuration parameter; `None` where this version does not know it.
@@ -249,7 +310,10 @@ impl Server {
     pub fn setting(&mut self, name: &str, deadline: Deadline) -> Result<Option<String>, Failure> {
         match self.call_again(cmd("CONFIG").arg("GET").arg(name), deadline)? {
             Value::Array(pair) => pair.into_iter().nth(1).map(string).transpose(),
-            other => Err(Failure::Rubbish(format!("CONFIG GET answered {}", short(&format!("{other:?}"))))),
+            other => Err(Failure::Rubbish(format!(
+                "CONFIG GET answered {}",
+                short(&format!("{other:?}"))
+            ))),
         }
     }
 }
@@ -268,6 +332,9 @@ pub fn string(value: Value) -> Result<String, Failure> {
         Value::SimpleString(text) => Ok(text),
         Value::VerbatimString { text, .. } => Ok(text),
         Value::Okay => Ok("OK".to_string()),
-        other => Err(Failure::Rubbish(format!("expected a text, got {}", short(&format!("{other:?}"))))),
+        other => Err(Failure::Rubbish(format!(
+            "expected a text, got {}",
+            short(&format!("{other:?}"))
+        ))),
     }
 }

@@ -17,10 +17,11 @@ use crate::deadline::{Deadline, Stopwatch};
 pub enum Liveness {
     /// PONG.
     Alive,
-    /// An error that only a living server gives (R17). Where it is about the password, somebody has to be told.
+    /// An error that only a living server gives (R17). Where it is about the password, somebody has
+    /// to be told.
     AliveWithError(Denial),
-    /// Something is there, but TLS does not come about. A certificate that expires does so on all nodes at once: that
-    /// must not take the VIP from all of them, but somebody has to be told.
+    /// Something is there, but TLS does not come about. A certificate that expires does so on all
+    /// nodes at once: that must not take the VIP from all of them, but somebody has to be told.
     AliveWithoutTls(String),
     /// Alive, but not yet able to serve.
     Loading,
@@ -41,14 +42,22 @@ pub enum Liveness {
 impl Liveness {
     /// Alive enough to serve.
     pub fn is_alive(&self) -> bool {
-        matches!(self, Liveness::Alive | Liveness::AliveWithError(_) | Liveness::AliveWithoutTls(_))
+        matches!(
+            self,
+            Liveness::Alive | Liveness::AliveWithError(_) | Liveness::AliveWithoutTls(_)
+        )
     }
 
-    /// What somebody has to be told at once, as the beginning of a sentence that goes on with the address.
+    /// What somebody has to be told at once, as the beginning of a sentence that goes on with the
+    /// address.
     pub(crate) fn alarm(&self) -> &'static str {
         match self {
-            Liveness::AliveWithError(denial) if denial.is_about_auth() => "ALARM: username or password is wrong for ",
-            Liveness::AliveWithError(denial) if denial.is_missing_command() => "ALARM: a command is missing at ",
+            Liveness::AliveWithError(denial) if denial.is_about_auth() => {
+                "ALARM: username or password is wrong for "
+            }
+            Liveness::AliveWithError(denial) if denial.is_missing_command() => {
+                "ALARM: a command is missing at "
+            }
             Liveness::AliveWithoutTls(_) => "ALARM: no TLS with ",
             _ => "",
         }
@@ -90,7 +99,11 @@ pub fn probe(endpoint: &Endpoint, auth: &Access, deadline: Deadline) -> Probe {
         Ok(found) => found,
         Err(failure) => (liveness_of(failure), None),
     };
-    Probe { liveness, seen, took: clock.elapsed() }
+    Probe {
+        liveness,
+        seen,
+        took: clock.elapsed(),
+    }
 }
 
 fn converse(
@@ -108,8 +121,11 @@ fn converse(
         None => Liveness::Reset,
     };
     match (Server::observation(answers), liveness) {
-        // A user without the right to INFO leaves us blind for the role: alive, and somebody has to be told.
-        (Err(Failure::Denied(denial)), Liveness::Alive) => Ok((liveness_of(Failure::Denied(denial)), None)),
+        // A user without the right to INFO leaves us blind for the role: alive, and somebody has to
+        // be told.
+        (Err(Failure::Denied(denial)), Liveness::Alive) => {
+            Ok((liveness_of(Failure::Denied(denial)), None))
+        }
         (seen, liveness) => Ok((liveness, seen.ok())),
     }
 }
@@ -118,7 +134,10 @@ fn converse(
 pub(crate) fn liveness_of_ping(answer: Value) -> Liveness {
     match answer {
         Value::SimpleString(text) if text == "PONG" => Liveness::Alive,
-        other => Liveness::Rubbish(format!("PING answered {}", string(other).unwrap_or_default())),
+        other => Liveness::Rubbish(format!(
+            "PING answered {}",
+            string(other).unwrap_or_default()
+        )),
     }
 }
 

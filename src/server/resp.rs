@@ -1,7 +1,7 @@
 //! The bytes of an answer (RESP2), read into values. Pure.
 //!
-//! Not the `redis` crate's parser: before its first byte that asks the processor what it can do, which a virtual machine
-//! answers slowly, and it was a tenth of a check's CPU time.
+//! Not the `redis` crate's parser: before its first byte that asks the processor what it can do,
+//! which a virtual machine answers slowly, and it was a tenth of a check's CPU time.
 
 use redis::Value;
 
@@ -28,7 +28,9 @@ const DEEPEST: usize = 8;
 /// # Errors
 /// [`Rubbish`].
 pub(crate) fn read(bytes: &[u8]) -> Result<Option<(Reply, usize)>, Rubbish> {
-    let Some((kind, line, used)) = first_line(bytes)? else { return Ok(None) };
+    let Some((kind, line, used)) = first_line(bytes)? else {
+        return Ok(None);
+    };
     if kind == b'-' {
         return Ok(Some((Reply::Error(text(line)), used)));
     }
@@ -39,11 +41,17 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Option<(Reply, usize)>, Rubbish> {
 type First<'b> = (u8, &'b [u8], usize);
 
 fn first_line(bytes: &[u8]) -> Result<Option<First<'_>>, Rubbish> {
-    let Some(kind) = bytes.first().copied() else { return Ok(None) };
+    let Some(kind) = bytes.first().copied() else {
+        return Ok(None);
+    };
     if !b"+-:$*".contains(&kind) {
         return Err(Rubbish);
     }
-    match bytes.iter().take(LONGEST_LINE).position(|byte| *byte == b'\n') {
+    match bytes
+        .iter()
+        .take(LONGEST_LINE)
+        .position(|byte| *byte == b'\n')
+    {
         // The line's end is both, and neither stands within it.
         Some(end) if bytes.get(end - 1) == Some(&b'\r') => {
             Ok(Some((kind, bytes.get(1..end - 1).ok_or(Rubbish)?, end + 1)))
@@ -54,7 +62,9 @@ fn first_line(bytes: &[u8]) -> Result<Option<First<'_>>, Rubbish> {
 }
 
 fn value(bytes: &[u8], depth: usize) -> Result<Option<(Value, usize)>, Rubbish> {
-    let Some((kind, line, used)) = first_line(bytes)? else { return Ok(None) };
+    let Some((kind, line, used)) = first_line(bytes)? else {
+        return Ok(None);
+    };
     let value = match kind {
         b'+' if line == b"OK" => Value::Okay,
         b'+' => Value::SimpleString(text(line)),
@@ -78,10 +88,17 @@ fn bulk(bytes: &[u8], start: usize, length: usize) -> Result<Option<(Value, usiz
     }
 }
 
-fn list(bytes: &[u8], start: usize, count: usize, depth: usize) -> Result<Option<(Value, usize)>, Rubbish> {
+fn list(
+    bytes: &[u8],
+    start: usize,
+    count: usize,
+    depth: usize,
+) -> Result<Option<(Value, usize)>, Rubbish> {
     let (mut values, mut used) = (Vec::new(), start);
     for _ in 0..count {
-        let Some((item, length)) = value(bytes.get(used..).unwrap_or_default(), depth)? else { return Ok(None) };
+        let Some((item, length)) = value(bytes.get(used..).unwrap_or_default(), depth)? else {
+            return Ok(None);
+        };
         values.push(item);
         used += length;
     }
@@ -89,7 +106,10 @@ fn list(bytes: &[u8], start: usize, count: usize, depth: usize) -> Result<Option
 }
 
 fn number<T: std::str::FromStr>(line: &[u8]) -> Result<T, Rubbish> {
-    std::str::from_utf8(line).ok().and_then(|text| text.parse().ok()).ok_or(Rubbish)
+    std::str::from_utf8(line)
+        .ok()
+        .and_then(|text| text.parse().ok())
+        .ok_or(Rubbish)
 }
 
 fn text(line: &[u8]) -> String {
@@ -102,7 +122,8 @@ mod tests {
     use proptest::prelude::*;
 
     const LETTERS: &[u8] = b"+-:$*019\r\nOK";
-    const EVERY_KIND: &[u8] = b"*6\r\n+OK\r\n+PONG\r\n:-7\r\n$3\r\na\r\n\r\n$-1\r\n*1\r\n$0\r\n\r\n";
+    const EVERY_KIND: &[u8] =
+        b"*6\r\n+OK\r\n+PONG\r\n:-7\r\n$3\r\na\r\n\r\n$-1\r\n*1\r\n$0\r\n\r\n";
 
     #[test]
     fn every_kind_of_answer_is_read_as_the_redis_crate_reads_it() {
@@ -110,13 +131,20 @@ mod tests {
         let theirs = redis::parse_redis_value(EVERY_KIND).expect("the protocol");
         assert_eq!(ours, Some((Reply::Value(theirs), EVERY_KIND.len())));
         let error = read(b"-NOAUTH Authentication required.\r\n+PONG\r\n").expect("the protocol");
-        assert_eq!(error, Some((Reply::Error("NOAUTH Authentication required.".into()), 34)));
+        assert_eq!(
+            error,
+            Some((Reply::Error("NOAUTH Authentication required.".into()), 34))
+        );
     }
 
     #[test]
     fn an_answer_that_goes_on_is_waited_for() {
         for length in 0..EVERY_KIND.len() {
-            assert_eq!(read(EVERY_KIND.get(..length).expect("a part")), Ok(None), "{length}");
+            assert_eq!(
+                read(EVERY_KIND.get(..length).expect("a part")),
+                Ok(None),
+                "{length}"
+            );
         }
     }
 

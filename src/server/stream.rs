@@ -1,10 +1,11 @@
 //! A connection whose reads and writes obey one deadline, whatever the other side does.
 //!
-//! `redis::Connection` times each read on its own and forgets the timeout after connecting (X1): a server that
-//! answers one byte at a time holds it for ever. So the socket is ours; the `redis` crate encodes, and `reply` reads.
+//! `redis::Connection` times each read on its own and forgets the timeout after connecting (X1): a
+//! server that answers one byte at a time holds it for ever. So the socket is ours; the `redis`
+//! crate encodes, and `reply` reads.
 //!
-//! With TLS the handshake belongs to the first exchange and its deadline: as without, to be connected proves only the
-//! kernel, and a server that hangs is silent and not gone.
+//! With TLS the handshake belongs to the first exchange and its deadline: as without, to be
+//! connected proves only the kernel, and a server that hangs is silent and not gone.
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -19,7 +20,8 @@ use super::endpoint::Endpoint;
 use super::tls::{self, Session, Tls, Trouble};
 use crate::deadline::Deadline;
 
-/// More than any answer that the programs ask for: INFO is about 6 kB. Beyond it the other side talks rubbish.
+/// More than any answer that the programs ask for: INFO is about 6 kB. Beyond it the other side
+/// talks rubbish.
 const LONGEST_ANSWER: usize = 4 << 20;
 
 /// Between two tries at a Unix socket whose backlog is full.
@@ -48,8 +50,9 @@ struct Secured {
     doubt: Doubt,
 }
 
-/// A Redis without TLS takes our greeting for the beginning of a command and waits for the rest, as silent as one that
-/// hangs. So, where half of the time has passed in silence, it is asked in plain text, too.
+/// A Redis without TLS takes our greeting for the beginning of a command and waits for the rest, as
+/// silent as one that hangs. So, where half of the time has passed in silence, it is asked in plain
+/// text, too.
 #[derive(Debug)]
 enum Doubt {
     None,
@@ -72,11 +75,16 @@ impl Stream {
     ///
     /// # Errors
     /// As the kernel reports it; `TimedOut` when the deadline came first.
-    pub fn connect(endpoint: &Endpoint, tls: Option<&Tls>, deadline: Deadline) -> io::Result<Stream> {
+    pub fn connect(
+        endpoint: &Endpoint,
+        tls: Option<&Tls>,
+        deadline: Deadline,
+    ) -> io::Result<Stream> {
         let left = some_time(deadline)?;
         let socket = match endpoint {
             Endpoint::Tcp(address) => {
-                // A third for the first packet: the kernel sends a lost one again only after a second.
+                // A third for the first packet: the kernel sends a lost one again only after a
+                // second.
                 let stream = match TcpStream::connect_timeout(address, left / 3) {
                     Err(error) if error.kind() == io::ErrorKind::TimedOut => {
                         TcpStream::connect_timeout(address, some_time(deadline)?)?
@@ -89,7 +97,8 @@ impl Stream {
             Endpoint::Unix(path) => {
                 let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
                 socket.set_nonblocking(true)?;
-                // EAGAIN is a full backlog (a server that no longer accepts), and nothing tells when there is room.
+                // EAGAIN is a full backlog (a server that no longer accepts), and nothing tells
+                // when there is room.
                 while let Err(error) = socket.connect(&SockAddr::unix(path)?) {
                     match error.kind() {
                         io::ErrorKind::WouldBlock if deadline.pause(BACKLOG_TICK) => {}
@@ -104,11 +113,20 @@ impl Stream {
         let secured = match (endpoint, tls) {
             (Endpoint::Tcp(address), Some(tls)) => {
                 let (session, address) = (Session::new(tls, address.ip())?, *address);
-                Some(Box::new(Secured { session, address, doubt: Doubt::None }))
+                Some(Box::new(Secured {
+                    session,
+                    address,
+                    doubt: Doubt::None,
+                }))
             }
             _ => None,
         };
-        Ok(Stream { socket, secured, deadline, received: 0 })
+        Ok(Stream {
+            socket,
+            secured,
+            deadline,
+            received: 0,
+        })
     }
 
     /// The deadline of the next exchange.
@@ -122,17 +140,24 @@ impl Stream {
         self.deadline
     }
 
-    /// Waits until there is something to read, the end of the connection included, or something to read from `other`, which
-    /// the second value says, or `deadline` is over: false then.
-    pub fn has_news_or(&mut self, other: Option<BorrowedFd<'_>>, deadline: Deadline) -> (bool, bool) {
-        let Some(secured) = &mut self.secured else { return wait([Some(self.socket.as_fd()), other], deadline).into() };
+    /// Waits until there is something to read, the end of the connection included, or something to
+    /// read from `other`, which the second value says, or `deadline` is over: false then.
+    pub fn has_news_or(
+        &mut self,
+        other: Option<BorrowedFd<'_>>,
+        deadline: Deadline,
+    ) -> (bool, bool) {
+        let Some(secured) = &mut self.secured else {
+            return wait([Some(self.socket.as_fd()), other], deadline).into();
+        };
         loop {
             // What is decrypted already is nothing that the socket has.
             if secured.session.has_news() {
                 return (true, false);
             }
             let (ours, theirs) = secured.wait(&self.socket, other, deadline);
-            if ours && let Err(error) = secured.hear(&mut self.socket, self.deadline.max(deadline)) {
+            if ours && let Err(error) = secured.hear(&mut self.socket, self.deadline.max(deadline))
+            {
                 secured.session.end(error);
             }
             if theirs || deadline.is_over() {
@@ -151,7 +176,10 @@ impl Stream {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
         if self.received > LONGEST_ANSWER {
-            return Err(io::Error::new(io::ErrorKind::InvalidData, "an answer without an end"));
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidData,
+                "an answer without an end",
+            ));
         }
         Ok(read)
     }
@@ -159,7 +187,12 @@ impl Stream {
 
 impl Secured {
     /// Waits for something from the socket, TLS or not, or from `other`.
-    fn wait(&mut self, socket: &Socketed, other: Option<BorrowedFd<'_>>, deadline: Deadline) -> (bool, bool) {
+    fn wait(
+        &mut self,
+        socket: &Socketed,
+        other: Option<BorrowedFd<'_>>,
+        deadline: Deadline,
+    ) -> (bool, bool) {
         if !self.session.is_unheard() {
             self.doubt = Doubt::Over;
         }
@@ -179,7 +212,8 @@ impl Secured {
             Doubt::Asked(mut plain) if in_plain => {
                 let mut answer = [0; 1];
                 if matches!(plain.read(&mut answer), Ok(1)) && matches!(answer, [b'+' | b'-']) {
-                    self.session.end(Trouble("it answers without TLS".to_owned()).into());
+                    self.session
+                        .end(Trouble("it answers without TLS".to_owned()).into());
                 }
                 Doubt::Over
             }
@@ -192,7 +226,12 @@ impl Secured {
         self.session.hear(&mut Timed(socket, deadline))
     }
 
-    fn read(&mut self, socket: &mut Socketed, buffer: &mut [u8], deadline: Deadline) -> io::Result<usize> {
+    fn read(
+        &mut self,
+        socket: &mut Socketed,
+        buffer: &mut [u8],
+        deadline: Deadline,
+    ) -> io::Result<usize> {
         while !self.session.has_news() {
             some_time(deadline)?;
             if self.wait(socket, None, deadline).0 {
@@ -210,8 +249,8 @@ fn ask_in_plain(address: SocketAddr, deadline: Deadline) -> Option<TcpStream> {
     Some(socket)
 }
 
-/// Does the server at `address`, which closed a connection in plain text without a word, speak TLS? A Redis does so on
-/// its port for TLS.
+/// Does the server at `address`, which closed a connection in plain text without a word, speak TLS?
+/// A Redis does so on its port for TLS.
 pub(crate) fn wants_tls(address: SocketAddr, deadline: Deadline) -> bool {
     let ask = || {
         let mut socket = Socketed::Tcp(TcpStream::connect_timeout(&address, some_time(deadline)?)?);
@@ -226,15 +265,23 @@ pub(crate) fn wants_tls(address: SocketAddr, deadline: Deadline) -> bool {
 
 /// Which of these have something to read, once one of them has; none of them at `deadline`.
 fn wait<const N: usize>(sources: [Option<BorrowedFd<'_>>; N], deadline: Deadline) -> [bool; N] {
-    let mut watched: Vec<PollFd<'_>> =
-        sources.iter().flatten().map(|source| PollFd::new(*source, PollFlags::POLLIN)).collect();
+    let mut watched: Vec<PollFd<'_>> = sources
+        .iter()
+        .flatten()
+        .map(|source| PollFd::new(*source, PollFlags::POLLIN))
+        .collect();
     loop {
         // A tick of poll(2) is a millisecond: one more than is left, rather than none at the end.
         let left = i32::try_from(deadline.left().as_millis()).unwrap_or(i32::MAX - 1) + 1;
-        match poll(&mut watched, PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX)) {
+        match poll(
+            &mut watched,
+            PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX),
+        ) {
             Ok(found) if found > 0 => {
                 let mut watched = watched.iter();
-                return sources.map(|source| source.is_some() && watched.next().and_then(PollFd::any).unwrap_or(false));
+                return sources.map(|source| {
+                    source.is_some() && watched.next().and_then(PollFd::any).unwrap_or(false)
+                });
             }
             _ if deadline.is_over() => return [false; N],
             // A signal.
@@ -250,8 +297,12 @@ impl Read for Timed<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let left = some_time(self.1)?;
         match &mut self.0 {
-            Socketed::Tcp(socket) => socket.set_read_timeout(Some(left)).and_then(|()| socket.read(buffer)),
-            Socketed::Unix(socket) => socket.set_read_timeout(Some(left)).and_then(|()| socket.read(buffer)),
+            Socketed::Tcp(socket) => socket
+                .set_read_timeout(Some(left))
+                .and_then(|()| socket.read(buffer)),
+            Socketed::Unix(socket) => socket
+                .set_read_timeout(Some(left))
+                .and_then(|()| socket.read(buffer)),
         }
         .map_err(timed_out)
     }
@@ -261,8 +312,12 @@ impl Write for Timed<'_> {
     fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
         let left = some_time(self.1)?;
         match &mut self.0 {
-            Socketed::Tcp(socket) => socket.set_write_timeout(Some(left)).and_then(|()| socket.write(buffer)),
-            Socketed::Unix(socket) => socket.set_write_timeout(Some(left)).and_then(|()| socket.write(buffer)),
+            Socketed::Tcp(socket) => socket
+                .set_write_timeout(Some(left))
+                .and_then(|()| socket.write(buffer)),
+            Socketed::Unix(socket) => socket
+                .set_write_timeout(Some(left))
+                .and_then(|()| socket.write(buffer)),
         }
         .map_err(timed_out)
     }
@@ -274,12 +329,20 @@ impl Write for Timed<'_> {
 
 fn some_time(deadline: Deadline) -> io::Result<Duration> {
     let left = deadline.left();
-    if left.is_zero() { Err(io::ErrorKind::TimedOut.into()) } else { Ok(left.max(Duration::from_micros(1))) }
+    if left.is_zero() {
+        Err(io::ErrorKind::TimedOut.into())
+    } else {
+        Ok(left.max(Duration::from_micros(1)))
+    }
 }
 
 /// A socket timeout shows up as `WouldBlock`; it is the deadline that has passed.
 fn timed_out(error: io::Error) -> io::Error {
-    if error.kind() == io::ErrorKind::WouldBlock { io::ErrorKind::TimedOut.into() } else { error }
+    if error.kind() == io::ErrorKind::WouldBlock {
+        io::ErrorKind::TimedOut.into()
+    } else {
+        error
+    }
 }
 
 impl Read for Stream {
@@ -298,7 +361,10 @@ impl Write for Stream {
         let mut socket = Timed(&mut self.socket, self.deadline);
         match &mut self.secured {
             None => socket.write(buffer),
-            Some(secured) => secured.session.write(buffer, &mut socket).map(|()| buffer.len()),
+            Some(secured) => secured
+                .session
+                .write(buffer, &mut socket)
+                .map(|()| buffer.len()),
         }
     }
 

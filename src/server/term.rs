@@ -1,9 +1,10 @@
 //! The term: which reign a data set is of, carried by the data itself. Pure.
 //!
-//! A restart with AOF loses the ids of a history (R7), and memory is each node's own: two cold nodes could not tell who
-//! served last. So whoever makes a Redis master writes a term into it, which is replicated and persisted with the data
-//! but is no key: a function library that answers with it (R24; Redis 7, Valkey). For older servers there is a key,
-//! where `policy.term_key` names one.
+//! A restart with AOF loses the ids of a history (R7), and memory is each node's own: two cold
+//! nodes could not tell who served last. So whoever makes a Redis master writes a term into it,
+//! which is replicated and persisted with the data but is no key: a function library that answers
+//! with it (R24; Redis 7, Valkey). For older servers there is a key, where `policy.term_key` names
+//! one.
 
 use std::net::SocketAddr;
 
@@ -51,8 +52,17 @@ impl Term {
         let term = Term {
             number: words.next()?.parse().ok().filter(|number| *number > 0)?,
             node: words.next()?.parse().ok()?,
-            replid: words.next().filter(|id| id.len() == 40 && id.bytes().all(|b| b.is_ascii_hexdigit()))?.to_string(),
-            at: words.next().filter(|at| at.bytes().all(|b| b.is_ascii_graphic() && !b"'\\".contains(&b)))?.to_string(),
+            replid: words
+                .next()
+                .filter(|id| id.len() == 40 && id.bytes().all(|b| b.is_ascii_hexdigit()))?
+                .to_string(),
+            at: words
+                .next()
+                .filter(|at| {
+                    at.bytes()
+                        .all(|b| b.is_ascii_graphic() && !b"'\\".contains(&b))
+                })?
+                .to_string(),
         };
         words.next().is_none().then_some(term)
     }
@@ -62,15 +72,27 @@ impl Term {
         match self.number.cmp(&peer.number) {
             std::cmp::Ordering::Greater => Order::Later,
             std::cmp::Ordering::Less => Order::Earlier,
-            std::cmp::Ordering::Equal if self.node == peer.node && self.replid == peer.replid => Order::Same,
+            std::cmp::Ordering::Equal if self.node == peer.node && self.replid == peer.replid => {
+                Order::Same
+            }
             std::cmp::Ordering::Equal => Order::Rivals,
         }
     }
 
     /// The term of `node`, master of the history `replid`, beside data of the terms `seen`.
-    pub fn after<'a>(seen: impl Iterator<Item = &'a Term>, node: SocketAddr, replid: &str, at: String) -> Term {
+    pub fn after<'a>(
+        seen: impl Iterator<Item = &'a Term>,
+        node: SocketAddr,
+        replid: &str,
+        at: String,
+    ) -> Term {
         let highest = seen.map(|term| term.number).max().unwrap_or(0);
-        Term { number: highest.saturating_add(1), node, replid: replid.to_string(), at }
+        Term {
+            number: highest.saturating_add(1),
+            node,
+            replid: replid.to_string(),
+            at,
+        }
     }
 
     /// What asks for it.
@@ -80,7 +102,11 @@ impl Term {
 
     /// What writes it. `allow-stale`: a replica whose link is down answers too.
     pub fn load(&self) -> Cmd {
-        cmd("FUNCTION").arg("LOAD").arg("REPLACE").arg(self.lua()).clone()
+        cmd("FUNCTION")
+            .arg("LOAD")
+            .arg("REPLACE")
+            .arg(self.lua())
+            .clone()
     }
 
     /// How many bytes of a history the writing of it takes: past a fork these are no client's.
@@ -100,7 +126,11 @@ impl Term {
 
 impl std::fmt::Display for Term {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} {} {} {}", self.number, self.node, self.replid, self.at)
+        write!(
+            f,
+            "{} {} {} {}",
+            self.number, self.node, self.replid, self.at
+        )
     }
 }
 
@@ -111,7 +141,12 @@ mod tests {
 
     fn term(number: u64, node: &str, replid: char) -> Term {
         let at = "2026-01-02T03:04:05.678+01:00".to_string();
-        Term { number, node: node.parse().expect("an address"), replid: replid.to_string().repeat(40), at }
+        Term {
+            number,
+            node: node.parse().expect("an address"),
+            replid: replid.to_string().repeat(40),
+            at,
+        }
     }
 
     #[test]
@@ -141,9 +176,22 @@ mod tests {
         let node = "192.168.158.11:6379";
         let (one, two) = (term(4, node, 'x'), term(9, node, 'y'));
         let next = |seen: &[&Term]| {
-            Term::after(seen.iter().copied(), node.parse().expect("an address"), "z", String::new()).number
+            Term::after(
+                seen.iter().copied(),
+                node.parse().expect("an address"),
+                "z",
+                String::new(),
+            )
+            .number
         };
-        assert_eq!((next(&[]), next(&[&one, &two]), next(&[&term(u64::MAX, node, 'x')])), (1, 10, u64::MAX));
+        assert_eq!(
+            (
+                next(&[]),
+                next(&[&one, &two]),
+                next(&[&term(u64::MAX, node, 'x')])
+            ),
+            (1, 10, u64::MAX)
+        );
     }
 
     proptest! {

@@ -1,5 +1,6 @@
-//! The least that a check of Redis can cost: one connection, one PING, one answer. Each feature adds one of the
-//! product's crates, used as `check_redis` uses it (serde_json: as the programs do that keep a rollback file).
+//! The least that a check of Redis can cost: one connection, one PING, one answer. Each feature
+//! adds one of the product's crates, used as `check_redis` uses it (serde_json: as the programs do
+//! that keep a rollback file).
 //!
 //! `floor ADDRESS CONFIGURATION`
 #![forbid(unsafe_code)]

@@ -1,7 +1,7 @@
-//! `measure ROUNDS PROGRAM [ARG...] [-- PROGRAM [ARG...]]...`: runs the programs in turns and says of each, as
-//! `key=value`: wall time in microseconds (median, 10 %, 90 %), CPU time (mean), page
-//! faults (mean), the exit codes; and the greatest memory in kB that any of them ever had, which is not less than what
-//! this program itself has: the kernel counts the memory from before exec in.
+//! `measure ROUNDS PROGRAM [ARG...] [-- PROGRAM [ARG...]]...`: runs the programs in turns and says
+//! of each, as `key=value`: wall time in microseconds (median, 10 %, 90 %), CPU time (mean), page
+//! faults (mean), the exit codes; and the greatest memory in kB that any of them ever had, which is
+//! not less than what this program itself has: the kernel counts the memory from before exec in.
 #![forbid(unsafe_code)]
 
 use std::collections::BTreeSet;

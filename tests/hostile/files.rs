@@ -1,4 +1,5 @@
-//! Files of this machine with anything in them: the memory, the password, and values of every kind in the configuration.
+//! Files of this machine with anything in them: the memory, the password, and values of every kind
+//! in the configuration.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -34,8 +35,16 @@ const MEMORY: [&str; 14] = [
 /// Reads all of a memory directory, as the programs do at one look.
 fn read_all(dir: &Path) -> Memory {
     let store = Store::new(dir);
-    for spell in ["alone.toml", "orphaned.toml", "unrepaired.toml", "silent.toml"] {
-        assert!(store.spell(spell, true) <= Duration::from_secs(400 * 24 * 3600), "nobody was alone for that long");
+    for spell in [
+        "alone.toml",
+        "orphaned.toml",
+        "unrepaired.toml",
+        "silent.toml",
+    ] {
+        assert!(
+            store.spell(spell, true) <= Duration::from_secs(400 * 24 * 3600),
+            "nobody was alone for that long"
+        );
     }
     let _ = (store.get::<CopyDelay>(), store.get::<InFile>());
     let _ = (store.note("check.verdict"), store.note("eligible.verdict"));
@@ -47,8 +56,8 @@ fn read_all(dir: &Path) -> Memory {
 /// Text that is nearly what stands in a memory file.
 fn nearly() -> impl Strategy<Value = Vec<u8>> {
     let key = prop::sample::select(vec![
-        "run_id", "replid", "at", "peer", "boot", "since", "last", "seconds", "offset", "path", "state", "newest",
-        "worker", "parent", "done", "counted", "start", "pid",
+        "run_id", "replid", "at", "peer", "boot", "since", "last", "seconds", "offset", "path",
+        "state", "newest", "worker", "parent", "done", "counted", "start", "pid",
     ]);
     let value = prop_oneof![
         any::<i128>().prop_map(|n| n.to_string()),
@@ -78,17 +87,34 @@ fn filled(dir: &Path) {
     let peer = "192.168.158.12:6379".parse().expect("an address");
     store.set_served("a", "b").expect("written");
     store.set_synced("a", "b", peer).expect("written");
-    store.set(&CopyDelay { run_id: "a".into(), seconds: "5".into() }).expect("written");
-    store.set(&InFile { run_id: "a".into(), replid: "b".into(), offset: 7, path: "/x".into() }).expect("written");
+    store
+        .set(&CopyDelay {
+            run_id: "a".into(),
+            seconds: "5".into(),
+        })
+        .expect("written");
+    store
+        .set(&InFile {
+            run_id: "a".into(),
+            replid: "b".into(),
+            offset: 7,
+            path: "/x".into(),
+        })
+        .expect("written");
     store.set_note("check.verdict", "ok").expect("written");
     store.spell("alone.toml", true);
     deaths::seen_alive(&store, "a", &Flap::default());
     deaths::seen_dead(&store, &Flap::default());
-    let (Entry::Yours(turn), _) = Turn::enter(dir, VrrpState::Master) else { panic!("nobody else is here") };
+    let (Entry::Yours(turn), _) = Turn::enter(dir, VrrpState::Master) else {
+        panic!("nobody else is here")
+    };
     turn.done();
     // An older process's: of two that started in the same tick, the greater pid is the newer one.
     let path = dir.join("turn");
-    let mut ticket: toml::Table = fs::read_to_string(&path).expect("a ticket").parse().expect("toml");
+    let mut ticket: toml::Table = fs::read_to_string(&path)
+        .expect("a ticket")
+        .parse()
+        .expect("toml");
     for process in ["newest", "worker"] {
         let start = &mut ticket[process]["start"];
         *start = (start.as_integer().expect("ticks") - 1).into();
@@ -203,7 +229,9 @@ const KEYS: [&str; 21] = [
 
 /// A value of TOML, of any kind and size, nested so deeply.
 fn value(depth: u32) -> impl Strategy<Value = String> {
-    let unit = prop::sample::select(vec!["", "ms", "s", "m", "h", "y", "ns", "KiB", "MiB", "EiB", "%", " s", "e9s"]);
+    let unit = prop::sample::select(vec![
+        "", "ms", "s", "m", "h", "y", "ns", "KiB", "MiB", "EiB", "%", " s", "e9s",
+    ]);
     let leaf = prop_oneof![
         any::<i64>().prop_map(|n| n.to_string()),
         any::<f64>().prop_map(|n| format!("{n:?}").replace("NaN", "nan")),
@@ -222,7 +250,8 @@ fn value(depth: u32) -> impl Strategy<Value = String> {
     ];
     leaf.prop_recursive(depth, 12, 4, |inner| {
         prop_oneof![
-            prop::collection::vec(inner.clone(), 0..4).prop_map(|items| format!("[{}]", items.join(", "))),
+            prop::collection::vec(inner.clone(), 0..4)
+                .prop_map(|items| format!("[{}]", items.join(", "))),
             inner.prop_map(|value| format!("{{ x = {value} }}")),
         ]
     })
@@ -230,8 +259,15 @@ fn value(depth: u32) -> impl Strategy<Value = String> {
 
 fn load(dir: &Path, more: &str) -> Result<Config, String> {
     let path = dir.join("redis-ha.toml");
-    fs::write(&path, format!("nodes = [\"10.0.0.1:1\", \"10.0.0.2:1\"]\nvip = \"10.0.0.3\"\n{more}")).expect("a write");
-    let environment = Environment { state: dir.join("state"), password: None };
+    fs::write(
+        &path,
+        format!("nodes = [\"10.0.0.1:1\", \"10.0.0.2:1\"]\nvip = \"10.0.0.3\"\n{more}"),
+    )
+    .expect("a write");
+    let environment = Environment {
+        state: dir.join("state"),
+        password: None,
+    };
     Config::load_in(&path, &environment).map_err(|error| error.to_string())
 }
 
@@ -243,23 +279,38 @@ fn whatever_stands_in_place_of_a_memory_file_holds_nobody_up() {
     }
     let clock = Instant::now();
     assert_eq!(read_all(dir.path()), Memory::default());
-    assert!(matches!(Turn::enter(dir.path(), VrrpState::Master), (Entry::Yours(_), Some(_))), "a failover goes on");
+    assert!(
+        matches!(
+            Turn::enter(dir.path(), VrrpState::Master),
+            (Entry::Yours(_), Some(_))
+        ),
+        "a failover goes on"
+    );
     for file in MEMORY {
         let path = dir.path().join(file);
         fs::remove_dir(&path).expect("removed");
         // 4 GB of nothing.
-        fs::File::create(&path).and_then(|file| file.set_len(4 << 30)).expect("a file with a hole");
+        fs::File::create(&path)
+            .and_then(|file| file.set_len(4 << 30))
+            .expect("a file with a hole");
     }
     assert_eq!(read_all(dir.path()), Memory::default());
     for file in ["served.toml", "synced.toml"] {
         let path = dir.path().join(file);
         fs::remove_file(&path).expect("removed");
         // Nobody ever writes into it.
-        let made = std::process::Command::new("mkfifo").arg(&path).status().expect("mkfifo runs");
+        let made = std::process::Command::new("mkfifo")
+            .arg(&path)
+            .status()
+            .expect("mkfifo runs");
         assert!(made.success(), "a pipe in place of {file}");
     }
     assert_eq!(Store::new(dir.path()).read(), Memory::default());
-    assert!(clock.elapsed() < Duration::from_secs(1), "{:?}", clock.elapsed());
+    assert!(
+        clock.elapsed() < Duration::from_secs(1),
+        "{:?}",
+        clock.elapsed()
+    );
 }
 
 #[test]
@@ -267,5 +318,15 @@ fn memories_are_taken_for_what_they_are_where_they_are_whole() {
     let dir = tempfile::tempdir().expect("a directory");
     filled(dir.path());
     let memory = read_all(dir.path());
-    assert!(matches!(memory, Memory { served: Some(Served { .. }), synced: Some(Synced { .. }), .. }), "{memory:?}");
+    assert!(
+        matches!(
+            memory,
+            Memory {
+                served: Some(Served { .. }),
+                synced: Some(Synced { .. }),
+                ..
+            }
+        ),
+        "{memory:?}"
+    );
 }

@@ -1,4 +1,5 @@
-//! INFO of any kind: read, or refused in one sentence; and whatever was read makes no decision panic.
+//! INFO of any kind: read, or refused in one sentence; and whatever was read makes no decision
+//! panic.
 
 use std::time::Duration;
 
@@ -25,10 +26,16 @@ fn is_sane(seen: &Observation) -> bool {
     let lineage = &seen.replication.lineage;
     hex(&seen.run_id)
         && (lineage.replid.is_empty() || hex(&lineage.replid))
-        && lineage.replid2.as_ref().is_none_or(|id| hex(id) && lineage.second_offset >= 0)
+        && lineage
+            .replid2
+            .as_ref()
+            .is_none_or(|id| hex(id) && lineage.second_offset >= 0)
         && lineage.offset >= 0
         && seen.following().is_none_or(|f| {
-            !f.host.is_empty() && f.copied.and_then(|copied| copied.percent()).is_none_or(|percent| percent <= 100)
+            !f.host.is_empty()
+                && f.copied
+                    .and_then(|copied| copied.percent())
+                    .is_none_or(|percent| percent <= 100)
         })
 }
 
@@ -44,8 +51,14 @@ fn lines(text: &str) -> Vec<&str> {
 fn line_ends_do_not_matter() {
     for text in [MASTER, REPLICA] {
         let seen = Observation::read(text).expect("a real INFO");
-        assert_eq!(Observation::read(&text.replace("\r\n", "\n")).as_ref(), Ok(&seen));
-        assert_eq!(Observation::read(&text.replace("\r\n", "\r\n\r\n")).as_ref(), Ok(&seen));
+        assert_eq!(
+            Observation::read(&text.replace("\r\n", "\n")).as_ref(),
+            Ok(&seen)
+        );
+        assert_eq!(
+            Observation::read(&text.replace("\r\n", "\r\n\r\n")).as_ref(),
+            Ok(&seen)
+        );
     }
 }
 
@@ -55,14 +68,21 @@ fn a_field_that_is_missing_is_unknown_or_refused_by_name() {
         let all = lines(text);
         for (at, line) in all.iter().enumerate() {
             let name = line.split(':').next().expect("a name").trim();
-            let rest: String =
-                all.iter().enumerate().filter(|(other, _)| *other != at).map(|(_, line)| *line).collect();
+            let rest: String = all
+                .iter()
+                .enumerate()
+                .filter(|(other, _)| *other != at)
+                .map(|(_, line)| *line)
+                .collect();
             match Observation::read(&rest) {
                 Ok(seen) => assert!(is_sane(&seen), "without {name}: {seen:?}"),
-                Err(reason) => assert!(is_one_line(&reason) && reason.contains(name), "without {name}: {reason}"),
+                Err(reason) => assert!(
+                    is_one_line(&reason) && reason.contains(name),
+                    "without {name}: {reason}"
+                ),
             }
-            let needed =
-                matches!(name, "run_id" | "role") || text == REPLICA && matches!(name, "master_host" | "master_port");
+            let needed = matches!(name, "run_id" | "role")
+                || text == REPLICA && matches!(name, "master_host" | "master_port");
             assert_eq!(Observation::read(&rest).is_err(), needed, "without {name}");
         }
     }
@@ -102,25 +122,34 @@ fn number() -> impl Strategy<Value = String> {
 
 /// INFO of a master or a replica in which so many lines were changed, doubled, dropped or moved.
 fn edited() -> impl Strategy<Value = String> {
-    let edit = (any::<prop::sample::Index>(), any::<prop::sample::Index>(), 0u8..5, number());
-    (prop::sample::select(vec![MASTER, REPLICA]), prop::collection::vec(edit, 0..6)).prop_map(|(text, edits)| {
-        let mut all: Vec<String> = lines(text).into_iter().map(str::to_owned).collect();
-        for (at, to, what, value) in edits {
-            if all.is_empty() {
-                continue;
+    let edit = (
+        any::<prop::sample::Index>(),
+        any::<prop::sample::Index>(),
+        0u8..5,
+        number(),
+    );
+    (
+        prop::sample::select(vec![MASTER, REPLICA]),
+        prop::collection::vec(edit, 0..6),
+    )
+        .prop_map(|(text, edits)| {
+            let mut all: Vec<String> = lines(text).into_iter().map(str::to_owned).collect();
+            for (at, to, what, value) in edits {
+                if all.is_empty() {
+                    continue;
+                }
+                let (at, to) = (at.index(all.len()), to.index(all.len()));
+                let name = all[at].split(':').next().unwrap_or_default().to_owned();
+                match what {
+                    0 => drop(all.remove(at)),
+                    1 => all[at] = format!("{name}:{value}\r\n"),
+                    2 => all.insert(to, format!("{name}:{value}\r\n")),
+                    3 => all.swap(at, to),
+                    _ => all[at] = all[at].trim_end().to_owned(),
+                }
             }
-            let (at, to) = (at.index(all.len()), to.index(all.len()));
-            let name = all[at].split(':').next().unwrap_or_default().to_owned();
-            match what {
-                0 => drop(all.remove(at)),
-                1 => all[at] = format!("{name}:{value}\r\n"),
-                2 => all.insert(to, format!("{name}:{value}\r\n")),
-                3 => all.swap(at, to),
-                _ => all[at] = all[at].trim_end().to_owned(),
-            }
-        }
-        all.concat()
-    })
+            all.concat()
+        })
 }
 
 proptest! {
@@ -139,7 +168,8 @@ proptest! {
         prop_assert!(Observation::read(&text).is_err());
     }
 
-    /// Two absurd descriptions, and every decision on them: sums and differences of any two offsets, and the like.
+    /// Two absurd descriptions, and every decision on them: sums and differences of any two
+    /// offsets, and the like.
     #[test]
     fn no_two_descriptions_make_a_decision_panic(
         local in edited(), peer in edited(), memory in nonsense::memory(), vip in nonsense::vip(), seconds in 0u64..100,

@@ -1,4 +1,5 @@
-//! No action on nonsense: a peer that says nothing usable is not followed, raised, parked or taken over from.
+//! No action on nonsense: a peer that says nothing usable is not followed, raised, parked or taken
+//! over from.
 
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::time::{Duration, Instant};
@@ -34,8 +35,15 @@ pub fn view(
     alone_seconds: u64,
 ) -> View {
     View {
-        local: Node { address: LOCAL, seen: local },
-        peers: PEERS.into_iter().zip(peers).map(|(address, seen)| Node { address, seen }).collect(),
+        local: Node {
+            address: LOCAL,
+            seen: local,
+        },
+        peers: PEERS
+            .into_iter()
+            .zip(peers)
+            .map(|(address, seen)| Node { address, seen })
+            .collect(),
         vip,
         memory,
         alone_for: Duration::from_secs(alone_seconds),
@@ -47,7 +55,12 @@ pub fn view(
 }
 
 pub fn vip() -> impl Strategy<Value = Vip> {
-    prop::sample::select(vec![Vip::Here, Vip::At(PEERS[0]), Vip::At(PEERS[1]), Vip::Unknown])
+    prop::sample::select(vec![
+        Vip::Here,
+        Vip::At(PEERS[0]),
+        Vip::At(PEERS[1]),
+        Vip::Unknown,
+    ])
 }
 
 /// Of this run of Redis and its history, of others, or nothing.
@@ -63,8 +76,17 @@ pub fn memory() -> impl Strategy<Value = Memory> {
     ]);
     (any::<bool>(), any::<bool>(), run, replid).prop_map(|(served, synced, run, replid)| {
         let (run_id, replid, at) = (run.to_owned(), replid.to_owned(), String::new());
-        let served = served.then(|| Served { run_id: run_id.clone(), replid: replid.clone(), at: at.clone() });
-        let synced = synced.then(|| Synced { run_id, replid, peer: PEERS[0], at });
+        let served = served.then(|| Served {
+            run_id: run_id.clone(),
+            replid: replid.clone(),
+            at: at.clone(),
+        });
+        let synced = synced.then(|| Synced {
+            run_id,
+            replid,
+            peer: PEERS[0],
+            at,
+        });
         Memory { served, synced }
     })
 }
@@ -91,28 +113,41 @@ fn nothing_usable() -> impl Strategy<Value = Failure> {
         Just(Failure::Reset),
         words.prop_map(Failure::Network),
         words.prop_map(Failure::Rubbish),
-        (code, words).prop_map(|(code, text)| Failure::Denied(Denial { code: code.to_owned(), text })),
+        (code, words).prop_map(|(code, text)| Failure::Denied(Denial {
+            code: code.to_owned(),
+            text
+        })),
     ]
 }
 
 fn local() -> impl Strategy<Value = Observation> {
     let text = prop::sample::select(vec![MASTER, REPLICA]);
-    (text, 0i64..1 << 40, any::<bool>(), any::<bool>(), any::<bool>()).prop_map(|(text, offset, up, syncing, empty)| {
-        let (link, syncing) = (if up { "up" } else { "down" }, i32::from(syncing));
-        let text = text
-            .replace("repl_offset:113", &format!("repl_offset:{offset}"))
-            .replace("link_status:up", &format!("link_status:{link}"))
-            .replace("in_progress:1", &format!("in_progress:{syncing}"));
-        let mut seen = Observation::read(&text).expect("a real INFO");
-        seen.keys = if empty { 0 } else { seen.keys };
-        seen
-    })
+    (
+        text,
+        0i64..1 << 40,
+        any::<bool>(),
+        any::<bool>(),
+        any::<bool>(),
+    )
+        .prop_map(|(text, offset, up, syncing, empty)| {
+            let (link, syncing) = (if up { "up" } else { "down" }, i32::from(syncing));
+            let text = text
+                .replace("repl_offset:113", &format!("repl_offset:{offset}"))
+                .replace("link_status:up", &format!("link_status:{link}"))
+                .replace("in_progress:1", &format!("in_progress:{syncing}"));
+            let mut seen = Observation::read(&text).expect("a real INFO");
+            seen.keys = if empty { 0 } else { seen.keys };
+            seen
+        })
 }
 
 /// The peer that a step is about.
 fn whom(step: &Step) -> Option<SocketAddr> {
     match step {
-        Step::TakeOver(peer, _) | Step::GiveUp(peer, _) | Step::Park(peer, _) | Step::Raise(peer, _) => Some(*peer),
+        Step::TakeOver(peer, _)
+        | Step::GiveUp(peer, _)
+        | Step::Park(peer, _)
+        | Step::Raise(peer, _) => Some(*peer),
         Step::Follow { peer, .. } => Some(*peer),
         Step::Done(_) | Step::Wait(_) | Step::Hold(_) | Step::Promote(_) | Step::Refuse(_) => None,
     }
@@ -121,7 +156,15 @@ fn whom(step: &Step) -> Option<SocketAddr> {
 /// Both notify programs, after any time.
 fn steps(view: &View) -> Vec<Step> {
     let waits = [0, 1, 4, 30, 3600].map(Duration::from_secs);
-    waits.into_iter().flat_map(|w| [pair::serve(view, w), pair::yield_role(view, w, Duration::from_secs(5))]).collect()
+    waits
+        .into_iter()
+        .flat_map(|w| {
+            [
+                pair::serve(view, w),
+                pair::yield_role(view, w, Duration::from_secs(5)),
+            ]
+        })
+        .collect()
 }
 
 /// Is the local Redis said to be in the wrong role, in any state of its keepalived?
@@ -141,7 +184,8 @@ proptest! {
         let view = view(Ok(local.clone()), peers, memory, vip, alone);
         for step in steps(&view) {
             prop_assert!(whom(&step) != Some(PEERS[0]), "{:?}", step);
-            // Nor because of it: what nobody answers for is promoted after `alone_after`, or where it was in sync.
+            // Nor because of it: what nobody answers for is promoted after `alone_after`, or where
+            // it was in sync.
             if let Step::Promote(_) = step && !other {
                 let synced = view.memory.synced.as_ref().is_some_and(|s| s.run_id == local.run_id);
                 prop_assert!(synced || alone >= 20, "{:?}", step);
@@ -174,15 +218,34 @@ fn a_look_at_a_redis_and_a_peer_that_is_none_sees_the_redis_and_ends_in_time() {
     let nested = [&b"+OK\r\n"[..], &b"*1\r\n".repeat(100_000)].concat();
     for (what, talk) in [
         ("silence", Talk::Says(vec![])),
-        ("rubbish", Talk::Says(b"HTTP/1.1 400 Bad Request\r\n\r\n".to_vec())),
-        ("wrong INFO", Talk::Says(redis_that_says(&MASTER.replace("role:master", "role:king")))),
-        ("a negative offset", Talk::Says(redis_that_says(&MASTER.replace("repl_offset:113", "repl_offset:-113")))),
+        (
+            "rubbish",
+            Talk::Says(b"HTTP/1.1 400 Bad Request\r\n\r\n".to_vec()),
+        ),
+        (
+            "wrong INFO",
+            Talk::Says(redis_that_says(&MASTER.replace("role:master", "role:king"))),
+        ),
+        (
+            "a negative offset",
+            Talk::Says(redis_that_says(
+                &MASTER.replace("repl_offset:113", "repl_offset:-113"),
+            )),
+        ),
         (
             "an overflowing offset",
-            Talk::Says(redis_that_says(&MASTER.replace("repl_offset:113", "repl_offset:99999999999999999999"))),
+            Talk::Says(redis_that_says(
+                &MASTER.replace("repl_offset:113", "repl_offset:99999999999999999999"),
+            )),
         ),
-        ("drops", Talk::Drips(redis_that_says(MASTER), Duration::from_millis(50))),
-        ("no end", Talk::Endless(b"+OK\r\n".to_vec(), b"*1\r\n".to_vec())),
+        (
+            "drops",
+            Talk::Drips(redis_that_says(MASTER), Duration::from_millis(50)),
+        ),
+        (
+            "no end",
+            Talk::Endless(b"+OK\r\n".to_vec(), b"*1\r\n".to_vec()),
+        ),
         ("depth", Talk::Says(nested)),
         ("hanging up", Talk::Closes(vec![])),
     ] {
@@ -197,14 +260,27 @@ fn a_look_at_a_redis_and_a_peer_that_is_none_sees_the_redis_and_ends_in_time() {
             dir.path()
         );
         std::fs::write(&path, text).expect("a write");
-        let environment = Environment { state: dir.path().into(), password: Some(Secret::new("secret".to_string())) };
+        let environment = Environment {
+            state: dir.path().into(),
+            password: Some(Secret::new("secret".to_string())),
+        };
         let config = Config::load_in(&path, &environment).expect("a good file");
         let clock = Instant::now();
         let view = Survey::new(&config, redis.address).look(false, Deadline::after(BUDGET));
-        assert!(clock.elapsed() < BUDGET + Duration::from_millis(500), "{what}: {:?}", clock.elapsed());
-        assert!(view.local.seen.is_ok() && view.peers[0].seen.is_err(), "{what}: {view:?}");
+        assert!(
+            clock.elapsed() < BUDGET + Duration::from_millis(500),
+            "{what}: {:?}",
+            clock.elapsed()
+        );
+        assert!(
+            view.local.seen.is_ok() && view.peers[0].seen.is_err(),
+            "{what}: {view:?}"
+        );
         for step in steps(&view) {
-            assert!(whom(&step).is_none() && !matches!(step, Step::Promote(_)), "{what}: {step:?}");
+            assert!(
+                whom(&step).is_none() && !matches!(step, Step::Promote(_)),
+                "{what}: {step:?}"
+            );
         }
     }
 }

@@ -20,7 +20,8 @@ pub enum Talk {
     Says(Vec<u8>),
     /// Says this and closes.
     Closes(Vec<u8>),
-    /// Reads the question, says this, and closes; read or not, the rest of the question resets the connection.
+    /// Reads the question, says this, and closes; read or not, the rest of the question resets the
+    /// connection.
     Resets(Vec<u8>),
     /// A byte at a time, so far apart; and then nothing.
     Drips(Vec<u8>, Duration),
@@ -56,7 +57,10 @@ impl Peer {
 
     /// Looks at it as the programs do, within `budget`; and how long that took.
     pub fn observed(&self, budget: Duration) -> (Result<Observation, Failure>, Duration) {
-        let auth = Access { password: Some(Secret::new("secret".to_string())), ..Access::default() };
+        let auth = Access {
+            password: Some(Secret::new("secret".to_string())),
+            ..Access::default()
+        };
         let deadline = Deadline::after(budget);
         let clock = Instant::now();
         let server = Server::connect(&Endpoint::Tcp(self.address), &auth, deadline);

@@ -16,8 +16,15 @@ const UNREPAIRED: Millis = 5000;
 
 /// One run of a check that the keepalived `instance` started.
 pub async fn run(mut program: Program, instance: u64, is_eligible: bool) {
-    let (ok, why) = if is_eligible { eligible(&mut program).await } else { health(&mut program).await };
-    program.world.borrow_mut().checked(program.node, instance, is_eligible, ok, &why);
+    let (ok, why) = if is_eligible {
+        eligible(&mut program).await
+    } else {
+        health(&mut program).await
+    };
+    program
+        .world
+        .borrow_mut()
+        .checked(program.node, instance, is_eligible, ok, &why);
 }
 
 async fn eligible(program: &mut Program) -> (bool, String) {
@@ -34,7 +41,10 @@ async fn health(program: &mut Program) -> (bool, String) {
         Err(Failure::Denied(_)) => return (true, String::new()),
         Err(failure) => return (false, failure.to_string()),
     };
-    program.world.borrow_mut().seen_alive(program.node, &seen.run_id);
+    program
+        .world
+        .borrow_mut()
+        .seen_alive(program.node, &seen.run_id);
     match wrong_role(program, &seen).await {
         Some(wrong) => (false, wrong),
         None => (true, String::new()),
@@ -43,8 +53,14 @@ async fn health(program: &mut Program) -> (bool, String) {
 
 async fn wrong_role(program: &mut Program, seen: &Observation) -> Option<String> {
     if !may_be_wrong(program, seen) {
-        program.world.borrow_mut().spell(program.node, "orphaned", false);
-        program.world.borrow_mut().spell(program.node, "unrepaired", false);
+        program
+            .world
+            .borrow_mut()
+            .spell(program.node, "orphaned", false);
+        program
+            .world
+            .borrow_mut()
+            .spell(program.node, "unrepaired", false);
         return None;
     }
     let view = program.look(true).await;
@@ -66,8 +82,13 @@ fn may_be_wrong(program: &Program, seen: &Observation) -> bool {
         Role::Master => !node.keepalived.vip,
         Role::Replica(_) if node.keepalived.vip => true,
         Role::Replica(following) => {
-            let known = world.nodes.len() == 2 && (0..2).any(|index| following.address() == Some(address(index)));
-            let synced = node.memory.synced.as_ref().is_some_and(|synced| synced.run_id == seen.run_id);
+            let known = world.nodes.len() == 2
+                && (0..2).any(|index| following.address() == Some(address(index)));
+            let synced = node
+                .memory
+                .synced
+                .as_ref()
+                .is_some_and(|synced| synced.run_id == seen.run_id);
             !(known && following.link_up && synced)
         }
     }
@@ -77,7 +98,9 @@ fn judge(program: &Program, view: &View) -> Option<String> {
     let here = view.vip == Vip::Here;
     let mut world = program.world.borrow_mut();
     let ticket = world.ticket(program.node);
-    let at_work = ticket.is_some_and(|ticket| (ticket.state == VrrpState::Master) == here && world.is_at_work(&ticket));
+    let at_work = ticket.is_some_and(|ticket| {
+        (ticket.state == VrrpState::Master) == here && world.is_at_work(&ticket)
+    });
     let wrong = pair::wrong_role(view, at_work);
     let coming = here && !ticket.is_some_and(|ticket| ticket.state == VrrpState::Master);
     let orphaned = world.spell(program.node, "orphaned", wrong.is_some() && coming);
@@ -88,7 +111,9 @@ fn judge(program: &Program, view: &View) -> Option<String> {
 
 /// Keeps `synced` up to date, so that a node knows its worth when the peer dies.
 fn remember(program: &Program, view: &View) {
-    let (Ok(local), Some((peer, master))) = (&view.local.seen, view.serving_peer()) else { return };
+    let (Ok(local), Some((peer, master))) = (&view.local.seen, view.serving_peer()) else {
+        return;
+    };
     if !local.follows(peer) {
         return;
     }

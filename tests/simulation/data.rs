@@ -1,4 +1,5 @@
-//! What a Redis holds: the truth, which the programs can't see, and the histories, of which they see ids and offsets.
+//! What a Redis holds: the truth, which the programs can't see, and the histories, of which they
+//! see ids and offsets.
 
 use crate::server::term::Term;
 
@@ -48,7 +49,11 @@ impl Writes {
         for (mine, theirs) in self.words.iter_mut().zip(&other.words) {
             *mine = how(*mine, *theirs);
         }
-        self.count = self.words.iter().map(|word| u64::from(word.count_ones())).sum();
+        self.count = self
+            .words
+            .iter()
+            .map(|word| u64::from(word.count_ones()))
+            .sum();
     }
 
     pub fn len(&self) -> u64 {
@@ -71,8 +76,12 @@ impl Writes {
     /// The numbers, shortened for a person.
     pub fn named(&self) -> String {
         let bits = |word: u64| (0..64).filter(move |bit| word >> bit & 1 == 1);
-        let numbers: Vec<usize> =
-            self.words.iter().enumerate().flat_map(|(index, word)| bits(*word).map(move |b| index * 64 + b)).collect();
+        let numbers: Vec<usize> = self
+            .words
+            .iter()
+            .enumerate()
+            .flat_map(|(index, word)| bits(*word).map(move |b| index * 64 + b))
+            .collect();
         match (numbers.first(), numbers.last()) {
             (Some(first), Some(last)) => format!("{} writes ({first} .. {last})", numbers.len()),
             _ => "no write".to_string(),
@@ -126,7 +135,11 @@ pub struct Histories(Vec<History>);
 
 impl Histories {
     pub fn begin(&mut self, out_of: Option<(Id, i64)>, start: i64) -> Id {
-        self.0.push(History { out_of, start, log: Vec::new() });
+        self.0.push(History {
+            out_of,
+            start,
+            log: Vec::new(),
+        });
         self.0.len() as Id
     }
 
@@ -139,7 +152,9 @@ impl Histories {
         let history = &self.0[id as usize - 1];
         match history.out_of {
             Some((elder, _)) if offset < history.start => self.after(elder, offset),
-            _ => history.log.get(history.log.partition_point(|entry| entry.end <= offset)),
+            _ => history
+                .log
+                .get(history.log.partition_point(|entry| entry.end <= offset)),
         }
     }
 }

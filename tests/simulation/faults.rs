@@ -62,8 +62,18 @@ impl Timed {
     pub fn random(random: &mut Random, setup: &Setup, from: Millis, to: Millis) -> Timed {
         let node = random.below(setup.nodes as u64) as usize;
         let other = (node + 1 + random.below(setup.nodes as u64 - 1) as usize) % setup.nodes;
-        let delivery = random.one_of(&[Delivery::Lost, Delivery::Late, Delivery::Twice, Delivery::Hung]);
-        let hand = random.one_of(&[ByHand::NoOne, ByHand::OfItself, ByHand::OfTheVip, ByHand::OfNobody]);
+        let delivery = random.one_of(&[
+            Delivery::Lost,
+            Delivery::Late,
+            Delivery::Twice,
+            Delivery::Hung,
+        ]);
+        let hand = random.one_of(&[
+            ByHand::NoOne,
+            ByHand::OfItself,
+            ByHand::OfTheVip,
+            ByHand::OfNobody,
+        ]);
         let faults = [
             Fault::KillRedis(node),
             Fault::KillRedis(node),
@@ -90,15 +100,26 @@ impl Timed {
         ];
         let at = random.between(from, to) / 50 * 50;
         let length = random.one_of(&[100, 500, 1500, 4000, 8000, 20_000, 45_000]);
-        Timed { at, until: at + length, fault: random.one_of(&faults) }
+        Timed {
+            at,
+            until: at + length,
+            fault: random.one_of(&faults),
+        }
     }
 
     /// A planned move: nothing fails.
     pub fn planned(random: &mut Random, setup: &Setup, at: Millis) -> Timed {
         let node = random.below(setup.nodes as u64) as usize;
-        let fault =
-            random.one_of(&[Fault::StopKeepalived(node), Fault::StopKeepalived(node), Fault::KillVrrpChild(node)]);
-        Timed { at, until: at + random.between(2000, 10_000) / 50 * 50, fault }
+        let fault = random.one_of(&[
+            Fault::StopKeepalived(node),
+            Fault::StopKeepalived(node),
+            Fault::KillVrrpChild(node),
+        ]);
+        Timed {
+            at,
+            until: at + random.between(2000, 10_000) / 50 * 50,
+            fault,
+        }
     }
 }
 
@@ -160,7 +181,9 @@ impl World {
             }
             Fault::Lossy(a, b) => self.wire(a, b, |wire| wire.lossy = false),
             Fault::SlowStream(node) => self.nodes[node].slow_stream = 0,
-            Fault::StopKeepalived(node) | Fault::KillKeepalived(node) => self.start_keepalived(node),
+            Fault::StopKeepalived(node) | Fault::KillKeepalived(node) => {
+                self.start_keepalived(node)
+            }
             Fault::Notifications(node, delivery) => {
                 self.nodes[node].delivery = None;
                 if delivery == Delivery::Hung {
@@ -186,7 +209,12 @@ impl World {
             self.wires[a].iter_mut().for_each(|wire| wire.lossy = false);
             self.thaw(a);
             let node = &mut self.nodes[a];
-            (node.no_clients, node.slow_stream, node.delivery, node.no_master_program) = (false, 0, None, false);
+            (
+                node.no_clients,
+                node.slow_stream,
+                node.delivery,
+                node.no_master_program,
+            ) = (false, 0, None, false);
             node.barred = false;
             (node.redis.hung, node.redis.busy_until) = (false, 0);
             self.power_on(a);

@@ -1,4 +1,5 @@
-//! Becoming a replica, step by step as `following` does it: nothing is dropped that is not elsewhere.
+//! Becoming a replica, step by step as `following` does it: nothing is dropped that is not
+//! elsewhere.
 
 use crate::decide::pair;
 use std::net::SocketAddr;
@@ -30,12 +31,21 @@ struct Held {
 pub type InFile = (String, String, i64);
 
 fn place(seen: &Observation) -> InFile {
-    (seen.run_id.clone(), seen.replication.lineage.replid.clone(), seen.replication.lineage.offset)
+    (
+        seen.run_id.clone(),
+        seen.replication.lineage.replid.clone(),
+        seen.replication.lineage.offset,
+    )
 }
 
 impl Program {
     /// Makes the local Redis a replica of `peer`.
-    pub async fn follow(&mut self, view: &View, peer: SocketAddr, why: &str) -> Result<(), Trouble> {
+    pub async fn follow(
+        &mut self,
+        view: &View,
+        peer: SocketAddr,
+        why: &str,
+    ) -> Result<(), Trouble> {
         let (mine, theirs) = (observed(view, address(self.node))?, observed(view, peer)?);
         let _acting = self.act().await?;
         let mut held = Held::default();
@@ -64,7 +74,12 @@ impl Program {
         Ok(())
     }
 
-    async fn drop_for(&mut self, peer: SocketAddr, theirs: &Observation, held: &mut Held) -> Result<(), Trouble> {
+    async fn drop_for(
+        &mut self,
+        peer: SocketAddr,
+        theirs: &Observation,
+        held: &mut Held,
+    ) -> Result<(), Trouble> {
         let mine = self.ask(self.node).await?;
         if mine.is_master() && held.ends.is_none() {
             return Err(failed("the local Redis has become a master meanwhile"));
@@ -92,7 +107,12 @@ impl Program {
         }
     }
 
-    async fn keep(&mut self, mine: &Observation, theirs: &Observation, held: &mut Held) -> Result<(), Trouble> {
+    async fn keep(
+        &mut self,
+        mine: &Observation,
+        theirs: &Observation,
+        held: &mut Held,
+    ) -> Result<(), Trouble> {
         let (contained, _) = pair::containment(mine, theirs);
         let in_file = self.world.borrow().nodes[self.node].in_file.clone();
         if contained || in_file == Some(place(mine)) {
@@ -116,15 +136,21 @@ impl Program {
         Ok(())
     }
 
-    /// A replica without a link gives nobody a copy of its data: it is a master for as long as that takes. What follows
-    /// it would drop its own data for ours, and is parked first.
+    /// A replica without a link gives nobody a copy of its data: it is a master for as long as that
+    /// takes. What follows it would drop its own data for ours, and is parked first.
     async fn stand_alone(&mut self) -> Result<(), Trouble> {
         let view = self.look(false).await;
-        for peer in
-            view.peers.iter().filter(|peer| peer.seen.as_ref().is_ok_and(|seen| seen.follows(address(self.node))))
-        {
+        for peer in view.peers.iter().filter(|peer| {
+            peer.seen
+                .as_ref()
+                .is_ok_and(|seen| seen.follows(address(self.node)))
+        }) {
             self.check_turn()?;
-            let peer = self.world.borrow().resolve(self.node, peer.address).unwrap_or(self.node);
+            let peer = self
+                .world
+                .borrow()
+                .resolve(self.node, peer.address)
+                .unwrap_or(self.node);
             self.order(peer, Command::Slaveof(Some(NOBODY))).await?;
         }
         self.promote(self.node).await.map(|_| ())

@@ -19,15 +19,26 @@ impl Program {
             match self.bring(&view, node, master).await {
                 Ok(()) => self.tell(|| format!("brought {node} along")),
                 Err(Trouble::Ended) => return Err(Ended),
-                Err(Trouble::Failed(why)) => self.tell(|| format!("did not bring {node} along: {why}")),
+                Err(Trouble::Failed(why)) => {
+                    self.tell(|| format!("did not bring {node} along: {why}"))
+                }
             }
         }
         Ok(())
     }
 
-    async fn bring(&mut self, view: &View, node: SocketAddr, master: SocketAddr) -> Result<(), Trouble> {
+    async fn bring(
+        &mut self,
+        view: &View,
+        node: SocketAddr,
+        master: SocketAddr,
+    ) -> Result<(), Trouble> {
         let (seen, theirs) = (observed(view, node)?, observed(view, master)?);
-        let brought = self.world.borrow().resolve(self.node, node).unwrap_or(self.node);
+        let brought = self
+            .world
+            .borrow()
+            .resolve(self.node, node)
+            .unwrap_or(self.node);
         let _acting = self.act().await?;
         self.order(brought, Command::Slaveof(Some(master))).await?;
         // Read in the same round trip: no step between.

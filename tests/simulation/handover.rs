@@ -38,19 +38,26 @@ impl Program {
         moved
     }
 
-    async fn swap_fenced(&self, giver: usize, taker: usize, ends: Millis) -> Result<String, Trouble> {
+    async fn swap_fenced(
+        &self,
+        giver: usize,
+        taker: usize,
+        ends: Millis,
+    ) -> Result<String, Trouble> {
         let held = self.ask(giver).await?;
         if !held.is_master() {
             return Err(failed("the giver is no master any more"));
         }
-        self.reach(taker, giver, held.replication.lineage.offset, CATCH_UP).await?;
+        self.reach(taker, giver, held.replication.lineage.offset, CATCH_UP)
+            .await?;
         self.check_turn()?;
         if ends < self.now() + COMMAND {
             return Err(failed("its writes may soon go on"));
         }
         let moved = self.demote_and_promote(giver, taker).await;
         if moved.is_err() {
-            // Only the giver is sure to have everything, unless another program has promoted the taker.
+            // Only the giver is sure to have everything, unless another program has promoted the
+            // taker.
             let replica = |seen: Result<Observation, _>| seen.is_ok_and(|seen| !seen.is_master());
             if replica(self.ask(taker).await) && replica(self.ask(giver).await) {
                 let _ = self.order(giver, Command::Slaveof(None)).await;
@@ -60,14 +67,21 @@ impl Program {
     }
 
     async fn demote_and_promote(&self, giver: usize, taker: usize) -> Result<String, Trouble> {
-        self.order(giver, Command::Slaveof(Some(address(taker)))).await?;
+        self.order(giver, Command::Slaveof(Some(address(taker))))
+            .await?;
         // Read in the same round trip: no step between.
         let last = self.world.borrow().nodes[giver].redis.offset;
         self.reach(taker, giver, last, TICK).await?;
         self.promote_once(taker).await
     }
 
-    async fn reach(&self, replica: usize, master: usize, offset: i64, budget: Millis) -> Result<(), Trouble> {
+    async fn reach(
+        &self,
+        replica: usize,
+        master: usize,
+        offset: i64,
+        budget: Millis,
+    ) -> Result<(), Trouble> {
         let until = self.now() + budget;
         loop {
             let seen = self.ask(replica).await?;
@@ -100,7 +114,9 @@ impl Program {
         loop {
             let seen = self.ask(node).await?;
             let lineage = &seen.replication.lineage;
-            let Role::Replica(following) = &seen.replication.role else { return Ok(lineage.replid.clone()) };
+            let Role::Replica(following) = &seen.replication.role else {
+                return Ok(lineage.replid.clone());
+            };
             if !following.link_up || last == Some(lineage.offset) || self.now() >= until {
                 break;
             }

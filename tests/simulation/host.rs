@@ -86,7 +86,10 @@ impl World {
             node.spells.remove(name);
             return 0;
         }
-        let kept = node.spells.get(name).filter(|(boot, _, last)| *boot == node.boot && now - last <= 5);
+        let kept = node
+            .spells
+            .get(name)
+            .filter(|(boot, _, last)| *boot == node.boot && now - last <= 5);
         let since = kept.map_or(now, |(_, since, _)| *since);
         node.spells.insert(name, (node.boot, since, now));
         (now - since) * 1000
@@ -112,7 +115,12 @@ impl World {
 
     pub fn flapping(&self, node: usize) -> Option<Duration> {
         let deaths = &self.nodes[node].deaths;
-        let last = *deaths.windows(FLAP.0).rfind(|group| group[FLAP.0 - 1] - group[0] <= FLAP.1)?.last()?;
-        (last + FLAP.2).checked_sub(self.now).map(Duration::from_millis)
+        let last = *deaths
+            .windows(FLAP.0)
+            .rfind(|group| group[FLAP.0 - 1] - group[0] <= FLAP.1)?
+            .last()?;
+        (last + FLAP.2)
+            .checked_sub(self.now)
+            .map(Duration::from_millis)
     }
 }

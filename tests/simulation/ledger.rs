@@ -1,4 +1,5 @@
-//! What must be so: which writes were acknowledged, where they are, and what the pair has done that it must not.
+//! What must be so: which writes were acknowledged, where they are, and what the pair has done that
+//! it must not.
 
 use super::data::{Millis, Writes};
 use super::setup::Boot;
@@ -45,7 +46,8 @@ pub struct Ledger {
     pub last_ack: Millis,
     /// Times without an acknowledged write of more than a second: from, to.
     pub outages: Vec<(Millis, Millis)>,
-    /// The first is an ancestor of the second, which it can reach; and since when it takes writes all the same.
+    /// The first is an ancestor of the second, which it can reach; and since when it takes writes
+    /// all the same.
     behind: [[Option<Option<Millis>>; 3]; 3],
     /// When the first could not reach the second last.
     pub apart: [[Millis; 3]; 3],
@@ -55,7 +57,10 @@ pub struct Ledger {
 
 impl Ledger {
     pub fn new(telling: bool) -> Ledger {
-        Ledger { telling, ..Ledger::default() }
+        Ledger {
+            telling,
+            ..Ledger::default()
+        }
     }
 }
 
@@ -63,7 +68,9 @@ impl World {
     pub fn violation(&mut self, what: String) {
         self.tell(|| format!("VIOLATION: {what}"));
         let now = self.now / 1000;
-        self.ledger.violations.push(format!("after {now} s: {what}"));
+        self.ledger
+            .violations
+            .push(format!("after {now} s: {what}"));
     }
 
     pub(super) fn acknowledged(&mut self, node: usize, write: u32) {
@@ -72,18 +79,30 @@ impl World {
         let last = std::mem::replace(&mut self.ledger.last_ack, now);
         if now > last + 1000 {
             self.ledger.outages.push((last, now));
-            self.tell(|| format!("node {node}: clients write, after {} ms without", now - last));
+            self.tell(|| {
+                format!(
+                    "node {node}: clients write, after {} ms without",
+                    now - last
+                )
+            });
         }
         for other in 0..self.nodes.len() {
-            // It could not know better when it was promoted, or is about to wipe its own replica (R8).
-            let (since, apart) = (self.nodes[node].redis.master_since, self.ledger.apart[node][other]);
+            // It could not know better when it was promoted, or is about to wipe its own replica
+            // (R8).
+            let (since, apart) = (
+                self.nodes[node].redis.master_since,
+                self.ledger.apart[node][other],
+            );
             let alone = (apart..apart + JUST).contains(&since);
-            let wipes = self.setup.boot == Boot::AsConfigured && self.nodes[other].redis.of == Some(address(node));
+            let wipes = self.setup.boot == Boot::AsConfigured
+                && self.nodes[other].redis.of == Some(address(node));
             if alone || wipes {
                 continue;
             }
             let theirs = &self.nodes[other].redis.data.writes;
-            let Some(behind) = &mut self.ledger.behind[node][other] else { continue };
+            let Some(behind) = &mut self.ledger.behind[node][other] else {
+                continue;
+            };
             if theirs.is_within(&self.nodes[node].redis.data.writes) {
                 self.ledger.behind[node][other] = None;
                 continue;
@@ -96,7 +115,8 @@ impl World {
             }
             if now >= first + NOTICE {
                 self.ledger.behind[node][other] = None;
-                let (mut theirs, mut mine) = (theirs.clone(), self.nodes[node].redis.data.writes.clone());
+                let (mut theirs, mut mine) =
+                    (theirs.clone(), self.nodes[node].redis.data.writes.clone());
                 theirs.remove_all(&self.nodes[node].redis.data.writes);
                 mine.remove_all(&self.nodes[other].redis.data.writes);
                 // By now it has more that is its own.
@@ -147,7 +167,12 @@ impl World {
                 only_there.remove_all(&other.redis.data.writes);
             }
         }
-        self.tell(|| format!("node {node}: a rollback file, with {} that nobody else has", only_there.named()));
+        self.tell(|| {
+            format!(
+                "node {node}: a rollback file, with {} that nobody else has",
+                only_there.named()
+            )
+        });
         self.ledger.only_in_files += only_there.len();
         self.ledger.files.add_all(writes);
         self.ledger.file_count += 1;
@@ -175,7 +200,9 @@ impl World {
                 if !reachable {
                     self.ledger.apart[a][b] = self.now;
                 }
-                let has_more = reachable && self.can_tell(a, b) && !theirs.data.writes.is_within(&mine.data.writes);
+                let has_more = reachable
+                    && self.can_tell(a, b)
+                    && !theirs.data.writes.is_within(&mine.data.writes);
                 self.ledger.behind[a][b] = match self.ledger.behind[a][b] {
                     _ if !has_more => None,
                     Some(Some(first)) => Some(Some(first)),
@@ -186,29 +213,37 @@ impl World {
         }
     }
 
-    /// The ids relate the data of `a` to that of `b`, or the terms say that `b` has the later: nobody can know more.
+    /// The ids relate the data of `a` to that of `b`, or the terms say that `b` has the later:
+    /// nobody can know more.
     fn can_tell(&self, a: usize, b: usize) -> bool {
         let (mine, theirs) = (self.observe(a), self.observe(b));
         compare(&mine.replication.lineage, &theirs.replication.lineage) != Relation::Unrelated
             || matches!((mine.term, theirs.term), (Some(mine), Some(theirs)) if mine.order(&theirs) == Order::Earlier)
     }
 
-    /// After the repair: one master, at the VIP, the others in sync with it, and all writes in it or in a file.
+    /// After the repair: one master, at the VIP, the others in sync with it, and all writes in it
+    /// or in a file.
     pub fn settled(&mut self, quiet: Millis) {
-        let holders: Vec<usize> = (0..self.nodes.len()).filter(|node| self.nodes[*node].keepalived.vip).collect();
+        let holders: Vec<usize> = (0..self.nodes.len())
+            .filter(|node| self.nodes[*node].keepalived.vip)
+            .collect();
         let [holder] = holders[..] else {
             return self.violation(format!("unsettled: the VIP is at {holders:?}"));
         };
         let master = &self.nodes[holder].redis;
         if !master.is_master() {
-            return self.violation(format!("unsettled: node {holder} holds the VIP with a replica"));
+            return self.violation(format!(
+                "unsettled: node {holder} holds the VIP with a replica"
+            ));
         }
         let data = master.data.writes.clone();
         let replid = master.replid;
         for node in (0..self.nodes.len()).filter(|node| *node != holder) {
             let other = &self.nodes[node].redis;
             if other.of != Some(address(holder)) || !other.link_is_up() || other.replid != replid {
-                self.violation(format!("unsettled: node {node} is no replica in sync with node {holder}"));
+                self.violation(format!(
+                    "unsettled: node {node} is no replica in sync with node {holder}"
+                ));
             }
         }
         let mut missing = self.ledger.acked.clone();
@@ -216,18 +251,34 @@ impl World {
             missing.remove_all(gone);
         }
         if !missing.is_empty() {
-            self.violation(format!("lost: {} are neither in node {holder} nor in a file", missing.named()));
+            self.violation(format!(
+                "lost: {} are neither in node {holder} nor in a file",
+                missing.named()
+            ));
         }
         let since = self.now - quiet;
-        let moves = self.ledger.moves.iter().filter(|(at, _)| *at >= since).count();
+        let moves = self
+            .ledger
+            .moves
+            .iter()
+            .filter(|(at, _)| *at >= since)
+            .count();
         let roles = self.ledger.roles.iter().filter(|at| **at >= since).count();
         if moves + roles > 0 {
             self.violation(format!(
                 "restless: {moves} moves of the VIP and {roles} of the role in the last {quiet} ms"
             ));
         }
-        if self.ledger.outages.last().is_some_and(|(_, to)| *to >= since) || self.ledger.last_ack + 1000 < self.now {
-            self.violation(format!("unsettled: writes stood still in the last {quiet} ms"));
+        if self
+            .ledger
+            .outages
+            .last()
+            .is_some_and(|(_, to)| *to >= since)
+            || self.ledger.last_ack + 1000 < self.now
+        {
+            self.violation(format!(
+                "unsettled: writes stood still in the last {quiet} ms"
+            ));
         }
     }
 }

@@ -1,11 +1,13 @@
 //! The whole pair as a model, driven by the real decisions of `plan`.
 //!
-//! keepalived, Redis, the network and the machines are modelled as `docs/facts.md` describes them; the programs take
-//! the steps of `serve`, `yielding`, `following`, `handover` and `check`, one action at a time, and may be killed,
-//! frozen or overtaken between any two. What is acknowledged to a client is known here for certain, so that what the
-//! programs conclude from ids and offsets is checked against the truth.
+//! keepalived, Redis, the network and the machines are modelled as `docs/facts.md` describes them;
+//! the programs take the steps of `serve`, `yielding`, `following`, `handover` and `check`, one
+//! action at a time, and may be killed, frozen or overtaken between any two. What is acknowledged
+//! to a client is known here for certain, so that what the programs conclude from ids and offsets
+//! is checked against the truth.
 //!
-//! A failure prints its seed and its story. `SIMULATION_SEED=n` replays that one; `SIMULATION_CASES=n` runs more.
+//! A failure prints its seed and its story. `SIMULATION_SEED=n` replays that one;
+//! `SIMULATION_CASES=n` runs more.
 
 mod check;
 mod data;
@@ -36,7 +38,8 @@ fn number(variable: &str) -> Option<u64> {
     std::env::var(variable).ok()?.parse().ok()
 }
 
-/// The seeds to try: the first `cases`, or SIMULATION_CASES many, or the one of SIMULATION_SEED, or so many from that on.
+/// The seeds to try: the first `cases`, or SIMULATION_CASES many, or the one of SIMULATION_SEED, or
+/// so many from that on.
 fn seeds(cases: u64) -> std::ops::Range<u64> {
     let (first, count) = (number("SIMULATION_SEED"), number("SIMULATION_CASES"));
     let from = first.unwrap_or(0);
@@ -49,12 +52,25 @@ fn holds_for(cases: u64, plan: impl Fn(u64) -> Plan) {
         .map(|seed| (seed, plan(seed).run(false).violations))
         .filter(|(_, found)| !found.is_empty())
         .collect();
-    let Some((seed, found)) = failed.first() else { return };
+    let Some((seed, found)) = failed.first() else {
+        return;
+    };
     let kind = found[0].split(": ").nth(1).unwrap_or_default().to_string();
-    let wrong = |plan: &Plan| plan.run(false).violations.iter().any(|found| found.contains(&kind));
+    let wrong = |plan: &Plan| {
+        plan.run(false)
+            .violations
+            .iter()
+            .any(|found| found.contains(&kind))
+    };
     let story = report(&plan(*seed).shrunk(&wrong));
-    let all: String = failed.iter().map(|(seed, found)| format!("\n  {seed}: {}", found.join("; "))).collect();
-    panic!("{story}\nall seeds that failed: {}{all}\nreplay with SIMULATION_SEED={seed}", failed.len());
+    let all: String = failed
+        .iter()
+        .map(|(seed, found)| format!("\n  {seed}: {}", found.join("; ")))
+        .collect();
+    panic!(
+        "{story}\nall seeds that failed: {}{all}\nreplay with SIMULATION_SEED={seed}",
+        failed.len()
+    );
 }
 
 #[test]
@@ -69,7 +85,10 @@ fn three_nodes_lose_nothing_and_come_to_rest_whatever_fails() {
 
 #[test]
 fn planned_moves_need_no_rollback_file() {
-    holds_for(40, |seed| Plan { files: Some(0), ..Plan::planned(seed) });
+    holds_for(40, |seed| Plan {
+        files: Some(0),
+        ..Plan::planned(seed)
+    });
 }
 
 #[test]
@@ -78,7 +97,12 @@ fn each_story_stays_within_its_limits() {
         for seed in seeds(4) {
             let found = scenario.judge(&scenario.plan(seed).run(false));
             let name = scenario.name;
-            assert!(found.is_empty(), "{}\n{name}: {}\nseed {seed}", report(&scenario.plan(seed)), found.join("; "));
+            assert!(
+                found.is_empty(),
+                "{}\n{name}: {}\nseed {seed}",
+                report(&scenario.plan(seed)),
+                found.join("; ")
+            );
         }
     }
 }
@@ -100,21 +124,35 @@ fn each_rule_is_missed_when_it_is_taken_out() {
         })
         .map(|rule| format!("{rule:?}"))
         .collect();
-    assert!(unnoticed.is_empty(), "the pair does as well without {}", unnoticed.join(", "));
+    assert!(
+        unnoticed.is_empty(),
+        "the pair does as well without {}",
+        unnoticed.join(", ")
+    );
 }
 
-/// Also for a person: SIMULATION_STORY is a part of a story's name, SIMULATION_WITHOUT a rule to take out; what happens is
-/// printed.
+/// Also for a person: SIMULATION_STORY is a part of a story's name, SIMULATION_WITHOUT a rule to
+/// take out; what happens is printed.
 #[test]
 fn the_same_seed_tells_the_same_story() {
     let name = std::env::var("SIMULATION_STORY").unwrap_or_else(|_| "FAULT".to_owned());
     let rule = std::env::var("SIMULATION_WITHOUT").ok();
-    let rule = Rule::ALL.iter().find(|known| Some(format!("{known:?}")) == rule);
-    let stories: Vec<_> = stories::all().into_iter().filter(|scenario| scenario.name.contains(&name)).collect();
+    let rule = Rule::ALL
+        .iter()
+        .find(|known| Some(format!("{known:?}")) == rule);
+    let stories: Vec<_> = stories::all()
+        .into_iter()
+        .filter(|scenario| scenario.name.contains(&name))
+        .collect();
     assert!(!stories.is_empty(), "no story with {name} in its name");
     for scenario in stories {
         for seed in seeds(1) {
-            let tell = || (report(&scenario.plan(seed)), scenario.judge(&scenario.plan(seed).run(false)));
+            let tell = || {
+                (
+                    report(&scenario.plan(seed)),
+                    scenario.judge(&scenario.plan(seed).run(false)),
+                )
+            };
             let told = || rule.map_or_else(tell, |rule| without(*rule, tell));
             let (story, found) = told();
             println!("{story}\n{}: {}", scenario.name, found.join("; "));
@@ -123,7 +161,8 @@ fn the_same_seed_tells_the_same_story() {
     }
 }
 
-/// Why Redis starts as a replica of nobody: as a replica of the other node it drops by itself what only it has.
+/// Why Redis starts as a replica of nobody: as a replica of the other node it drops by itself what
+/// only it has.
 #[test]
 fn a_pair_that_starts_as_replicas_of_each_other_loses_writes() {
     let plan = |seed| {
@@ -131,6 +170,15 @@ fn a_pair_that_starts_as_replicas_of_each_other_loses_writes() {
         plan.setup.boot = setup::Boot::ReplicaOfOther;
         plan
     };
-    let lost = |seed: &u64| plan(*seed).run(false).violations.iter().any(|found| found.contains("lost: "));
-    assert!((0..200).any(|seed| lost(&seed)), "then nothing was wrong with it");
+    let lost = |seed: &u64| {
+        plan(*seed)
+            .run(false)
+            .violations
+            .iter()
+            .any(|found| found.contains("lost: "))
+    };
+    assert!(
+        (0..200).any(|seed| lost(&seed)),
+        "then nothing was wrong with it"
+    );
 }

@@ -51,12 +51,18 @@ pub enum Taken {
 }
 
 fn wish(state: VrrpState) -> VrrpState {
-    if state == VrrpState::Fault { VrrpState::Backup } else { state }
+    if state == VrrpState::Fault {
+        VrrpState::Backup
+    } else {
+        state
+    }
 }
 
 impl World {
     pub fn ticket(&self, node: usize) -> Option<Ticket> {
-        self.nodes[node].ticket.filter(|ticket| ticket.boot == self.nodes[node].boot)
+        self.nodes[node]
+            .ticket
+            .filter(|ticket| ticket.boot == self.nodes[node].boot)
     }
 
     pub fn is_at_work(&self, ticket: &Ticket) -> bool {
@@ -68,19 +74,32 @@ impl World {
         let (worker, taken) = match self.ticket(node) {
             Some(ticket) if ticket.newest > me => return Taken::Newer,
             Some(ticket)
-                if self.is_at_work(&ticket) && ticket.parent == parent && wish(state) == wish(ticket.state) =>
+                if self.is_at_work(&ticket)
+                    && ticket.parent == parent
+                    && wish(state) == wish(ticket.state) =>
             {
                 (ticket.worker, Taken::SameWork)
             }
             ticket => (me, Taken::Mine(ticket.map(|ticket| ticket.state))),
         };
         let boot = self.nodes[node].boot;
-        self.nodes[node].ticket = Some(Ticket { state, boot, newest: me, worker, parent, done: false });
+        self.nodes[node].ticket = Some(Ticket {
+            state,
+            boot,
+            newest: me,
+            worker,
+            parent,
+            done: false,
+        });
         taken
     }
 
     pub fn finish_turn(&mut self, node: usize, me: Pid) {
-        if let Some(ticket) = self.nodes[node].ticket.as_mut().filter(|ticket| ticket.worker == me) {
+        if let Some(ticket) = self.nodes[node]
+            .ticket
+            .as_mut()
+            .filter(|ticket| ticket.worker == me)
+        {
             ticket.done = true;
         }
     }
@@ -137,13 +156,16 @@ impl Tasks {
     fn runs(&self, world: &Shared, index: usize) -> bool {
         let world = world.borrow();
         let process = world.processes.get(&self.0[index].0);
-        process.is_some_and(|process| process.asleep_until <= world.now && world.nodes[process.node].lives())
+        process.is_some_and(|process| {
+            process.asleep_until <= world.now && world.nodes[process.node].lives()
+        })
     }
 
     /// Drops the killed and the ended, outside of any borrow: they give their locks back.
     fn bury(&mut self, world: &Shared) {
-        let (living, dead) =
-            std::mem::take(&mut self.0).into_iter().partition(|(pid, _)| world.borrow().processes.contains_key(pid));
+        let (living, dead) = std::mem::take(&mut self.0)
+            .into_iter()
+            .partition(|(pid, _)| world.borrow().processes.contains_key(pid));
         self.0 = living;
         drop(dead);
     }
@@ -152,7 +174,9 @@ impl Tasks {
         let due: Vec<Fork> = {
             let mut world = world.borrow_mut();
             let now = world.now;
-            let (due, later) = std::mem::take(&mut world.forks).into_iter().partition(|fork| fork.at <= now);
+            let (due, later) = std::mem::take(&mut world.forks)
+                .into_iter()
+                .partition(|fork| fork.at <= now);
             world.forks = later;
             due
         };
@@ -162,7 +186,12 @@ impl Tasks {
                 continue;
             }
             let (me, parent) = (fork.pid, here.nodes[fork.node].keepalived.instance);
-            let process = Process { node: fork.node, parent, terminated: false, asleep_until: 0 };
+            let process = Process {
+                node: fork.node,
+                parent,
+                terminated: false,
+                asleep_until: 0,
+            };
             here.processes.insert(me, process);
             let program = Program::new(Rc::clone(world), me, fork.node, here.now);
             let future: Work = match fork.state {

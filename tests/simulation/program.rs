@@ -1,5 +1,5 @@
-//! What every program can do: look, remember, wait, ask whether it is still its turn, and command a Redis. Each await
-//! is one action; between two of them anything may happen.
+//! What every program can do: look, remember, wait, ask whether it is still its turn, and command a
+//! Redis. Each await is one action; between two of them anything may happen.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -68,7 +68,14 @@ impl Drop for Acting {
 
 impl Program {
     pub fn new(world: Shared, me: Pid, node: usize, started: Millis) -> Program {
-        Program { world, me, node, started, situation: None, silent: [None; 2] }
+        Program {
+            world,
+            me,
+            node,
+            started,
+            situation: None,
+            silent: [None; 2],
+        }
     }
 
     pub fn now(&self) -> Millis {
@@ -77,7 +84,9 @@ impl Program {
 
     pub fn tell(&self, what: impl FnOnce() -> String) {
         let (node, me) = (self.node, self.me);
-        self.world.borrow_mut().tell(|| format!("node {node}:   [{me}] {}", what()));
+        self.world
+            .borrow_mut()
+            .tell(|| format!("node {node}:   [{me}] {}", what()));
     }
 
     pub async fn pause(&self, time: Millis) {
@@ -95,7 +104,10 @@ impl Program {
 
     pub fn check_turn(&self) -> Result<(), Ended> {
         let world = self.world.borrow();
-        let ended = world.processes.get(&self.me).is_none_or(|process| process.terminated);
+        let ended = world
+            .processes
+            .get(&self.me)
+            .is_none_or(|process| process.terminated);
         match world.ticket(self.node) {
             _ if ended => Err(Ended),
             Some(ticket) if ticket.worker != self.me => Err(Ended),
@@ -150,7 +162,8 @@ impl Program {
         step().await;
         let took = {
             let mut world = self.world.borrow_mut();
-            let lossy = world.wires[self.node][to].lossy && to != self.node && world.random.chance(30);
+            let lossy =
+                world.wires[self.node][to].lossy && to != self.node && world.random.chance(30);
             match world.contact(self.node, to) {
                 Contact::Refuses => return Err(Failure::Refused),
                 Contact::Answers if !lossy => return world.obey(to, command).map_err(denied),
@@ -166,7 +179,10 @@ impl Program {
                 }
                 Contact::Silent => {
                     // It has left already: the frozen one reads it when it goes on.
-                    if world.nodes[to].on && world.nodes[to].redis.running && world.random.chance(30) {
+                    if world.nodes[to].on
+                        && world.nodes[to].redis.running
+                        && world.random.chance(30)
+                    {
                         world.nodes[to].redis.late.push(command);
                     }
                     COMMAND
@@ -196,7 +212,11 @@ impl Program {
             seen[to] = Some(answer);
             longest = longest.max(took);
         }
-        let on_vip = if ask_vip && !here { self.run_on_vip(&mut longest) } else { None };
+        let on_vip = if ask_vip && !here {
+            self.run_on_vip(&mut longest)
+        } else {
+            None
+        };
         if longest > 0 {
             self.pause(longest).await;
         }
@@ -205,8 +225,15 @@ impl Program {
             seen: seen[index].clone().unwrap_or(Err(Failure::NoConnection)),
         };
         let local = node(self.node);
-        let peers: Vec<Node> = (0..nodes).filter(|index| *index != self.node).map(node).collect();
-        let is_it = |node: &&Node| node.seen.as_ref().is_ok_and(|seen| Some(&seen.run_id) == on_vip.as_ref());
+        let peers: Vec<Node> = (0..nodes)
+            .filter(|index| *index != self.node)
+            .map(node)
+            .collect();
+        let is_it = |node: &&Node| {
+            node.seen
+                .as_ref()
+                .is_ok_and(|seen| Some(&seen.run_id) == on_vip.as_ref())
+        };
         let vip = match peers.iter().find(is_it) {
             _ if here => Vip::Here,
             Some(holder) => Vip::At(holder.address),
@@ -246,7 +273,9 @@ impl Program {
 
     fn run_on_vip(&self, longest: &mut Millis) -> Option<String> {
         let holder = self.world.borrow().vip_from(self.node);
-        let (answer, took) = holder.map_or((Err(Failure::NoConnection), CONNECT), |holder| self.ask_now(holder));
+        let (answer, took) = holder.map_or((Err(Failure::NoConnection), CONNECT), |holder| {
+            self.ask_now(holder)
+        });
         *longest = took.max(*longest);
         answer.ok().map(|seen| seen.run_id)
     }
@@ -254,10 +283,17 @@ impl Program {
     /// For how long the nodes have been seen as they are in `view`.
     pub fn unchanged_for(&mut self, view: &View) -> Duration {
         let role = |node: &Node| {
-            node.seen.as_ref().map(|seen| (seen.run_id.clone(), seen.following().map(|f| f.address()))).ok()
+            node.seen
+                .as_ref()
+                .map(|seen| (seen.run_id.clone(), seen.following().map(|f| f.address())))
+                .ok()
         };
-        let outline =
-            format!("{:?} {:?} {:?}", view.vip, role(&view.local), view.peers.iter().map(role).collect::<Vec<_>>());
+        let outline = format!(
+            "{:?} {:?} {:?}",
+            view.vip,
+            role(&view.local),
+            view.peers.iter().map(role).collect::<Vec<_>>()
+        );
         let now = self.now();
         match &self.situation {
             Some((then, since)) if *then == outline => Duration::from_millis(now - since),
@@ -269,7 +305,11 @@ impl Program {
     }
 
     pub fn remember_served(&self, run_id: &str, replid: &str) {
-        let served = Served { run_id: run_id.to_string(), replid: replid.to_string(), at: String::new() };
+        let served = Served {
+            run_id: run_id.to_string(),
+            replid: replid.to_string(),
+            at: String::new(),
+        };
         self.world.borrow_mut().nodes[self.node].memory.served = Some(served);
     }
 
@@ -278,8 +318,16 @@ impl Program {
     }
 
     pub fn remember_synced(&self, local: &Observation, peer: SocketAddr) {
-        let (run_id, replid) = (local.run_id.clone(), local.replication.lineage.replid.clone());
-        let synced = Synced { run_id, replid, peer, at: String::new() };
+        let (run_id, replid) = (
+            local.run_id.clone(),
+            local.replication.lineage.replid.clone(),
+        );
+        let synced = Synced {
+            run_id,
+            replid,
+            peer,
+            at: String::new(),
+        };
         self.world.borrow_mut().nodes[self.node].memory.synced = Some(synced);
     }
 
@@ -290,12 +338,20 @@ impl Program {
         }
         let all = std::iter::once(&view.local).chain(&view.peers);
         let seen = all.filter_map(|node| node.seen.as_ref().ok()?.term.as_ref());
-        let term = Term::after(seen, address(to), replid, "2026-01-02T03:04:05.678+01:00".to_string());
+        let term = Term::after(
+            seen,
+            address(to),
+            replid,
+            "2026-01-02T03:04:05.678+01:00".to_string(),
+        );
         self.tell(|| format!("writes term {} into node {to}", term.number));
         let _ = self.order(to, Command::Load(term)).await;
     }
 }
 
 fn denied(code: &'static str) -> Failure {
-    Failure::Denied(Denial { code: code.to_string(), text: String::new() })
+    Failure::Denied(Denial {
+        code: code.to_string(),
+        text: String::new(),
+    })
 }

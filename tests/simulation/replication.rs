@@ -15,42 +15,94 @@ impl World {
     pub(super) fn replicate(&mut self, node: usize) {
         let now = self.now;
         let redis = &self.nodes[node].redis;
-        let Some(of) = redis.of.filter(|_| !redis.is_loading(now)) else { return };
+        let Some(of) = redis.of.filter(|_| !redis.is_loading(now)) else {
+            return;
+        };
         let source = self.resolve(node, of);
         let contact = source.map_or(Contact::Silent, |source| self.contact(node, source));
-        let contact = if source == Some(node) { Contact::Refuses } else { contact };
-        let (run, session) =
-            source.map_or((0, 0), |source| (self.nodes[source].redis.run, self.nodes[source].redis.session));
+        let contact = if source == Some(node) {
+            Contact::Refuses
+        } else {
+            contact
+        };
+        let (run, session) = source.map_or((0, 0), |source| {
+            (
+                self.nodes[source].redis.run,
+                self.nodes[source].redis.session,
+            )
+        });
         let link = self.nodes[node].redis.link.clone();
         let again = now + self.random.below(1000);
         let next = match (link, source, contact) {
             (Link::Down(at), ..) if now < at => return,
-            (Link::Down(_), Some(source), Contact::Answers) => self.connect(node, source).unwrap_or(Link::Down(again)),
-            (Link::Down(_), ..) => Link::Down(again),
-            (Link::Up { heard, .. }, _, Contact::Silent | Contact::Hangs) if now < heard + REPL_TIMEOUT => return,
-            (Link::Up { run: r, session: s, .. }, Some(source), Contact::Answers) if (r, s) == (run, session) => {
-                self.stream(node, source);
-                Link::Up { run, session, heard: now }
+            (Link::Down(_), Some(source), Contact::Answers) => {
+                self.connect(node, source).unwrap_or(Link::Down(again))
             }
-            (Link::Waiting { begins, run: r, session: s }, Some(source), Contact::Answers)
-                if (r, s) == (run, session) =>
+            (Link::Down(_), ..) => Link::Down(again),
+            (Link::Up { heard, .. }, _, Contact::Silent | Contact::Hangs)
+                if now < heard + REPL_TIMEOUT =>
             {
+                return;
+            }
+            (
+                Link::Up {
+                    run: r, session: s, ..
+                },
+                Some(source),
+                Contact::Answers,
+            ) if (r, s) == (run, session) => {
+                self.stream(node, source);
+                Link::Up {
+                    run,
+                    session,
+                    heard: now,
+                }
+            }
+            (
+                Link::Waiting {
+                    begins,
+                    run: r,
+                    session: s,
+                },
+                Some(source),
+                Contact::Answers,
+            ) if (r, s) == (run, session) => {
                 if now < begins {
                     return;
                 }
                 let giver = &self.nodes[source].redis;
-                let copy = Saved { data: giver.data.clone(), replid: giver.replid, offset: giver.offset };
+                let copy = Saved {
+                    data: giver.data.clone(),
+                    replid: giver.replid,
+                    offset: giver.offset,
+                };
                 self.tell(|| format!("node {node}: a full copy of node {source} begins"));
-                Link::Copying { ends: now + self.setup.copying, run, session, copy: Box::new(copy) }
+                Link::Copying {
+                    ends: now + self.setup.copying,
+                    run,
+                    session,
+                    copy: Box::new(copy),
+                }
             }
-            (Link::Copying { ends, run: r, session: s, copy }, Some(source), Contact::Answers)
-                if (r, s) == (run, session) =>
-            {
+            (
+                Link::Copying {
+                    ends,
+                    run: r,
+                    session: s,
+                    copy,
+                },
+                Some(source),
+                Contact::Answers,
+            ) if (r, s) == (run, session) => {
                 if now < ends {
                     return;
                 }
                 self.copied(node, source, *copy);
-                Link::Up { run, session, heard: now }
+                Link::Up {
+                    run,
+                    session,
+                    heard: now,
+                }
             }
             _ => Link::Down(again),
         };
@@ -68,7 +120,11 @@ impl World {
         if theirs.is_loading(now) || now < theirs.busy_until {
             return None;
         }
-        let up = Link::Up { run: theirs.run, session: theirs.session, heard: now };
+        let up = Link::Up {
+            run: theirs.run,
+            session: theirs.session,
+            heard: now,
+        };
         // Two replicas of each other: both links may come up, and nothing moves (R3).
         if theirs.of == Some(address(node)) {
             return (mine.replid == theirs.replid && self.random.chance(30)).then_some(up);
@@ -78,7 +134,9 @@ impl World {
         }
         let oldest = theirs.backlog_from.max(theirs.offset - self.setup.backlog);
         let shared = mine.replid == theirs.replid && mine.offset <= theirs.offset
-            || theirs.second.is_some_and(|(id, end)| id == mine.replid && mine.offset < end);
+            || theirs
+                .second
+                .is_some_and(|(id, end)| id == mine.replid && mine.offset < end);
         if shared && mine.offset >= oldest {
             let (replid, run) = (theirs.replid, theirs.run);
             let mine = &mut self.nodes[node].redis;
@@ -92,7 +150,11 @@ impl World {
             return Some(up);
         }
         let begins = now + self.random.below(COPY_DELAY);
-        Some(Link::Waiting { begins, run: theirs.run, session: theirs.session })
+        Some(Link::Waiting {
+            begins,
+            run: theirs.run,
+            session: theirs.session,
+        })
     }
 
     fn stream(&mut self, node: usize, source: usize) {
@@ -116,9 +178,13 @@ impl World {
         let (run, wiped) = (self.nodes[source].redis.run, self.nodes[source].redis.wiped);
         let configured = self.setup.boot == Boot::AsConfigured;
         let redis = &mut self.nodes[node].redis;
-        // It came back by itself with less, and its attached replica takes that (R8), and a replica of that one.
-        let restarted = redis.source.is_some_and(|(from, then)| from == source && (then != run || wiped));
-        // As configured it also takes what it finds when somebody comes to an address where nobody was.
+        // It came back by itself with less, and its attached replica takes that (R8), and a replica
+        // of that one.
+        let restarted = redis
+            .source
+            .is_some_and(|(from, then)| from == source && (then != run || wiped));
+        // As configured it also takes what it finds when somebody comes to an address where nobody
+        // was.
         let restarted = restarted || configured && redis.source.is_none();
         redis.wiped = restarted && configured;
         let before = std::mem::take(&mut redis.data.writes);
@@ -135,11 +201,18 @@ impl World {
             redis.disk.data = copy.data;
         }
         let writes = self.nodes[node].redis.data.writes.len();
-        self.tell(|| format!("node {node}: a full copy of node {source} is loaded: {writes} writes"));
-        // It lost what was not on its disk, and was promoted while this node could not be asked: nobody could keep it.
+        self.tell(|| {
+            format!("node {node}: a full copy of node {source} is loaded: {writes} writes")
+        });
+        // It lost what was not on its disk, and was promoted while this node could not be asked:
+        // nobody could keep it.
         let since = self.nodes[source].redis.master_since;
         let out_of_reach = restarted && self.ledger.apart[source][node] + 1000 >= since;
-        let by = if restarted && configured || out_of_reach { By::RedisItself } else { By::AProgram };
+        let by = if restarted && configured || out_of_reach {
+            By::RedisItself
+        } else {
+            By::AProgram
+        };
         self.dropped(node, before, by);
     }
 }

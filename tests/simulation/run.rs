@@ -38,35 +38,70 @@ impl Plan {
         let mut random = Random::new(seed);
         let setup = Setup::random(&mut random);
         let count = random.between(1, 6);
-        let mut faults: Vec<Timed> =
-            (0..count).map(|_| Timed::random(&mut random, &setup, FAULTS.0, FAULTS.1)).collect();
+        let mut faults: Vec<Timed> = (0..count)
+            .map(|_| Timed::random(&mut random, &setup, FAULTS.0, FAULTS.1))
+            .collect();
         faults.sort_by_key(|timed| timed.at);
-        Plan { seed, setup, faults, repair: REPAIR, end: REPAIR + HEALING + QUIET, files: None }
+        Plan {
+            seed,
+            setup,
+            faults,
+            repair: REPAIR,
+            end: REPAIR + HEALING + QUIET,
+            files: None,
+        }
     }
 
     /// Random faults on three nodes.
     pub fn three(seed: u64) -> Plan {
         let mut random = Random::new(seed);
-        let setup = Setup { nodes: 3, ..Setup::random(&mut random) };
+        let setup = Setup {
+            nodes: 3,
+            ..Setup::random(&mut random)
+        };
         let count = random.between(1, 6);
-        let mut faults: Vec<Timed> =
-            (0..count).map(|_| Timed::random(&mut random, &setup, FAULTS.0, FAULTS.1)).collect();
+        let mut faults: Vec<Timed> = (0..count)
+            .map(|_| Timed::random(&mut random, &setup, FAULTS.0, FAULTS.1))
+            .collect();
         faults.sort_by_key(|timed| timed.at);
-        Plan { seed, setup, faults, repair: REPAIR, end: REPAIR + HEALING + QUIET, files: None }
+        Plan {
+            seed,
+            setup,
+            faults,
+            repair: REPAIR,
+            end: REPAIR + HEALING + QUIET,
+            files: None,
+        }
     }
 
     /// Moves that a person or a reload makes, and nothing else.
     pub fn planned(seed: u64) -> Plan {
         let mut random = Random::new(seed);
         // Two masters that nobody has ever told to follow each other are no plan.
-        let setup = Setup { all_masters: false, ..Setup::random(&mut random) };
+        let setup = Setup {
+            all_masters: false,
+            ..Setup::random(&mut random)
+        };
         let at = |index: u64| FAULTS.0 + index * 25_000;
-        let faults = (0..3).map(|index| Timed::planned(&mut random, &setup, at(index))).collect();
-        Plan { seed, setup, faults, repair: REPAIR, end: REPAIR + 40_000 + QUIET, files: None }
+        let faults = (0..3)
+            .map(|index| Timed::planned(&mut random, &setup, at(index)))
+            .collect();
+        Plan {
+            seed,
+            setup,
+            faults,
+            repair: REPAIR,
+            end: REPAIR + 40_000 + QUIET,
+            files: None,
+        }
     }
 
     pub fn run(&self, telling: bool) -> Ledger {
-        let world = Rc::new(RefCell::new(World::new(self.setup.clone(), self.seed, telling)));
+        let world = Rc::new(RefCell::new(World::new(
+            self.setup.clone(),
+            self.seed,
+            telling,
+        )));
         let mut tasks = Tasks::default();
         let mut quiet_network = None;
         while world.borrow().now < self.end {
@@ -116,7 +151,11 @@ impl Plan {
         while index < self.faults.len() {
             let mut fewer = self.clone();
             fewer.faults.remove(index);
-            if goes_wrong(&fewer) { self = fewer } else { index += 1 }
+            if goes_wrong(&fewer) {
+                self = fewer
+            } else {
+                index += 1
+            }
         }
         self
     }
@@ -125,8 +164,15 @@ impl Plan {
 /// Does `work` as the report of a failed assertion: the plan and everything that happened.
 pub fn report(plan: &Plan) -> String {
     let ledger = plan.run(true);
-    let faults: String = plan.faults.iter().map(|timed| format!("\n  {timed:?}")).collect();
+    let faults: String = plan
+        .faults
+        .iter()
+        .map(|timed| format!("\n  {timed:?}"))
+        .collect();
     let story = ledger.story.join("\n");
     let violations = ledger.violations.join("\n  ");
-    format!("seed {}\n{:?}\nfaults:{faults}\nstory:\n{story}\nviolations:\n  {violations}\n", plan.seed, plan.setup)
+    format!(
+        "seed {}\n{:?}\nfaults:{faults}\nstory:\n{story}\nviolations:\n  {violations}\n",
+        plan.seed, plan.setup
+    )
 }

@@ -1,4 +1,5 @@
-//! A story that is told on purpose, and what it may cost at most. A rule that is missing costs more.
+//! A story that is told on purpose, and what it may cost at most. A rule that is missing costs
+//! more.
 
 use super::data::Millis;
 use super::faults::Timed;
@@ -44,15 +45,32 @@ pub struct Scenario {
 impl Scenario {
     pub fn plan(&self, seed: u64) -> Plan {
         let faults = self.faults.clone();
-        Plan { seed, setup: self.setup.clone(), faults, repair: 75_000, end: 75_000 + 90_000, files: None }
+        Plan {
+            seed,
+            setup: self.setup.clone(),
+            faults,
+            repair: 75_000,
+            end: 75_000 + 90_000,
+            files: None,
+        }
     }
 
     /// What went wrong, the limits included.
     pub fn judge(&self, ledger: &Ledger) -> Vec<String> {
-        let from = self.faults.iter().map(|timed| timed.at).find(|at| *at > 10_000).unwrap_or(0);
+        let from = self
+            .faults
+            .iter()
+            .map(|timed| timed.at)
+            .find(|at| *at > 10_000)
+            .unwrap_or(0);
         let mut found = ledger.violations.clone();
-        let outage =
-            ledger.outages.iter().filter(|(_, to)| *to > from).map(|(begin, to)| to - begin).max().unwrap_or(0);
+        let outage = ledger
+            .outages
+            .iter()
+            .filter(|(_, to)| *to > from)
+            .map(|(begin, to)| to - begin)
+            .max()
+            .unwrap_or(0);
         let moves = ledger.moves.iter().filter(|(at, _)| *at > from).count();
         let roles = ledger.roles.iter().filter(|at| **at > from).count();
         let limits = self.limits;
@@ -60,7 +78,10 @@ impl Scenario {
             found.push(format!("cost: {outage} ms without a write"));
         }
         if ledger.only_in_files > limits.in_files {
-            found.push(format!("cost: {} writes are in a file alone", ledger.only_in_files));
+            found.push(format!(
+                "cost: {} writes are in a file alone",
+                ledger.only_in_files
+            ));
         }
         if ledger.file_count > limits.files {
             found.push(format!("cost: {} rollback files", ledger.file_count));

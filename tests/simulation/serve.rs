@@ -22,7 +22,10 @@ pub async fn notified(mut program: Program) {
     if !here && matches!(program.look(true).await.vip, Vip::At(_)) {
         return;
     }
-    let taken = program.world.borrow_mut().take_turn(program.node, program.me, VrrpState::Master);
+    let taken = program
+        .world
+        .borrow_mut()
+        .take_turn(program.node, program.me, VrrpState::Master);
     let Taken::Mine(previous) = taken else { return };
     program.tell(|| "redis_master is at work".to_string());
     while program.world.borrow().nodes[program.node].delivery == Some(Delivery::Hung) {
@@ -34,7 +37,10 @@ pub async fn notified(mut program: Program) {
         let _ = program.order(program.node, Command::Unpause).await;
     }
     program.tell(|| format!("redis_master ends: {ended:?}"));
-    program.world.borrow_mut().finish_turn(program.node, program.me);
+    program
+        .world
+        .borrow_mut()
+        .finish_turn(program.node, program.me);
 }
 
 async fn work(program: &mut Program, again: bool, held: &mut bool) -> Result<(), Ended> {
@@ -51,7 +57,10 @@ async fn work(program: &mut Program, again: bool, held: &mut bool) -> Result<(),
             view = program.look(true).await;
             next = pair::serve(&view, program.unchanged_for(&view));
         }
-        let kind = format!("{next:?}").chars().filter(|c| !c.is_ascii_digit()).collect();
+        let kind = format!("{next:?}")
+            .chars()
+            .filter(|c| !c.is_ascii_digit())
+            .collect();
         if kind != said {
             program.tell(|| format!("redis_master: {next:?}"));
             said = kind;
@@ -73,11 +82,19 @@ async fn work(program: &mut Program, again: bool, held: &mut bool) -> Result<(),
 }
 
 fn knows_it_serves(view: &View) -> bool {
-    view.local.seen.as_ref().is_ok_and(|seen| view.served_this_run(seen))
+    view.local
+        .seen
+        .as_ref()
+        .is_ok_and(|seen| view.served_this_run(seen))
 }
 
 /// One step; true when the work is done.
-async fn take(program: &mut Program, view: &View, next: &Step, held: &mut bool) -> Result<bool, Trouble> {
+async fn take(
+    program: &mut Program,
+    view: &View,
+    next: &Step,
+    held: &mut bool,
+) -> Result<bool, Trouble> {
     let (node, local) = (program.node, address(program.node));
     match next {
         Step::Done(_) => {
@@ -91,7 +108,11 @@ async fn take(program: &mut Program, view: &View, next: &Step, held: &mut bool) 
             if !settled {
                 let _ = program.order(node, Command::Rewrite).await;
             }
-            if seen.term.as_ref().is_none_or(|term| term.node != local || term.replid != replid) {
+            if seen
+                .term
+                .as_ref()
+                .is_none_or(|term| term.node != local || term.replid != replid)
+            {
                 program.write_term(view, node, &replid).await;
             }
             if !settled {
@@ -138,9 +159,15 @@ async fn take(program: &mut Program, view: &View, next: &Step, held: &mut bool) 
             Ok(false)
         }
         Step::Park(parked, _) => {
-            let parked = program.world.borrow().resolve(node, *parked).unwrap_or(node);
+            let parked = program
+                .world
+                .borrow()
+                .resolve(node, *parked)
+                .unwrap_or(node);
             let _acting = program.act().await?;
-            program.order(parked, Command::Slaveof(Some(NOBODY))).await?;
+            program
+                .order(parked, Command::Slaveof(Some(NOBODY)))
+                .await?;
             Ok(false)
         }
         Step::Follow { peer, why, .. } => program.follow(view, *peer, why).await.map(|()| false),

@@ -1,4 +1,5 @@
-//! One Redis as the programs and its peers see it: role, ids, offsets, and what a restart makes of them.
+//! One Redis as the programs and its peers see it: role, ids, offsets, and what a restart makes of
+//! them.
 
 use std::net::SocketAddr;
 
@@ -23,11 +24,24 @@ pub enum Link {
     /// Tries again at this time.
     Down(Millis),
     /// Waits for a full copy that begins at this time.
-    Waiting { begins: Millis, run: u64, session: u64 },
+    Waiting {
+        begins: Millis,
+        run: u64,
+        session: u64,
+    },
     /// Receives it.
-    Copying { ends: Millis, run: u64, session: u64, copy: Box<Saved> },
+    Copying {
+        ends: Millis,
+        run: u64,
+        session: u64,
+        copy: Box<Saved>,
+    },
     /// In the stream.
-    Up { run: u64, session: u64, heard: Millis },
+    Up {
+        run: u64,
+        session: u64,
+        heard: Millis,
+    },
 }
 
 /// A data set with its place in a history.
@@ -163,13 +177,21 @@ impl Redis {
             run_id: format!(
                 "{:038x}{}",
                 self.run,
-                self.address.ip().to_string().rsplit_once('.').map_or("00", |(_, last)| last)
+                self.address
+                    .ip()
+                    .to_string()
+                    .rsplit_once('.')
+                    .map_or("00", |(_, last)| last)
             ),
             version: Version(7, 0, 15),
             loading: self.is_loading(now),
             keys: self.data.writes.len(),
             changes: 0,
-            replication: Replication { role, lineage, replicas },
+            replication: Replication {
+                role,
+                lineage,
+                replicas,
+            },
             term: self.data.term.clone().filter(|_| terms),
         }
     }
@@ -185,7 +207,12 @@ impl Redis {
     }
 
     /// Carries a command out; the error is the code of a denial.
-    pub fn obey(&mut self, histories: &mut Histories, now: Millis, command: Command) -> Result<(), &'static str> {
+    pub fn obey(
+        &mut self,
+        histories: &mut Histories,
+        now: Millis,
+        command: Command,
+    ) -> Result<(), &'static str> {
         if now < self.busy_until {
             return Err("BUSY");
         }
@@ -230,9 +257,19 @@ impl Redis {
     pub fn end(&mut self, persistence: Persistence, clean: bool, power: bool) {
         let left = match persistence {
             Persistence::Nothing => Saved::default(),
-            Persistence::Aof if power => Saved { data: self.disk.data.clone(), ..Saved::default() },
-            Persistence::Aof => Saved { data: self.data.clone(), ..Saved::default() },
-            Persistence::Rdb if clean => Saved { data: self.data.clone(), replid: self.replid, offset: self.offset },
+            Persistence::Aof if power => Saved {
+                data: self.disk.data.clone(),
+                ..Saved::default()
+            },
+            Persistence::Aof => Saved {
+                data: self.data.clone(),
+                ..Saved::default()
+            },
+            Persistence::Rdb if clean => Saved {
+                data: self.data.clone(),
+                replid: self.replid,
+                offset: self.offset,
+            },
             Persistence::Rdb => self.disk.clone(),
         };
         self.data = left.data.clone();
@@ -244,7 +281,13 @@ impl Redis {
     }
 
     /// Starts on what is on the disk, as replica of `of` or as master.
-    pub fn start(&mut self, histories: &mut Histories, now: Millis, of: Option<SocketAddr>, loading: Millis) {
+    pub fn start(
+        &mut self,
+        histories: &mut Histories,
+        now: Millis,
+        of: Option<SocketAddr>,
+        loading: Millis,
+    ) {
         let saved = self.disk.clone();
         self.running = true;
         self.run += 1;
@@ -261,9 +304,10 @@ impl Redis {
         (self.replid, self.second) = match (saved.replid, of) {
             (0, _) => (histories.begin(None, 0), None),
             (replid, Some(_)) => (replid, None),
-            (replid, None) => {
-                (histories.begin(Some((replid, saved.offset)), saved.offset), Some((replid, saved.offset + 1)))
-            }
+            (replid, None) => (
+                histories.begin(Some((replid, saved.offset)), saved.offset),
+                Some((replid, saved.offset + 1)),
+            ),
         };
     }
 }

@@ -28,40 +28,72 @@ fn plain() -> Setup {
 }
 
 fn configured() -> Setup {
-    Setup { boot: Boot::AsConfigured, ..plain() }
+    Setup {
+        boot: Boot::AsConfigured,
+        ..plain()
+    }
 }
 
 fn at(seconds: f64, lasting: f64, fault: Fault) -> Timed {
     let ticks = |seconds: f64| (seconds * 20.0).round() as Millis * 50;
-    Timed { at: ticks(seconds), until: ticks(seconds + lasting), fault }
+    Timed {
+        at: ticks(seconds),
+        until: ticks(seconds + lasting),
+        fault,
+    }
 }
 
 /// Of a sticky pair node 0 begins.
-const FIRST: Timed = Timed { at: 50, until: 8000, fault: Fault::StopKeepalived(1) };
+const FIRST: Timed = Timed {
+    at: 50,
+    until: 8000,
+    fault: Fault::StopKeepalived(1),
+};
 
 /// All of them.
 pub fn all() -> Vec<Scenario> {
-    let scenario =
-        |name, shows, setup, faults: &[Timed], limits| Scenario { name, shows, setup, faults: faults.to_vec(), limits };
+    let scenario = |name, shows, setup, faults: &[Timed], limits| Scenario {
+        name,
+        shows,
+        setup,
+        faults: faults.to_vec(),
+        limits,
+    };
     vec![
         scenario(
             "a returning node whose network comes up late does not serve old data",
             &[AloneForLongEnough],
             plain(),
-            &[at(25.0, 10.0, Fault::Power(0)), at(34.0, 12.0, Fault::Isolate(0))],
-            Limits { in_files: 15, ..ANY },
+            &[
+                at(25.0, 10.0, Fault::Power(0)),
+                at(34.0, 12.0, Fault::Isolate(0)),
+            ],
+            Limits {
+                in_files: 15,
+                ..ANY
+            },
         ),
         scenario(
             "nor does it where its Redis starts as master",
             &[UnknownTakesNoWrites, AloneForLongEnough],
             configured(),
-            &[at(25.0, 10.0, Fault::Power(0)), at(34.0, 12.0, Fault::Isolate(0))],
-            Limits { in_files: 15, ..ANY },
+            &[
+                at(25.0, 10.0, Fault::Power(0)),
+                at(34.0, 12.0, Fault::Isolate(0)),
+            ],
+            Limits {
+                in_files: 15,
+                ..ANY
+            },
         ),
         scenario(
             "a frozen holder of the VIP catches up from the one that served meanwhile",
             &[MorePastTheFork],
-            Setup { nopreempt: true, lag: 0, ..plain() },
+            Setup {
+                nopreempt: true,
+                lag: 0,
+                ..plain()
+            },
             &[FIRST, at(25.1, 8.0, Fault::Freeze(0))],
             Limits { in_files: 5, ..ANY },
         ),
@@ -75,56 +107,96 @@ pub fn all() -> Vec<Scenario> {
         scenario(
             "it has the time to keep its few late writes first",
             &[GraceBeforeDropping],
-            Setup { nopreempt: true, keeping: 4000, ..plain() },
+            Setup {
+                nopreempt: true,
+                keeping: 4000,
+                ..plain()
+            },
             &[FIRST, at(25.0, 8.0, Fault::Freeze(0))],
             Limits { in_files: 5, ..ANY },
         ),
         scenario(
             "also when they are in a large data set",
             &[BetterWaitsLonger],
-            Setup { nopreempt: true, keeping: 15_000, ..plain() },
+            Setup {
+                nopreempt: true,
+                keeping: 15_000,
+                ..plain()
+            },
             &[FIRST, at(25.0, 8.0, Fault::Freeze(0))],
             Limits { in_files: 5, ..ANY },
         ),
         scenario(
             "what is read at different moments is no news",
             &[MasterMakesTheHistory],
-            Setup { pace: 1, writing: 50, lag: 0, ..plain() },
+            Setup {
+                pace: 1,
+                writing: 50,
+                lag: 0,
+                ..plain()
+            },
             &[at(25.0, 0.0, Fault::KillPrograms(1))],
-            Limits { moves: 0, flips: 0, ..ANY },
+            Limits {
+                moves: 0,
+                flips: 0,
+                ..ANY
+            },
         ),
         scenario(
             "of two cold nodes the empty one does not serve",
             &[EmptyNeverWins],
             plain(),
-            &[at(25.0, 5.0, Fault::PowerOfAll), at(25.05, 1.0, Fault::EmptyRedis(0)), at(25.1, 5.0, Fault::PowerOfAll)],
+            &[
+                at(25.0, 5.0, Fault::PowerOfAll),
+                at(25.05, 1.0, Fault::EmptyRedis(0)),
+                at(25.1, 5.0, Fault::PowerOfAll),
+            ],
             Limits { in_files: 5, ..ANY },
         ),
         scenario(
             "of two cold nodes the one that served last serves",
             &[LaterTermWins, BetterIsRaised],
             plain(),
-            &[at(25.0, 35.0, Fault::Power(0)), at(55.0, 5.0, Fault::Power(1))],
+            &[
+                at(25.0, 35.0, Fault::Power(0)),
+                at(55.0, 5.0, Fault::Power(1)),
+            ],
             Limits { in_files: 5, ..ANY },
         ),
         scenario(
             "also when it takes long to load",
             &[LaterTermWins, BetterIsRaised],
-            Setup { loading: [Some(50), Some(8000), None], ..plain() },
-            &[at(25.0, 35.0, Fault::Power(0)), at(55.0, 5.0, Fault::Power(1))],
+            Setup {
+                loading: [Some(50), Some(8000), None],
+                ..plain()
+            },
+            &[
+                at(25.0, 35.0, Fault::Power(0)),
+                at(55.0, 5.0, Fault::Power(1)),
+            ],
             Limits { in_files: 5, ..ANY },
         ),
         scenario(
             "of two cold nodes of one reign the master has the last writes",
             &[MakerOfTheTermWins],
-            Setup { nopreempt: true, ..plain() },
-            &[at(20.0, 5.0, Fault::Power(0)), at(40.0, 20.0, Fault::SlowStream(0)), at(55.0, 5.0, Fault::PowerOfAll)],
+            Setup {
+                nopreempt: true,
+                ..plain()
+            },
+            &[
+                at(20.0, 5.0, Fault::Power(0)),
+                at(40.0, 20.0, Fault::SlowStream(0)),
+                at(55.0, 5.0, Fault::PowerOfAll),
+            ],
             Limits { in_files: 5, ..ANY },
         ),
         scenario(
             "without terms a node that comes back does not take the place of the master",
             &[UnknownLosesToMaster],
-            Setup { terms: false, ..configured() },
+            Setup {
+                terms: false,
+                ..configured()
+            },
             &[at(25.0, 20.0, Fault::KillRedis(0))],
             Limits { in_files: 5, ..ANY },
         ),
@@ -133,26 +205,45 @@ pub fn all() -> Vec<Scenario> {
             &[MemoryCounts],
             plain(),
             &[at(25.0, 20.0, Fault::KillRedis(0))],
-            Limits { outage: 8000, ..ANY },
+            Limits {
+                outage: 8000,
+                ..ANY
+            },
         ),
         scenario(
             "a node that is behind does not get the VIP back",
             &[BehindIsNotEligible],
-            Setup { copying: 15_000, ..plain() },
+            Setup {
+                copying: 15_000,
+                ..plain()
+            },
             &[at(25.0, 5.0, Fault::KillRedis(0))],
-            Limits { outage: 12_000, ..ANY },
+            Limits {
+                outage: 12_000,
+                ..ANY
+            },
         ),
         scenario(
             "a node that must take the VIP while it is behind waits for its copy",
             &[SyncedBeforeTakingOver],
-            Setup { copying: 15_000, ..plain() },
-            &[at(25.0, 5.0, Fault::KillRedis(0)), at(38.0, 3.0, Fault::StopKeepalived(1))],
+            Setup {
+                copying: 15_000,
+                ..plain()
+            },
+            &[
+                at(25.0, 5.0, Fault::KillRedis(0)),
+                at(38.0, 3.0, Fault::StopKeepalived(1)),
+            ],
             Limits { in_files: 0, ..ANY },
         ),
         scenario(
             "a redis_master that was never told to end does not take the role without the VIP",
             &[VipDecides],
-            Setup { nopreempt: true, copying: 15_000, ..plain() },
+            Setup {
+                nopreempt: true,
+                copying: 15_000,
+                ..plain()
+            },
             &[
                 FIRST,
                 at(25.0, 2.0, Fault::KillRedis(1)),
@@ -165,26 +256,43 @@ pub fn all() -> Vec<Scenario> {
         scenario(
             "a holder of the VIP whose redis_master was killed gets another one",
             &[HolderMustBeMaster],
-            Setup { nopreempt: true, copying: 15_000, ..plain() },
+            Setup {
+                nopreempt: true,
+                copying: 15_000,
+                ..plain()
+            },
             &[
                 FIRST,
                 at(25.0, 2.0, Fault::KillRedis(1)),
                 at(31.0, 40.0, Fault::StopKeepalived(0)),
                 at(34.0, 0.0, Fault::KillPrograms(1)),
             ],
-            Limits { outage: 25_000, ..ANY },
+            Limits {
+                outage: 25_000,
+                ..ANY
+            },
         ),
         scenario(
             "a replica with more than its restarted master is not wiped by it",
             &[ParkedBeforePromoting, KeptBeforeDropping],
-            Setup { writing: 50, lag: 0, ..plain() },
-            &[at(22.0, 40.0, Fault::StopKeepalived(1)), at(25.9, 1.5, Fault::Power(0))],
+            Setup {
+                writing: 50,
+                lag: 0,
+                ..plain()
+            },
+            &[
+                at(22.0, 40.0, Fault::StopKeepalived(1)),
+                at(25.9, 1.5, Fault::Power(0)),
+            ],
             ANY,
         ),
         scenario(
             "two masters wait until one of them holds the VIP",
             &[HolderDecidesBetweenMasters],
-            Setup { nopreempt: true, ..plain() },
+            Setup {
+                nopreempt: true,
+                ..plain()
+            },
             &[
                 FIRST,
                 at(25.0, 10.0, Fault::Isolate(1)),
@@ -196,7 +304,10 @@ pub fn all() -> Vec<Scenario> {
         scenario(
             "a fresh pair that starts at once does not swap its roles",
             &[SettledBeforeFollowing],
-            Setup { all_masters: true, ..configured() },
+            Setup {
+                all_masters: true,
+                ..configured()
+            },
             &[at(0.05, 0.5, Fault::StopKeepalived(0))],
             Limits { roles: 3, ..ANY },
         ),
@@ -204,29 +315,61 @@ pub fn all() -> Vec<Scenario> {
             "the role goes to a holder of the VIP whose redis_master hangs",
             &[RoleIsGivenUp],
             plain(),
-            &[at(20.0, 5.0, Fault::StopKeepalived(0)), at(20.0, 50.0, Fault::Notifications(0, Delivery::Hung))],
-            Limits { outage: 8000, ..ANY },
+            &[
+                at(20.0, 5.0, Fault::StopKeepalived(0)),
+                at(20.0, 50.0, Fault::Notifications(0, Delivery::Hung)),
+            ],
+            Limits {
+                outage: 8000,
+                ..ANY
+            },
         ),
         scenario(
             "of three cold nodes the one that is still loading is waited for",
             &[UndecidedIsWaitedFor],
-            Setup { nodes: 3, loading: [Some(50), Some(8000), Some(50)], ..plain() },
-            &[at(20.0, 40.0, Fault::Power(0)), at(25.0, 35.0, Fault::Power(2)), at(50.0, 10.0, Fault::Power(1))],
+            Setup {
+                nodes: 3,
+                loading: [Some(50), Some(8000), Some(50)],
+                ..plain()
+            },
+            &[
+                at(20.0, 40.0, Fault::Power(0)),
+                at(25.0, 35.0, Fault::Power(2)),
+                at(50.0, 10.0, Fault::Power(1)),
+            ],
             Limits { in_files: 5, ..ANY },
         ),
         scenario(
             "of three cold nodes one that comes late is waited for",
             &[MissingMayHaveMore],
-            Setup { nodes: 3, ..plain() },
-            &[at(20.0, 40.0, Fault::Power(1)), at(20.0, 40.0, Fault::Power(2)), at(50.0, 17.0, Fault::Power(0))],
+            Setup {
+                nodes: 3,
+                ..plain()
+            },
+            &[
+                at(20.0, 40.0, Fault::Power(1)),
+                at(20.0, 40.0, Fault::Power(2)),
+                at(50.0, 17.0, Fault::Power(0)),
+            ],
             Limits { in_files: 5, ..ANY },
         ),
         scenario(
             "the third node follows the second at once, and has all of it when that dies, too",
             &[OthersAreBroughtAlong],
-            Setup { nodes: 3, lag: 0, ..plain() },
-            &[at(25.0, 40.0, Fault::Power(0)), at(30.5, 30.0, Fault::KillRedis(1))],
-            Limits { outage: 8000, in_files: 3, ..ANY },
+            Setup {
+                nodes: 3,
+                lag: 0,
+                ..plain()
+            },
+            &[
+                at(25.0, 40.0, Fault::Power(0)),
+                at(30.5, 30.0, Fault::KillRedis(1)),
+            ],
+            Limits {
+                outage: 8000,
+                in_files: 3,
+                ..ANY
+            },
         ),
         scenario(
             "a master that says BUSY for a moment is not passed over",
@@ -242,16 +385,30 @@ pub fn all() -> Vec<Scenario> {
         scenario(
             "a node that comes back with its ids knows what it lacks",
             &[],
-            Setup { persistence: Persistence::Rdb, ..configured() },
+            Setup {
+                persistence: Persistence::Rdb,
+                ..configured()
+            },
             &[at(25.0, 20.0, Fault::KillRedis(0))],
-            Limits { in_files: 5, outage: 8000, ..ANY },
+            Limits {
+                in_files: 5,
+                outage: 8000,
+                ..ANY
+            },
         ),
         scenario(
             "a replica with the later data is asked",
             &[BetterReplicaIsPromoted],
             plain(),
-            &[at(21.0, 20.0, Fault::Unplug(0)), at(35.0, 3.0, Fault::KillRedis(1)), at(36.0, 10.0, Fault::Busy(0))],
-            Limits { in_files: 60, ..ANY },
+            &[
+                at(21.0, 20.0, Fault::Unplug(0)),
+                at(35.0, 3.0, Fault::KillRedis(1)),
+                at(36.0, 10.0, Fault::Busy(0)),
+            ],
+            Limits {
+                in_files: 60,
+                ..ANY
+            },
         ),
         scenario(
             "a Redis that dies again and again does not draw the VIP to and fro",
@@ -265,27 +422,44 @@ pub fn all() -> Vec<Scenario> {
             &[LoneMasterIsWrong],
             plain(),
             &[at(25.0, 1.0, Fault::Hand(1, ByHand::NoOne))],
-            Limits { outage: 1000, in_files: 0, ..ANY },
+            Limits {
+                outage: 1000,
+                in_files: 0,
+                ..ANY
+            },
         ),
         scenario(
             "a restarted keepalived serves on where the other host is off",
             &[RenamedHistoryIsKnown],
             plain(),
-            &[at(25.0, 40.0, Fault::Power(1)), at(30.0, 0.0, Fault::KillVrrpChild(0))],
-            Limits { outage: 8000, ..ANY },
+            &[
+                at(25.0, 40.0, Fault::Power(1)),
+                at(30.0, 0.0, Fault::KillVrrpChild(0)),
+            ],
+            Limits {
+                outage: 8000,
+                ..ANY
+            },
         ),
         scenario(
             "a replica of nobody follows again",
             &[ReplicaFollowsTheServing, ReplicaOfAnotherIsWrong],
             plain(),
             &[at(25.0, 1.0, Fault::Hand(1, ByHand::OfNobody))],
-            Limits { outage: 1000, in_files: 0, ..ANY },
+            Limits {
+                outage: 1000,
+                in_files: 0,
+                ..ANY
+            },
         ),
         scenario(
             "a node in FAULT whose program was killed comes out",
             &[],
             plain(),
-            &[at(25.0, 10.0, Fault::KillRedis(0)), at(30.0, 1.0, Fault::KillPrograms(0))],
+            &[
+                at(25.0, 10.0, Fault::KillRedis(0)),
+                at(30.0, 1.0, Fault::KillPrograms(0)),
+            ],
             ANY,
         ),
     ]

@@ -66,7 +66,11 @@ impl Keepalived {
     }
 
     fn effective(&self, nopreempt: bool) -> u64 {
-        if nopreempt || self.eligible { self.priority } else { self.priority - WEIGHT }
+        if nopreempt || self.eligible {
+            self.priority
+        } else {
+            self.priority - WEIGHT
+        }
     }
 }
 
@@ -112,7 +116,11 @@ impl World {
         }
         let instance = self.nodes[node].keepalived.instance;
         self.nodes[node].keepalived.state = Vrrp::Off;
-        for process in self.processes.values_mut().filter(|process| process.node == node) {
+        for process in self
+            .processes
+            .values_mut()
+            .filter(|process| process.node == node)
+        {
             process.terminated |= process.parent == instance;
         }
         self.tell(|| format!("node {node}: keepalived ends"));
@@ -126,7 +134,13 @@ impl World {
             if it.state != Vrrp::Off && now >= it.checks_at[index] && !unused {
                 it.checks_at[index] = now + 1000;
                 self.next_pid += 1;
-                self.forks.push(Fork { node, at: now, state: None, eligible, pid: self.next_pid });
+                self.forks.push(Fork {
+                    node,
+                    at: now,
+                    state: None,
+                    eligible,
+                    pid: self.next_pid,
+                });
             }
         }
         let it = &self.nodes[node].keepalived;
@@ -178,7 +192,12 @@ impl World {
                 continue;
             }
             // It takes less than a millisecond, and the skews of two nodes differ by four.
-            let advert = Advert { from, to, priority, at: now };
+            let advert = Advert {
+                from,
+                to,
+                priority,
+                at: now,
+            };
             match self.nodes[to].lives() && self.random.chance(90) {
                 true => self.hear(&advert),
                 false => self.adverts.push(advert),
@@ -210,7 +229,9 @@ impl World {
         let beaten = (advert.priority, advert.from) > (mine, node);
         match it.state {
             Vrrp::Backup if advert.priority == 0 => it.down_at = now + skew,
-            Vrrp::Backup if nopreempt || advert.priority >= mine => it.down_at = now + 3 * ADVERT + skew,
+            Vrrp::Backup if nopreempt || advert.priority >= mine => {
+                it.down_at = now + 3 * ADVERT + skew
+            }
             // A lower one is not listened to: the timer runs on.
             Vrrp::Backup => {}
             Vrrp::Master if advert.priority == 0 => it.advert_at = now,
@@ -247,11 +268,20 @@ impl World {
             if it.eligible != ok {
                 it.eligible = ok;
                 self.ledger.flips += usize::from(self.now > 20_000);
-                self.tell(|| format!("node {node}: {} ({why})", if ok { "eligible" } else { "not eligible" }));
+                self.tell(|| {
+                    format!(
+                        "node {node}: {} ({why})",
+                        if ok { "eligible" } else { "not eligible" }
+                    )
+                });
             }
             return;
         }
-        (it.fails, it.passes) = if ok { (0, it.passes.saturating_add(1)) } else { (it.fails.saturating_add(1), 0) };
+        (it.fails, it.passes) = if ok {
+            (0, it.passes.saturating_add(1))
+        } else {
+            (it.fails.saturating_add(1), 0)
+        };
         match it.state {
             Vrrp::Starting if ok => self.become_backup(node),
             // The first failure is FAULT at once (K16).
@@ -262,15 +292,18 @@ impl World {
         }
     }
 
-    /// Calls a notify program, as far as the node's troubles let it. What comes late was forked at once: its place
-    /// among the others is that of the fork.
+    /// Calls a notify program, as far as the node's troubles let it. What comes late was forked at
+    /// once: its place among the others is that of the fork.
     fn fork(&mut self, node: usize, state: VrrpState) {
         let (now, troubled) = (self.now, self.setup.troubled);
         if state == VrrpState::Master && self.nodes[node].no_master_program {
             return;
         }
         let mut starts = vec![now];
-        match self.nodes[node].delivery.filter(|_| self.random.chance(troubled)) {
+        match self.nodes[node]
+            .delivery
+            .filter(|_| self.random.chance(troubled))
+        {
             Some(Delivery::Lost) => starts.clear(),
             Some(Delivery::Hung) | None => {}
             Some(Delivery::Late) => starts = vec![now + self.random.below(3000)],
@@ -278,7 +311,13 @@ impl World {
         }
         for at in starts {
             self.next_pid += 1;
-            self.forks.push(Fork { node, at, state: Some(state), eligible: false, pid: self.next_pid });
+            self.forks.push(Fork {
+                node,
+                at,
+                state: Some(state),
+                eligible: false,
+                pid: self.next_pid,
+            });
         }
     }
 }

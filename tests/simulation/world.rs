@@ -1,4 +1,5 @@
-//! The nodes, the network between them and to the clients, and one tick of everything but the programs.
+//! The nodes, the network between them and to the clients, and one tick of everything but the
+//! programs.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -71,8 +72,12 @@ impl World {
             (_, 0) => Some(address(1)),
             _ => Some(address(0)),
         };
-        let redis = |node: usize, histories: &mut Histories| Redis::new(address(node), boots_as(node), histories);
-        let nodes = (0..setup.nodes).map(|node| Host::new(node, redis(node, &mut histories))).collect();
+        let redis = |node: usize, histories: &mut Histories| {
+            Redis::new(address(node), boots_as(node), histories)
+        };
+        let nodes = (0..setup.nodes)
+            .map(|node| Host::new(node, redis(node, &mut histories)))
+            .collect();
         World {
             now: 0,
             random: Random::new(seed),
@@ -114,9 +119,15 @@ impl World {
     /// What the Redis of a node says of itself.
     pub fn observe(&self, node: usize) -> Observation {
         let redis = &self.nodes[node].redis;
-        let attached = |other: &&Host| other.redis.of == Some(address(node)) && other.redis.link_is_up();
-        let replicas = self.nodes.iter().filter(attached).count() + usize::from(self.now <= redis.dumped_until);
-        redis.observation(self.now, self.setup.terms, u32::try_from(replicas).unwrap_or(0))
+        let attached =
+            |other: &&Host| other.redis.of == Some(address(node)) && other.redis.link_is_up();
+        let replicas = self.nodes.iter().filter(attached).count()
+            + usize::from(self.now <= redis.dumped_until);
+        redis.observation(
+            self.now,
+            self.setup.terms,
+            u32::try_from(replicas).unwrap_or(0),
+        )
     }
 
     /// The node whose Redis an address leads to, asked from `from`.
@@ -132,9 +143,12 @@ impl World {
         if self.nodes[from].keepalived.vip {
             return Some(from);
         }
-        let holds =
-            |to: &usize| self.nodes[*to].keepalived.vip && self.nodes[*to].lives() && !self.wires[from][*to].cut;
-        (0..self.nodes.len()).filter(holds).max_by_key(|to| self.nodes[*to].keepalived.announced)
+        let holds = |to: &usize| {
+            self.nodes[*to].keepalived.vip && self.nodes[*to].lives() && !self.wires[from][*to].cut
+        };
+        (0..self.nodes.len())
+            .filter(holds)
+            .max_by_key(|to| self.nodes[*to].keepalived.announced)
     }
 
     /// Gives `node`'s Redis a command; the error is the code of its denial.
@@ -153,9 +167,15 @@ impl World {
             }
             let (offset, writes) = (redis.offset, redis.data.writes.len());
             // Whoever gave the command has looked at this run of its master.
-            let source = self.nodes[node].redis.of.and_then(|of| self.resolve(node, of));
-            self.nodes[node].redis.source = source.map(|source| (source, self.nodes[source].redis.run));
-            self.tell(|| format!("node {node}: Redis becomes {now} at offset {offset} with {writes} writes"));
+            let source = self.nodes[node]
+                .redis
+                .of
+                .and_then(|of| self.resolve(node, of));
+            self.nodes[node].redis.source =
+                source.map(|source| (source, self.nodes[source].redis.run));
+            self.tell(|| {
+                format!("node {node}: Redis becomes {now} at offset {offset} with {writes} writes")
+            });
         }
         result
     }
@@ -163,7 +183,9 @@ impl World {
     /// Everything but the faults and the programs.
     pub fn tick(&mut self) {
         self.deliver_adverts();
-        let mut order: Vec<usize> = (0..self.nodes.len()).filter(|node| self.nodes[*node].lives()).collect();
+        let mut order: Vec<usize> = (0..self.nodes.len())
+            .filter(|node| self.nodes[*node].lives())
+            .collect();
         order.sort_by_key(|node| self.nodes[*node].keepalived.down_at);
         for node in order {
             self.keepalived(node);
@@ -175,7 +197,10 @@ impl World {
 
     fn redis(&mut self, node: usize) {
         let now = self.now;
-        let attached = self.nodes.iter().any(|other| other.redis.of == Some(address(node)) && other.redis.link_is_up());
+        let attached = self
+            .nodes
+            .iter()
+            .any(|other| other.redis.of == Some(address(node)) && other.redis.link_is_up());
         let aof = self.setup.persistence == Persistence::Aof;
         let saves = match aof {
             true => now.is_multiple_of(1000),
@@ -214,7 +239,8 @@ impl World {
             if !holds(self, node) {
                 continue;
             }
-            let announced = |at: usize| (self.nodes[at].keepalived.announced, std::cmp::Reverse(at));
+            let announced =
+                |at: usize| (self.nodes[at].keepalived.announced, std::cmp::Reverse(at));
             let elsewhere = (0..self.nodes.len()).any(|other| {
                 other != node
                     && holds(self, other)
@@ -273,7 +299,9 @@ impl World {
         };
         let loading = self.random.one_of(&[0, 50, 300, 2000]);
         let loading = self.setup.loading[node].unwrap_or(loading);
-        self.nodes[node].redis.start(&mut self.histories, self.now, of, loading);
+        self.nodes[node]
+            .redis
+            .start(&mut self.histories, self.now, of, loading);
         if self.setup.boot == Boot::AsConfigured {
             // Whatever it finds there, it takes: no program had a say.
             let source = of.and_then(|of| self.resolve(node, of));

@@ -22,15 +22,23 @@ const WATCH: Millis = 700;
 /// One run of redis_backup or redis_fault.
 pub async fn notified(mut program: Program, state: VrrpState) {
     step().await;
-    let taken = program.world.borrow_mut().take_turn(program.node, program.me, state);
+    let taken = program
+        .world
+        .borrow_mut()
+        .take_turn(program.node, program.me, state);
     let Taken::Mine(_) = taken else { return };
     program.tell(|| format!("the program for {state} is at work"));
-    if state == VrrpState::Fault && matches!(program.ask(program.node).await, Err(failure) if !is_denial(&failure)) {
+    if state == VrrpState::Fault
+        && matches!(program.ask(program.node).await, Err(failure) if !is_denial(&failure))
+    {
         program.world.borrow_mut().seen_dead(program.node);
     }
     let ended = work(&mut program).await;
     program.tell(|| format!("the program for {state} ends: {ended:?}"));
-    program.world.borrow_mut().finish_turn(program.node, program.me);
+    program
+        .world
+        .borrow_mut()
+        .finish_turn(program.node, program.me);
 }
 
 fn is_denial(failure: &Failure) -> bool {
@@ -44,7 +52,10 @@ async fn work(program: &mut Program) -> Result<(), Ended> {
         let view = program.look(true).await;
         let waited = program.unchanged_for(&view);
         let next = pair::yield_role(&view, waited, GRACE);
-        let kind = format!("{next:?}").chars().filter(|c| !c.is_ascii_digit()).collect();
+        let kind = format!("{next:?}")
+            .chars()
+            .filter(|c| !c.is_ascii_digit())
+            .collect();
         if kind != said {
             program.tell(|| format!("yields: {next:?}"));
             said = kind;
@@ -66,7 +77,11 @@ async fn work(program: &mut Program) -> Result<(), Ended> {
             Err(Trouble::Failed(why)) => program.tell(|| format!("yields: {why}")),
             Ok(()) => {}
         }
-        let long = if waited < Duration::from_secs(30) { SOON } else { LATER };
+        let long = if waited < Duration::from_secs(30) {
+            SOON
+        } else {
+            LATER
+        };
         let until = program.now() + long;
         while program.now() < until {
             program.pause(1).await;
@@ -75,9 +90,17 @@ async fn work(program: &mut Program) -> Result<(), Ended> {
     }
 }
 
-async fn give_up(program: &mut Program, view: &View, peer: std::net::SocketAddr) -> Result<(), Trouble> {
+async fn give_up(
+    program: &mut Program,
+    view: &View,
+    peer: std::net::SocketAddr,
+) -> Result<(), Trouble> {
     observed(view, address(program.node))?;
-    let taker = program.world.borrow().resolve(program.node, peer).unwrap_or(program.node);
+    let taker = program
+        .world
+        .borrow()
+        .resolve(program.node, peer)
+        .unwrap_or(program.node);
     let acting = program.act().await?;
     let replid = program.swap(program.node, taker).await?;
     program.forget_served();
@@ -92,7 +115,10 @@ async fn give_up(program: &mut Program, view: &View, peer: std::net::SocketAddr)
 /// One run of redis_stop: it only watches.
 pub async fn stopped(program: Program) {
     step().await;
-    let taken = program.world.borrow_mut().take_turn(program.node, program.me, VrrpState::Stop);
+    let taken = program
+        .world
+        .borrow_mut()
+        .take_turn(program.node, program.me, VrrpState::Stop);
     let Taken::Mine(_) = taken else { return };
     program.world.borrow_mut().nodes[program.node].life = None;
     let until = program.started + WATCH;
@@ -106,5 +132,8 @@ pub async fn stopped(program: Program) {
             Err(_) => break,
         }
     }
-    program.world.borrow_mut().finish_turn(program.node, program.me);
+    program
+        .world
+        .borrow_mut()
+        .finish_turn(program.node, program.me);
 }

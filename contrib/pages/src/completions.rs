@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use clap::Command;
 use clap_complete::{Shell, generate};
 
-/// Each file, where it lies below `/usr/share`, and its text. Debian's zsh looks in `vendor-completions` instead.
+/// Each file, where it lies below `/usr/share`, and its text. Debian's zsh looks in
+/// `vendor-completions` instead.
 pub fn files(programs: &[Command]) -> Vec<(PathBuf, Vec<u8>)> {
     let mut files = Vec::new();
     for program in programs {
@@ -13,7 +14,10 @@ pub fn files(programs: &[Command]) -> Vec<(PathBuf, Vec<u8>)> {
         for (shell, path) in [
             (Shell::Bash, format!("bash-completion/completions/{name}")),
             (Shell::Zsh, format!("zsh/site-functions/_{name}")),
-            (Shell::Fish, format!("fish/vendor_completions.d/{name}.fish")),
+            (
+                Shell::Fish,
+                format!("fish/vendor_completions.d/{name}.fish"),
+            ),
         ] {
             let mut text = Vec::new();
             generate(shell, &mut program.clone(), &name, &mut text);
@@ -43,7 +47,12 @@ mod tests {
                     assert!(text.contains(long), "{}: no --{long}", path.display());
                 }
                 for word in program.get_subcommands() {
-                    assert!(text.contains(word.get_name()), "{}: no {}", path.display(), word.get_name());
+                    assert!(
+                        text.contains(word.get_name()),
+                        "{}: no {}",
+                        path.display(),
+                        word.get_name()
+                    );
                 }
             }
         }

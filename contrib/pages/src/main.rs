@@ -1,7 +1,8 @@
-//! `pages DIR`: writes the manual pages and shell completions of all programs below DIR, as they lie below `/usr/share`.
+//! `pages DIR`: writes the manual pages and shell completions of all programs below DIR, as they
+//! lie below `/usr/share`.
 //!
-//! Run by `install.sh` when it builds. All of it is made from the command lines, so that nothing can be said here that
-//! the programs do not know; and the programs carry none of it.
+//! Run by `install.sh` when it builds. All of it is made from the command lines, so that nothing
+//! can be said here that the programs do not know; and the programs carry none of it.
 
 mod completions;
 mod manual;
@@ -30,15 +31,22 @@ fn main() -> ExitCode {
 
 /// The command lines of all programs.
 fn programs() -> Vec<clap::Command> {
-    cli::commands().into_iter().chain([console::command()]).collect()
+    cli::commands()
+        .into_iter()
+        .chain([console::command()])
+        .collect()
 }
 
 fn write(dir: &Path) -> Result<()> {
     let programs = programs();
-    for (file, text) in manual::pages(&programs)?.into_iter().chain(completions::files(&programs)) {
+    for (file, text) in manual::pages(&programs)?
+        .into_iter()
+        .chain(completions::files(&programs))
+    {
         let path: PathBuf = dir.join(file);
         if let Some(parent) = path.parent() {
-            std::fs::create_dir_all(parent).with_context(|| format!("making the directory {}", parent.display()))?;
+            std::fs::create_dir_all(parent)
+                .with_context(|| format!("making the directory {}", parent.display()))?;
         }
         std::fs::write(&path, text).with_context(|| format!("writing {}", path.display()))?;
     }

@@ -29,7 +29,8 @@ pub struct About {
     pub keys: Option<u64>,
     /// The size of the file.
     pub bytes: u64,
-    /// Bytes of the history past the fork that the other node lacks, where the ids tell. Term and PINGs are counted too.
+    /// Bytes of the history past the fork that the other node lacks, where the ids tell. Term and
+    /// PINGs are counted too.
     pub diverged_bytes: Option<u64>,
     /// The history of this data.
     pub lineage: History,
@@ -53,7 +54,12 @@ pub struct History {
 impl History {
     /// That of a Redis as it was seen.
     pub fn of(seen: &Observation) -> History {
-        let Lineage { replid, replid2, second_offset, offset } = seen.replication.lineage.clone();
+        let Lineage {
+            replid,
+            replid2,
+            second_offset,
+            offset,
+        } = seen.replication.lineage.clone();
         History {
             master_replid: replid,
             master_replid2: replid2,
@@ -68,9 +74,17 @@ impl History {
 impl std::fmt::Display for History {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let keys = if self.keys == 1 { "key" } else { "keys" };
-        write!(f, "{} up to offset {}, {} {keys}", self.master_replid, self.master_repl_offset, self.keys)?;
+        write!(
+            f,
+            "{} up to offset {}, {} {keys}",
+            self.master_replid, self.master_repl_offset, self.keys
+        )?;
         if let Some(elder) = &self.master_replid2 {
-            write!(f, "; before offset {} it was {elder}", self.second_repl_offset)?;
+            write!(
+                f,
+                "; before offset {} it was {elder}",
+                self.second_repl_offset
+            )?;
         }
         match &self.term {
             Some(term) => write!(f, "; term {term}"),

@@ -29,12 +29,19 @@ pub(crate) fn dump(
     deadline: Deadline,
     go_on: GoOn<'_>,
 ) -> anyhow::Result<Dumped> {
-    let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(part)?;
+    let mut file = fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(part)?;
     copy(&mut file, endpoint, auth, deadline, go_on)?;
     file.sync_all()?;
     let bytes = file.metadata()?.len();
     ensure!(bytes > 0, "copying the data of {endpoint}: nothing came");
-    Ok(Dumped { bytes, keys: verify(part, deadline, go_on)?.keys })
+    Ok(Dumped {
+        bytes,
+        keys: verify(part, deadline, go_on)?.keys,
+    })
 }
 
 /// What was read of a file from its first byte to its last.
@@ -70,7 +77,10 @@ pub fn verify(file: &Path, deadline: Deadline, go_on: GoOn<'_>) -> anyhow::Resul
         let complaint = complaint(&said);
         let foreign = complaint.contains("RDB format version")
             || (complaint.contains("Wrong signature") && is_valkeys(file).unwrap_or(false));
-        ensure!(!foreign, "it is of a newer Redis or Valkey than what is installed here can read: {complaint}");
+        ensure!(
+            !foreign,
+            "it is of a newer Redis or Valkey than what is installed here can read: {complaint}"
+        );
         bail!("it is damaged: {complaint}");
     }
     Ok(read_report(&said))
@@ -80,32 +90,53 @@ pub fn verify(file: &Path, deadline: Deadline, go_on: GoOn<'_>) -> anyhow::Resul
 pub fn is_valkeys(file: &Path) -> io::Result<bool> {
     let mut head = Vec::new();
     fs::File::open(file)?.take(64).read_to_end(&mut head)?;
-    Ok([&b"VALKEY"[..], &b"valkey-ver"[..]].iter().any(|mark| head.windows(mark.len()).any(|w| w == *mark)))
+    Ok([&b"VALKEY"[..], &b"valkey-ver"[..]]
+        .iter()
+        .any(|mark| head.windows(mark.len()).any(|w| w == *mark)))
 }
 
-/// Starts what reads it. The formats of Redis and Valkey have parted (R42): an older one of the other family takes a whole file
-/// for a damaged one. So it is the family's that wrote it; the other one's where that is not installed.
+/// Starts what reads it. The formats of Redis and Valkey have parted (R42): an older one of the
+/// other family takes a whole file for a damaged one. So it is the family's that wrote it; the
+/// other one's where that is not installed.
 fn checker(file: &Path) -> anyhow::Result<Child> {
     const REDIS: &str = "redis-check-rdb";
     const VALKEY: &str = "valkey-check-rdb";
     let is_valkeys = is_valkeys(file)?;
-    let [first, second] = if is_valkeys { [VALKEY, REDIS] } else { [REDIS, VALKEY] };
+    let [first, second] = if is_valkeys {
+        [VALKEY, REDIS]
+    } else {
+        [REDIS, VALKEY]
+    };
     let start = |program: &str| {
-        Command::new(program).arg(file).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn()
+        Command::new(program)
+            .arg(file)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
     };
     let started = start(first).or_else(|error| match error.kind() {
         io::ErrorKind::NotFound => start(second).map_err(|_| error),
         _ => Err(error),
     });
-    let tools = if is_valkeys { "valkey-tools, or the valkey package" } else { "redis-tools, or the redis package" };
+    let tools = if is_valkeys {
+        "valkey-tools, or the valkey package"
+    } else {
+        "redis-tools, or the redis package"
+    };
     started.with_context(|| format!("starting {first} (install {tools})"))
 }
 
 /// The line that says what is wrong; behind it come counters.
 fn complaint(said: &str) -> &str {
     let mut lines = said.lines().map(str::trim).filter(|line| !line.is_empty());
-    let named = lines.by_ref().find(|line| line.contains("RDB ERROR DETECTED")).and_then(|_| lines.next());
-    named.or_else(|| said.lines().map(str::trim).rfind(|line| !line.is_empty())).unwrap_or("failed")
+    let named = lines
+        .by_ref()
+        .find(|line| line.contains("RDB ERROR DETECTED"))
+        .and_then(|_| lines.next());
+    named
+        .or_else(|| said.lines().map(str::trim).rfind(|line| !line.is_empty()))
+        .unwrap_or("failed")
 }
 
 fn read_report(said: &str) -> Verified {
@@ -115,9 +146,16 @@ fn read_report(said: &str) -> Verified {
         lines().find_map(|line| Some(line.split_once(&mark)?.1.trim_matches('\'')))
     };
     Verified {
-        keys: lines().find_map(|line| line.strip_prefix("[info] ")?.strip_suffix(" keys read")?.parse().ok()),
+        keys: lines().find_map(|line| {
+            line.strip_prefix("[info] ")?
+                .strip_suffix(" keys read")?
+                .parse()
+                .ok()
+        }),
         used_memory: aux("used-mem").and_then(|bytes| bytes.parse().ok()),
-        version: aux("redis-ver").or_else(|| aux("valkey-ver")).map(str::to_owned),
+        version: aux("redis-ver")
+            .or_else(|| aux("valkey-ver"))
+            .map(str::to_owned),
     }
 }
 
@@ -127,7 +165,10 @@ fn wait(child: &mut Child, deadline: Deadline, go_on: GoOn<'_>) -> anyhow::Resul
             return Ok(status);
         }
         go_on()?;
-        ensure!(deadline.pause(Duration::from_millis(10)), "redis-check-rdb was not done in time");
+        ensure!(
+            deadline.pause(Duration::from_millis(10)),
+            "redis-check-rdb was not done in time"
+        );
     }
 }
 
@@ -140,11 +181,21 @@ mod tests {
 
     #[test]
     fn what_redis_check_rdb_says_is_read() {
-        let whole = Verified { keys: Some(2), used_memory: Some(988_784), version: Some("7.0.15".to_owned()) };
+        let whole = Verified {
+            keys: Some(2),
+            used_memory: Some(988_784),
+            version: Some("7.0.15".to_owned()),
+        };
         assert_eq!(read_report(WHOLE), whole);
         assert_eq!(read_report(""), Verified::default());
         let damaged = "--- RDB ERROR DETECTED ---\n[offset 9] Can't handle RDB format version 13\n[info] 0 keys read\n";
-        assert_eq!(complaint(damaged), "[offset 9] Can't handle RDB format version 13");
-        assert_eq!((complaint("no such file\n"), complaint("")), ("no such file", "failed"));
+        assert_eq!(
+            complaint(damaged),
+            "[offset 9] Can't handle RDB format version 13"
+        );
+        assert_eq!(
+            (complaint("no such file\n"), complaint("")),
+            ("no such file", "failed")
+        );
     }
 }

@@ -1,8 +1,8 @@
 //! Rollback files: the data of the local Redis, kept before it is dropped.
 //!
-//! Taken as a replica takes a copy, which needs no right to Redis's own directory, and read again with `redis-check-rdb`.
-//! A file appears under its name only when it is whole, on the disk and good, with a JSON text beside it that says what
-//! it is.
+//! Taken as a replica takes a copy, which needs no right to Redis's own directory, and read again
+//! with `redis-check-rdb`. A file appears under its name only when it is whole, on the disk and
+//! good, with a JSON text beside it that says what it is.
 
 pub(crate) mod about;
 pub(crate) mod dump;
@@ -39,11 +39,13 @@ pub struct Kept {
     pub keys: Option<u64>,
 }
 
-/// Takes a rollback file of the Redis at `endpoint`, named by time, instance and node, and removes all but the newest
-/// `settings.keep` of that instance and node. `about` is what is known of it; file, time, keys and size are filled in.
+/// Takes a rollback file of the Redis at `endpoint`, named by time, instance and node, and removes
+/// all but the newest `settings.keep` of that instance and node. `about` is what is known of it;
+/// file, time, keys and size are filled in.
 ///
 /// # Errors
-/// A sentence with the path and the cause; then the step that would have dropped the data must not be taken.
+/// A sentence with the path and the cause; then the step that would have dropped the data must not
+/// be taken.
 pub fn take(
     settings: &Rollback,
     endpoint: &Endpoint,
@@ -52,9 +54,17 @@ pub fn take(
     deadline: Deadline,
     go_on: GoOn<'_>,
 ) -> anyhow::Result<Kept> {
-    let trouble =
-        |error: &dyn std::fmt::Display| anyhow!("keeping a rollback file in {}: {error}", settings.dir.display());
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(&settings.dir).map_err(|error| trouble(&error))?;
+    let trouble = |error: &dyn std::fmt::Display| {
+        anyhow!(
+            "keeping a rollback file in {}: {error}",
+            settings.dir.display()
+        )
+    };
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(&settings.dir)
+        .map_err(|error| trouble(&error))?;
     let whose = whose(&about.instance, about.node);
     let stamp = chrono::Local::now().format("%Y%m%dT%H%M%S%.3f");
     let name = format!("{stamp}{whose}.rdb");
@@ -75,20 +85,44 @@ pub fn whose(instance: &str, node: SocketAddr) -> String {
     format!("-{instance}-{node}").replace([':', '[', ']', '/'], "_")
 }
 
-/// Gives the file its name, the text first: a text without a file says that we died between the two.
-fn publish(dir: &Path, name: &str, part: &Path, dumped: &Dumped, about: About) -> anyhow::Result<Kept> {
+/// Gives the file its name, the text first: a text without a file says that we died between the
+/// two.
+fn publish(
+    dir: &Path,
+    name: &str,
+    part: &Path,
+    dumped: &Dumped,
+    about: About,
+) -> anyhow::Result<Kept> {
     let path = dir.join(name);
-    let look =
-        format!("redis-server --port 7777 --save '' --appendonly no --dir {} --dbfilename {name}", dir.display());
+    let look = format!(
+        "redis-server --port 7777 --save '' --appendonly no --dir {} --dbfilename {name}",
+        dir.display()
+    );
     let at = crate::node::clock::now();
-    let about = About { file: name.to_string(), at, keys: dumped.keys, bytes: dumped.bytes, look, ..about };
-    let mut text = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path.with_extension("json"))?;
+    let about = About {
+        file: name.to_string(),
+        at,
+        keys: dumped.keys,
+        bytes: dumped.bytes,
+        look,
+        ..about
+    };
+    let mut text = fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path.with_extension("json"))?;
     text.write_all(serde_json::to_string_pretty(&about)?.as_bytes())?;
     text.write_all(b"\n")?;
     text.sync_all()?;
     fs::rename(part, &path)?;
     File::open(dir)?.sync_all()?;
-    Ok(Kept { path, bytes: dumped.bytes, keys: dumped.keys })
+    Ok(Kept {
+        path,
+        bytes: dumped.bytes,
+        keys: dumped.keys,
+    })
 }
 
 /// Room for a dump of `needed` bytes in `dir`, or in the directory that it will be made in?
@@ -96,9 +130,16 @@ fn publish(dir: &Path, name: &str, part: &Path, dumped: &Dumped, about: About) -
 /// # Errors
 /// A sentence that says how much there is.
 pub fn room_for(dir: &Path, needed: u64) -> anyhow::Result<()> {
-    let existing = dir.ancestors().find(|dir| dir.is_dir()).unwrap_or(Path::new("/"));
-    let free = fs2::available_space(existing)
-        .map_err(|error| anyhow::anyhow!("asking for the free space of {}: {error}", existing.display()))?;
+    let existing = dir
+        .ancestors()
+        .find(|dir| dir.is_dir())
+        .unwrap_or(Path::new("/"));
+    let free = fs2::available_space(existing).map_err(|error| {
+        anyhow::anyhow!(
+            "asking for the free space of {}: {error}",
+            existing.display()
+        )
+    })?;
     anyhow::ensure!(
         free >= needed,
         "keeping a rollback file in {}: {free} bytes are free and it may need {needed}; free some, or set rollback.dir",
@@ -107,21 +148,30 @@ pub fn room_for(dir: &Path, needed: u64) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What a program that was killed at it has left; nobody else is at it, for the right to act is ours.
+/// What a program that was killed at it has left; nobody else is at it, for the right to act is
+/// ours.
 fn clear_unfinished(dir: &Path, whose: &str) {
     for path in named(dir, &format!("{whose}.rdb.part")) {
         let _ = fs::remove_file(path);
     }
-    for text in named(dir, &format!("{whose}.json")).into_iter().filter(|text| !text.with_extension("rdb").exists()) {
+    for text in named(dir, &format!("{whose}.json"))
+        .into_iter()
+        .filter(|text| !text.with_extension("rdb").exists())
+    {
         let _ = fs::remove_file(text);
     }
 }
 
 fn named(dir: &Path, ending: &str) -> Vec<PathBuf> {
-    let Ok(entries) = fs::read_dir(dir) else { return Vec::new() };
+    let Ok(entries) = fs::read_dir(dir) else {
+        return Vec::new();
+    };
     let mut files: Vec<PathBuf> = entries
         .filter_map(|entry| entry.ok().map(|entry| entry.path()))
-        .filter(|path| path.file_name().is_some_and(|name| name.to_string_lossy().ends_with(ending)))
+        .filter(|path| {
+            path.file_name()
+                .is_some_and(|name| name.to_string_lossy().ends_with(ending))
+        })
         .collect();
     // Named by time, so the newest comes last.
     files.sort();
@@ -129,7 +179,11 @@ fn named(dir: &Path, ending: &str) -> Vec<PathBuf> {
 }
 
 fn retire(dir: &Path, whose: &str, keep: usize) {
-    for old in named(dir, &format!("{whose}.rdb")).iter().rev().skip(keep.max(1)) {
+    for old in named(dir, &format!("{whose}.rdb"))
+        .iter()
+        .rev()
+        .skip(keep.max(1))
+    {
         // The file first: a text that stays behind is cleared the next time.
         for path in [old.clone(), old.with_extension("json")] {
             match fs::remove_file(&path) {
@@ -154,7 +208,11 @@ mod tests {
             write(&format!("2026010{day}T000000.000-a.rdb"));
             write(&format!("2026010{day}T000000.000-a.json"));
         }
-        for other in ["notes.txt", "20250101T000000.000-b.rdb", ".20250101T000000.000-a.rdb.part"] {
+        for other in [
+            "notes.txt",
+            "20250101T000000.000-b.rdb",
+            ".20250101T000000.000-a.rdb.part",
+        ] {
             write(other);
         }
         write("20260109T000000.000-a.json");
@@ -162,10 +220,21 @@ mod tests {
         retire(dir.path(), "-a", 2);
         let mut left: Vec<_> = fs::read_dir(dir.path())
             .expect("the directory")
-            .map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned())
+            .map(|entry| {
+                entry
+                    .expect("an entry")
+                    .file_name()
+                    .to_string_lossy()
+                    .into_owned()
+            })
             .collect();
         left.sort();
-        let kept = ["4T000000.000-a.json", "4T000000.000-a.rdb", "5T000000.000-a.json", "5T000000.000-a.rdb"];
+        let kept = [
+            "4T000000.000-a.json",
+            "4T000000.000-a.rdb",
+            "5T000000.000-a.json",
+            "5T000000.000-a.rdb",
+        ];
         let mut expected = vec!["20250101T000000.000-b.rdb".to_string()];
         expected.extend(kept.iter().map(|name| format!("2026010{name}")));
         expected.push("notes.txt".to_string());
@@ -174,7 +243,11 @@ mod tests {
 
     #[test]
     fn too_little_disk_is_said_with_both_numbers() {
-        let error = room_for(Path::new("/no/such/place/yet"), u64::MAX).expect_err("nobody has that much");
-        assert!(error.to_string().contains("/no/such/place/yet") && error.to_string().contains("bytes are free"));
+        let error =
+            room_for(Path::new("/no/such/place/yet"), u64::MAX).expect_err("nobody has that much");
+        assert!(
+            error.to_string().contains("/no/such/place/yet")
+                && error.to_string().contains("bytes are free")
+        );
     }
 }

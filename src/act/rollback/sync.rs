@@ -1,7 +1,8 @@
 //! The data of a Redis as a replica gets it: SYNC, and the RDB that comes then.
 //!
-//! `redis-cli --rdb` does the same but for one thing, and cannot be told to: it names no port. INFO then has a replica with
-//! port 0, and a sentinel that still takes this server for the master keeps that one for good (R38).
+//! `redis-cli --rdb` does the same but for one thing, and cannot be told to: it names no port. INFO
+//! then has a replica with port 0, and a sentinel that still takes this server for the master keeps
+//! that one for good (R38).
 
 use std::io::Write;
 use std::time::Duration;
@@ -18,7 +19,8 @@ use crate::server::failure::Failure;
 use crate::server::info::short;
 use crate::server::renamed;
 
-/// Redis shows in INFO whatever it is told here; what is no port no sentinel takes for a replica (R38).
+/// Redis shows in INFO whatever it is told here; what is no port no sentinel takes for a replica
+/// (R38).
 const NO_PORT: &str = "65536";
 /// Longer than anything that Redis says before the RDB, errors included.
 const LONGEST: usize = 4096;
@@ -37,23 +39,34 @@ pub(crate) fn copy(
     go_on: GoOn<'_>,
 ) -> anyhow::Result<()> {
     let trouble = |failure: Failure| match failure {
-        Failure::Reset => anyhow!("copying the data of {endpoint}: the connection ended before the copy did"),
+        Failure::Reset => {
+            anyhow!("copying the data of {endpoint}: the connection ended before the copy did")
+        }
         failure => anyhow!("copying the data of {endpoint}: {failure}"),
     };
     let explained = |error: anyhow::Error| {
         let said = error.to_string();
-        let said = said.strip_prefix(DENIED).and_then(|said| said.strip_prefix("ERR "));
+        let said = said
+            .strip_prefix(DENIED)
+            .and_then(|said| said.strip_prefix("ERR "));
         said.and_then(|said| renamed::explain(auth.commands.as_deref(), said))
             .map_or(error, |said| anyhow!("{DENIED}ERR {said}"))
     };
     let mut line = Line::open(endpoint, auth, deadline).map_err(trouble)?;
     // "rdb-only" (since 7.0): no replica, it needs none of what is written meanwhile.
-    let replconf = [("listening-port", NO_PORT), ("capa", "eof"), ("rdb-only", "1")]
-        .map(|(what, value)| cmd("REPLCONF").arg(what).arg(value).clone());
+    let replconf = [
+        ("listening-port", NO_PORT),
+        ("capa", "eof"),
+        ("rdb-only", "1"),
+    ]
+    .map(|(what, value)| cmd("REPLCONF").arg(what).arg(value).clone());
     let sent = line.send(&replconf, deadline);
     while !line.has_news(deadline.at_most(TICK)) {
         go_on()?;
-        ensure!(!deadline.is_over(), "copying the data of {endpoint}: no answer in time");
+        ensure!(
+            !deadline.is_over(),
+            "copying the data of {endpoint}: no answer in time"
+        );
     }
     for answer in line.receive(sent, replconf.len()).map_err(trouble)? {
         match answer {
@@ -64,7 +77,8 @@ pub(crate) fn copy(
             _ => {}
         }
     }
-    // By itself: Redis refuses it where an answer is still on its way. A write that fails is told by what is read.
+    // By itself: Redis refuses it where an answer is still on its way. A write that fails is told
+    // by what is read.
     let _ = line.send(&[cmd("SYNC")], deadline);
     let mut rdb = Rdb::Unheard(Vec::new());
     let mut buffer = vec![0; 64 << 10];
@@ -72,11 +86,16 @@ pub(crate) fn copy(
     loop {
         if ask.is_over() {
             go_on()?;
-            ensure!(!deadline.is_over(), "copying the data of {endpoint}: not done in time");
+            ensure!(
+                !deadline.is_over(),
+                "copying the data of {endpoint}: not done in time"
+            );
             ask = Deadline::after(TICK);
         }
         if let Some(read) = line.read_raw(&mut buffer, ask).map_err(trouble)?
-            && rdb.take(buffer.get(..read).unwrap_or_default(), into).map_err(explained)?
+            && rdb
+                .take(buffer.get(..read).unwrap_or_default(), into)
+                .map_err(explained)?
         {
             return Ok(());
         }
@@ -112,7 +131,9 @@ impl Rdb {
                 self.take(&rest, into)
             }
             Rdb::Sized(left) => {
-                let ours = bytes.len().min(usize::try_from(*left).unwrap_or(usize::MAX));
+                let ours = bytes
+                    .len()
+                    .min(usize::try_from(*left).unwrap_or(usize::MAX));
                 into.write_all(bytes.get(..ours).unwrap_or(bytes))?;
                 *left -= u64::try_from(ours)?;
                 Ok(*left == 0)
@@ -132,12 +153,19 @@ impl Rdb {
         if let Some(error) = text.strip_prefix('-') {
             bail!("{DENIED}{}", short(error));
         }
-        match text.strip_prefix('$').map(|end| (end.strip_prefix("EOF:"), end.parse())) {
-            Some((Some(mark), _)) if mark.len() == MARK => {
-                Ok(Rdb::Marked { mark: mark.as_bytes().to_vec(), tail: Vec::new() })
-            }
+        match text
+            .strip_prefix('$')
+            .map(|end| (end.strip_prefix("EOF:"), end.parse()))
+        {
+            Some((Some(mark), _)) if mark.len() == MARK => Ok(Rdb::Marked {
+                mark: mark.as_bytes().to_vec(),
+                tail: Vec::new(),
+            }),
             Some((None, Ok(length))) => Ok(Rdb::Sized(length)),
-            _ => bail!("the answer to SYNC is not that of a Redis: {}", short(&text)),
+            _ => bail!(
+                "the answer to SYNC is not that of a Redis: {}",
+                short(&text)
+            ),
         }
     }
 }
@@ -154,7 +182,10 @@ mod tests {
     fn taken<'c>(chunks: impl Iterator<Item = &'c [u8]>) -> Result<Option<Vec<u8>>, String> {
         let (mut rdb, mut written) = (Rdb::Unheard(Vec::new()), Vec::new());
         for chunk in chunks {
-            if rdb.take(chunk, &mut written).map_err(|error| error.to_string())? {
+            if rdb
+                .take(chunk, &mut written)
+                .map_err(|error| error.to_string())?
+            {
                 return Ok(Some(written));
             }
         }
@@ -167,9 +198,23 @@ mod tests {
 
     #[test]
     fn an_error_is_told_and_rubbish_is_none_of_a_redis() {
-        assert_eq!(said(b"-NOMASTERLINK Can't SYNC\r\n"), "SYNC: it says NOMASTERLINK Can't SYNC");
-        for rubbish in [&b"+CONTINUE\r\n"[..], b"$-1\r\n", b"$EOF:short\r\n", b"$\r\n", b"\xff\r\n", b":1\r\n"] {
-            assert!(said(rubbish).starts_with("the answer to SYNC is not that of a Redis"), "{}", said(rubbish));
+        assert_eq!(
+            said(b"-NOMASTERLINK Can't SYNC\r\n"),
+            "SYNC: it says NOMASTERLINK Can't SYNC"
+        );
+        for rubbish in [
+            &b"+CONTINUE\r\n"[..],
+            b"$-1\r\n",
+            b"$EOF:short\r\n",
+            b"$\r\n",
+            b"\xff\r\n",
+            b":1\r\n",
+        ] {
+            assert!(
+                said(rubbish).starts_with("the answer to SYNC is not that of a Redis"),
+                "{}",
+                said(rubbish)
+            );
         }
         assert_eq!(said(&[b'a'; LONGEST]), "the answer to SYNC has no end");
     }

@@ -9,7 +9,9 @@ use std::time::Duration;
 use self::places::{local, nodes, sentinel, tls_files, username, vip};
 use super::document::{Field, Source};
 use super::file::File;
-use super::{Config, ConfigError, Flap, Hooks, LOG_DIR, Policy, Rollback, RollbackMode, STATE_DIR, Timing};
+use super::{
+    Config, ConfigError, Flap, Hooks, LOG_DIR, Policy, Rollback, RollbackMode, STATE_DIR, Timing,
+};
 use crate::server::access::Access;
 use crate::server::renamed::{Commands, DISPENSABLE, RENAMABLE};
 use crate::server::tls;
@@ -21,7 +23,8 @@ pub(crate) fn instance(path: &Path) -> Result<String, ConfigError> {
         Some(stem) if !matches!(stem, "." | "..") => Ok(stem.to_owned()),
         _ => Err(ConfigError::Unreadable {
             path: path.to_owned(),
-            reason: "the file's name can't name an instance; call it redis-ha.toml or the like".to_owned(),
+            reason: "the file's name can't name an instance; call it redis-ha.toml or the like"
+                .to_owned(),
         }),
     }
 }
@@ -39,21 +42,35 @@ pub(crate) struct Files {
 }
 
 /// The configuration that `text` holds, all but what stands in other files, and those.
-pub(crate) fn config(path: &Path, instance: String, text: &str) -> Result<(Config, Files), ConfigError> {
+pub(crate) fn config(
+    path: &Path,
+    instance: String,
+    text: &str,
+) -> Result<(Config, Files), ConfigError> {
     let source = Source { path, text };
     let document = source.parse()?;
-    let file = File { source, top: document.get_ref() };
+    let file = File {
+        source,
+        top: document.get_ref(),
+    };
     file.refuse_unknown_keys()?;
 
     let nodes = nodes(&file)?;
     let vip = vip(&file, &nodes)?;
     let local = local(&file, &nodes)?;
     let files = Files {
-        redis: file.optional("auth", "password_file", |field| field.absolute_path("\"/etc/keepalived/redis.pass\""))?,
-        sentinel: file
-            .optional("sentinel", "password_file", |field| field.absolute_path("\"/etc/keepalived/sentinel.pass\""))?,
+        redis: file.optional("auth", "password_file", |field| {
+            field.absolute_path("\"/etc/keepalived/redis.pass\"")
+        })?,
+        sentinel: file.optional("sentinel", "password_file", |field| {
+            field.absolute_path("\"/etc/keepalived/sentinel.pass\"")
+        })?,
         redis_tls: tls_files(&file, "tls", ["tls.ca", "tls.cert", "tls.key"])?,
-        sentinel_tls: tls_files(&file, "sentinel.tls", ["sentinel.tls.ca", "sentinel.tls.cert", "sentinel.tls.key"])?,
+        sentinel_tls: tls_files(
+            &file,
+            "sentinel.tls",
+            ["sentinel.tls.ca", "sentinel.tls.cert", "sentinel.tls.key"],
+        )?,
     };
     let memory = file.dir("memory", STATE_DIR)?;
     let config = Config {
@@ -61,7 +78,11 @@ pub(crate) fn config(path: &Path, instance: String, text: &str) -> Result<(Confi
         nodes,
         vip,
         local,
-        auth: Access { username: username(&file, "auth")?, commands: commands(&file)?, ..Access::default() },
+        auth: Access {
+            username: username(&file, "auth")?,
+            commands: commands(&file)?,
+            ..Access::default()
+        },
         timing: timing(&file)?,
         policy: policy(&file)?,
         flap: flap(&file)?,
@@ -81,12 +102,18 @@ fn commands(file: &File<'_>) -> Result<Option<Arc<Commands>>, ConfigError> {
         let name = file.optional("commands", command, |field| {
             let name = field.string("\"b840fc02\"")?;
             if name.is_empty() && !DISPENSABLE.contains(&command) {
-                return Err(field.wrong("no name; the programs can do without client or config alone"));
+                return Err(
+                    field.wrong("no name; the programs can do without client or config alone")
+                );
             }
             if name.len() > 100 || name.contains(|c: char| !c.is_ascii_graphic()) {
-                return Err(field.wrong("not the name of a command, as rename-command in redis.conf takes it"));
+                return Err(field
+                    .wrong("not the name of a command, as rename-command in redis.conf takes it"));
             }
-            if names.iter().any(|(_, other)| other.eq_ignore_ascii_case(name)) {
+            if names
+                .iter()
+                .any(|(_, other)| other.eq_ignore_ascii_case(name))
+            {
                 return Err(field.wrong(match name {
                     "" => "the programs can do without client or config, but not without both",
                     _ => "another command is called so already",
@@ -101,12 +128,25 @@ fn commands(file: &File<'_>) -> Result<Option<Arc<Commands>>, ConfigError> {
 
 /// A user without a password would be silently left out of AUTH.
 pub(crate) fn check_login(config: &Config) -> Result<(), ConfigError> {
-    let missing = |key, hint| Err(ConfigError::Missing { path: config.path.clone(), key, hint });
+    let missing = |key, hint| {
+        Err(ConfigError::Missing {
+            path: config.path.clone(),
+            key,
+            hint,
+        })
+    };
     let lacks = |auth: &Access| auth.username.is_some() && auth.password.is_none();
     if lacks(&config.auth) {
-        return missing("auth.password_file", "auth.username needs it, or REDISCLI_AUTH in the environment");
+        return missing(
+            "auth.password_file",
+            "auth.username needs it, or REDISCLI_AUTH in the environment",
+        );
     }
-    if config.sentinel.as_ref().is_some_and(|sentinel| lacks(&sentinel.auth)) {
+    if config
+        .sentinel
+        .as_ref()
+        .is_some_and(|sentinel| lacks(&sentinel.auth))
+    {
         return missing("sentinel.password_file", "sentinel.username needs it");
     }
     Ok(())
@@ -139,12 +179,18 @@ fn policy(file: &File<'_>) -> Result<Policy, ConfigError> {
     let max_lag = file.optional("policy", "max_lag", |field| field.bytes(1 << 10..=1 << 30))?;
     let term_key = file.optional("policy", "term_key", |field| {
         let key = field.string("\"keepalived-redis:term\"")?;
-        if key.is_empty() || key.len() > 100 || key.contains(|c: char| c.is_whitespace() || c.is_control()) {
+        if key.is_empty()
+            || key.len() > 100
+            || key.contains(|c: char| c.is_whitespace() || c.is_control())
+        {
             return Err(field.wrong("not the name of a key, such as \"keepalived-redis:term\""));
         }
         Ok(key.to_owned())
     })?;
-    Ok(Policy { max_lag: max_lag.unwrap_or(Policy::default().max_lag), term_key })
+    Ok(Policy {
+        max_lag: max_lag.unwrap_or(Policy::default().max_lag),
+        term_key,
+    })
 }
 
 fn hooks(file: &File<'_>) -> Result<Hooks, ConfigError> {
@@ -153,14 +199,19 @@ fn hooks(file: &File<'_>) -> Result<Hooks, ConfigError> {
         let text = field.string(EXAMPLE)?;
         let words = shell_words::split(text).map_err(|_| field.wrong("a quote is not closed"))?;
         match words.first() {
-            Some(program) if program.starts_with('/') && !text.contains(char::is_control) => Ok(words),
+            Some(program) if program.starts_with('/') && !text.contains(char::is_control) => {
+                Ok(words)
+            }
             // No shell, and no PATH that keepalived would hand down.
-            _ => Err(field
-                .wrong(format_args!("not the absolute path of a program, and its arguments; write it as {EXAMPLE}"))),
+            _ => Err(field.wrong(format_args!(
+                "not the absolute path of a program, and its arguments; write it as {EXAMPLE}"
+            ))),
         }
     })?;
     const SECOND: Duration = Duration::from_secs(1);
-    let timeout = file.optional("hooks", "timeout", |field| field.duration(SECOND..=600 * SECOND))?;
+    let timeout = file.optional("hooks", "timeout", |field| {
+        field.duration(SECOND..=600 * SECOND)
+    })?;
     let default = Hooks::default();
     Ok(Hooks {
         on_transition: on_transition.unwrap_or(default.on_transition),
@@ -176,7 +227,9 @@ fn flap(file: &File<'_>) -> Result<Flap, ConfigError> {
         Ok(file.optional("flap", key, read)?.unwrap_or(default))
     };
     Ok(Flap {
-        count: file.optional("flap", "count", |field| field.count(2..=1000))?.unwrap_or(default.count),
+        count: file
+            .optional("flap", "count", |field| field.count(2..=1000))?
+            .unwrap_or(default.count),
         window: duration("window", default.window, Duration::from_secs(1))?,
         hold: duration("hold", default.hold, Duration::ZERO)?,
     })
@@ -184,16 +237,18 @@ fn flap(file: &File<'_>) -> Result<Flap, ConfigError> {
 
 fn rollback(file: &File<'_>) -> Result<Rollback, ConfigError> {
     let default = Rollback::default();
-    let mode =
-        file.optional("rollback", "mode", |field| match field.string("\"auto\", \"always\" or \"never\"")? {
+    let mode = file.optional("rollback", "mode", |field| {
+        match field.string("\"auto\", \"always\" or \"never\"")? {
             "auto" => Ok(RollbackMode::Auto),
             "always" => Ok(RollbackMode::Always),
             "never" => Ok(RollbackMode::Never),
             _ => Err(field.wrong("not \"auto\", \"always\" or \"never\"")),
-        })?;
+        }
+    })?;
     let keep = file.optional("rollback", "keep", |field| field.count(1..=1000))?;
-    let dir =
-        file.optional("rollback", "dir", |field| field.absolute_path("\"/var/lib/keepalived-redis/rollback\""))?;
+    let dir = file.optional("rollback", "dir", |field| {
+        field.absolute_path("\"/var/lib/keepalived-redis/rollback\"")
+    })?;
     Ok(Rollback {
         mode: mode.unwrap_or(default.mode),
         dir: dir.unwrap_or(default.dir),

@@ -50,8 +50,13 @@ pub enum Subject {
 
 impl Subject {
     /// All, in the order in which they are shown.
-    pub const ALL: [Subject; 5] =
-        [Subject::Configuration, Subject::Keepalived, Subject::Redis, Subject::Sentinel, Subject::Machine];
+    pub const ALL: [Subject; 5] = [
+        Subject::Configuration,
+        Subject::Keepalived,
+        Subject::Redis,
+        Subject::Sentinel,
+        Subject::Machine,
+    ];
 
     /// The heading.
     pub fn heading(self) -> &'static str {
@@ -103,25 +108,40 @@ pub enum Fix {
 impl Fix {
     /// `line` in the place of what stands at `place`.
     pub fn replace(place: &Place, line: impl Into<String>) -> Fix {
-        Fix::Replace { file: place.file.clone(), number: place.line, line: line.into() }
+        Fix::Replace {
+            file: place.file.clone(),
+            number: place.line,
+            line: line.into(),
+        }
     }
 
     /// `line` below `place`.
     pub fn insert(place: &Place, line: impl Into<String>) -> Fix {
-        Fix::Insert { file: place.file.clone(), number: place.line, line: line.into() }
+        Fix::Insert {
+            file: place.file.clone(),
+            number: place.line,
+            line: line.into(),
+        }
     }
 
     /// Nothing at `place`.
     pub fn remove(place: &Place) -> Fix {
-        Fix::Remove { file: place.file.clone(), number: place.line }
+        Fix::Remove {
+            file: place.file.clone(),
+            number: place.line,
+        }
     }
 
     /// For a person; the lines of a file stand on lines of their own.
     pub fn text(&self) -> String {
         match self {
             Fix::Run(command) => format!("run: {command}"),
-            Fix::Replace { file, number, line } => format!("write in place of {}:{number}:\n{line}", file.display()),
-            Fix::Insert { file, number, line } => format!("write below {}:{number}:\n{line}", file.display()),
+            Fix::Replace { file, number, line } => {
+                format!("write in place of {}:{number}:\n{line}", file.display())
+            }
+            Fix::Insert { file, number, line } => {
+                format!("write below {}:{number}:\n{line}", file.display())
+            }
             Fix::Remove { file, number } => format!("take out {}:{number}", file.display()),
             Fix::Do(text) => text.clone(),
         }
@@ -157,7 +177,10 @@ pub struct Findings {
 impl Findings {
     /// None yet.
     pub fn of(subject: Subject) -> Findings {
-        Findings { subject, list: Vec::new() }
+        Findings {
+            subject,
+            list: Vec::new(),
+        }
     }
 
     /// As it should be.
@@ -171,22 +194,53 @@ impl Findings {
     }
 
     /// It costs something, some day.
-    pub fn warn(&mut self, check: &'static str, fact: &'static str, says: impl Into<String>, fix: Fix) {
+    pub fn warn(
+        &mut self,
+        check: &'static str,
+        fact: &'static str,
+        says: impl Into<String>,
+        fix: Fix,
+    ) {
         self.add(Level::Warn, check, fact, says.into(), vec![fix]);
     }
 
     /// It is wrong.
-    pub fn fail(&mut self, check: &'static str, fact: &'static str, says: impl Into<String>, fix: Fix) {
+    pub fn fail(
+        &mut self,
+        check: &'static str,
+        fact: &'static str,
+        says: impl Into<String>,
+        fix: Fix,
+    ) {
         self.add(Level::Fail, check, fact, says.into(), vec![fix]);
     }
 
     /// Any of these, with several things to do, one after the other.
-    pub fn add(&mut self, level: Level, check: &'static str, fact: &'static str, says: String, fix: Vec<Fix>) {
-        self.list.push(Finding { check, subject: self.subject, level, fact, says, fix });
+    pub fn add(
+        &mut self,
+        level: Level,
+        check: &'static str,
+        fact: &'static str,
+        says: String,
+        fix: Vec<Fix>,
+    ) {
+        self.list.push(Finding {
+            check,
+            subject: self.subject,
+            level,
+            fact,
+            says,
+            fix,
+        });
     }
 
     /// `says`, unless `check` has been found wanting already.
-    pub fn ok_unless_said(&mut self, check: &'static str, fact: &'static str, says: impl Into<String>) {
+    pub fn ok_unless_said(
+        &mut self,
+        check: &'static str,
+        fact: &'static str,
+        says: impl Into<String>,
+    ) {
         if !self.list.iter().any(|found| found.check == check) {
             self.ok(check, fact, says);
         }

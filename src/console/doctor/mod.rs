@@ -1,6 +1,7 @@
 //! `keepalived-redis doctor`: every known trap that can be seen from here, and the way out of it.
 //!
-//! Looking (`of_*`) is apart from judging (`judge`). It changes nothing, on no machine; every wait has a budget.
+//! Looking (`of_*`) is apart from judging (`judge`). It changes nothing, on no machine; every wait
+//! has a budget.
 
 pub(crate) mod finding;
 pub(crate) mod judge;
@@ -43,7 +44,8 @@ pub struct Wanted {
     pub keepalived_conf: Option<PathBuf>,
 }
 
-/// Runs it, with the configuration at `path`; answers with the exit code: 0 nothing fails, 1 something does, 3 cannot tell.
+/// Runs it, with the configuration at `path`; answers with the exit code: 0 nothing fails, 1
+/// something does, 3 cannot tell.
 pub fn run(path: &Path, wanted: &Wanted, terminal: &Terminal) -> u8 {
     let (config, alarm) = match Config::look(path) {
         Ok((config, alarm)) => (Some(config), alarm),
@@ -69,9 +71,14 @@ fn examine(
     let (keepalived, redises, sentinels) = std::thread::scope(|scope| {
         let keepalived = scope.spawn(|| look::keepalived::look(wanted.keepalived_conf.as_deref()));
         let sentinel = config.and_then(|config| Some((config, config.sentinel.as_ref()?)));
-        let sentinels = sentinel.map(|(config, sentinel)| scope.spawn(|| look::sentinels::look(config, sentinel)));
-        let redises = config.map(|config| look::servers::look(config, local)).unwrap_or_default();
-        let sentinels = sentinels.and_then(|thread| thread.join().ok()).unwrap_or_default();
+        let sentinels = sentinel
+            .map(|(config, sentinel)| scope.spawn(|| look::sentinels::look(config, sentinel)));
+        let redises = config
+            .map(|config| look::servers::look(config, local))
+            .unwrap_or_default();
+        let sentinels = sentinels
+            .and_then(|thread| thread.join().ok())
+            .unwrap_or_default();
         (keepalived.join().ok(), redises, sentinels)
     });
     let expected = Expected::of(path, config, local);
@@ -98,7 +105,11 @@ fn examine(
     if let Some(keepalived) = &keepalived {
         found.extend(of_machine(config, local, &redises, keepalived));
     }
-    found.sort_by_key(|line| Subject::ALL.iter().position(|subject| *subject == line.subject));
+    found.sort_by_key(|line| {
+        Subject::ALL
+            .iter()
+            .position(|subject| *subject == line.subject)
+    });
     (found, local)
 }
 
@@ -113,19 +124,30 @@ fn configuration(
         None => found.ok("configuration", "", format!("{} is good", path.display())),
         Some(error) => {
             let said = error.to_string();
-            let going_on = if config.is_some() { "; the programs go on with what was last read" } else { "" };
+            let going_on = if config.is_some() {
+                "; the programs go on with what was last read"
+            } else {
+                ""
+            };
             if said.contains("denied") {
                 found.unseen("configuration", "", format!("{said}; run this as root"));
             } else {
                 // Some of them end with what to run.
-                let (says, fix) = match said.split_once("; run: ").or_else(|| said.split_once("run: ")) {
+                let (says, fix) = match said
+                    .split_once("; run: ")
+                    .or_else(|| said.split_once("run: "))
+                {
                     Some((says, command)) => (says.to_owned(), Fix::Run(command.to_owned())),
-                    None if !path.exists() => {
-                        (said.clone(), Fix::Do("install.sh writes it; --config names another".to_owned()))
-                    }
+                    None if !path.exists() => (
+                        said.clone(),
+                        Fix::Do("install.sh writes it; --config names another".to_owned()),
+                    ),
                     None => (
                         said.clone(),
-                        Fix::Do(format!("correct it; redis-ha.toml.example says what {} may hold", path.display())),
+                        Fix::Do(format!(
+                            "correct it; redis-ha.toml.example says what {} may hold",
+                            path.display()
+                        )),
                     ),
                 };
                 found.fail("configuration", "", format!("{says}{going_on}"), fix);
@@ -175,7 +197,9 @@ fn of_redis(
             }
         }
     }
-    let Some(local) = local else { return found.list };
+    let Some(local) = local else {
+        return found.list;
+    };
     match with_a_copy_of_memory(config, |config| verdicts(config, local)) {
         Ok((vip, health, eligible)) => {
             judge::servers::pair::judge(&mut found, redises, config, vip, cli);
@@ -183,7 +207,11 @@ fn of_redis(
         }
         Err(why) => {
             judge::servers::pair::judge(&mut found, redises, config, vip_alone(config, local), cli);
-            found.unseen("check-redis", "K12", format!("check_redis can't be tried: {why}; run this as root"));
+            found.unseen(
+                "check-redis",
+                "K12",
+                format!("check_redis can't be tried: {why}; run this as root"),
+            );
         }
     }
     found.list
@@ -196,11 +224,17 @@ fn of_machine(
     keepalived: &Keepalived,
 ) -> Vec<Finding> {
     let mut found = Findings::of(Subject::Machine);
-    let node = redises.nodes.iter().find(|node| Some(node.address) == local);
+    let node = redises
+        .nodes
+        .iter()
+        .find(|node| Some(node.address) == local);
     let seen = node.and_then(|node| node.seen.as_ref().ok());
     let process = seen.and_then(|seen| {
         let pid = seen.info.get("process_id")?.parse().ok()?;
-        Some((pid, PathBuf::from(seen.info.get("config_file").cloned().unwrap_or_default())))
+        Some((
+            pid,
+            PathBuf::from(seen.info.get("config_file").cloned().unwrap_or_default()),
+        ))
     });
     let machine = look::machine::look(config, process, !keepalived.here.files.is_empty());
     let data = seen.and_then(|seen| seen.number("used_memory"));
@@ -209,14 +243,21 @@ fn of_machine(
     let holds_vip = config.is_some_and(|config| own.contains(&config.vip));
     judge::machine::judge(&mut found, &machine, keepalived, config, (data, holds_vip));
     if let Some(config) = config {
-        judge::machine::redis_service::judge(&mut found, &machine, seen.map(|seen| seen.observation.version), config);
+        judge::machine::redis_service::judge(
+            &mut found,
+            &machine,
+            seen.map(|seen| seen.observation.version),
+            config,
+        );
     }
     found.list
 }
 
 /// What the checks would say, and where the VIP is.
 fn verdicts(config: &Config, local: SocketAddr) -> (Vip, Verdict, Verdict) {
-    let vip = Survey::new(config, local).look(true, Deadline::after(LOOK)).vip;
+    let vip = Survey::new(config, local)
+        .look(true, Deadline::after(LOOK))
+        .vip;
     let own = addresses::among(&config.addresses()).unwrap_or_default();
     let health = check_redis::health(config, local, &own, Deadline::after(config.timing.check));
     // As one that was well: what was silent for a moment is not for this to find.
@@ -226,8 +267,13 @@ fn verdicts(config: &Config, local: SocketAddr) -> (Vip, Verdict, Verdict) {
 
 fn vip_alone(config: &Config, local: SocketAddr) -> Vip {
     // Nothing can be made there.
-    let nowhere = Config { memory_dir: "/proc/none".into(), ..config.clone() };
-    Survey::new(&nowhere, local).look(true, Deadline::after(LOOK)).vip
+    let nowhere = Config {
+        memory_dir: "/proc/none".into(),
+        ..config.clone()
+    };
+    Survey::new(&nowhere, local)
+        .look(true, Deadline::after(LOOK))
+        .vip
 }
 
 /// A look and a check remember what they saw. Here they do so in a copy, that goes away with it.
@@ -237,10 +283,15 @@ fn with_a_copy_of_memory<T>(config: &Config, act: impl FnOnce(&Config) -> T) -> 
     let copy = tempfile::tempdir().map_err(trouble)?;
     match fs::read_dir(memory) {
         Ok(entries) => {
-            for entry in entries.flatten().filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_file())) {
+            for entry in entries
+                .flatten()
+                .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_file()))
+            {
                 match fs::copy(entry.path(), copy.path().join(entry.file_name())) {
                     // Written anew by rename meanwhile.
-                    Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(trouble(error)),
+                    Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                        return Err(trouble(error));
+                    }
                     _ => {}
                 }
             }
@@ -248,5 +299,8 @@ fn with_a_copy_of_memory<T>(config: &Config, act: impl FnOnce(&Config) -> T) -> 
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
         Err(error) => return Err(trouble(error)),
     }
-    Ok(act(&Config { memory_dir: copy.path().to_owned(), ..config.clone() }))
+    Ok(act(&Config {
+        memory_dir: copy.path().to_owned(),
+        ..config.clone()
+    }))
 }

@@ -1,4 +1,5 @@
-//! How a person sends a command to one of the nodes: the command line that is advised. Never with the password in it.
+//! How a person sends a command to one of the nodes: the command line that is advised. Never with
+//! the password in it.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -33,28 +34,49 @@ impl RedisCli {
         RedisCli {
             password_file: password_file(&config.path, "sentinel"),
             user: auth.and_then(|auth| auth.username.clone()),
-            tls: auth.and_then(|auth| auth.tls.as_ref()).map(|tls| tls.files.clone()),
+            tls: auth
+                .and_then(|auth| auth.tls.as_ref())
+                .map(|tls| tls.files.clone()),
         }
     }
 
     /// `words`, to `node`.
     pub fn line(&self, node: SocketAddr, words: &str) -> String {
-        let password = self.password_file.as_ref().map(|file| format!("REDISCLI_AUTH=\"$(cat {})\" ", file.display()));
-        let user = self.user.as_ref().map(|user| format!(" --user {user}")).unwrap_or_default();
-        format!("{}redis-cli{user} {}", password.unwrap_or_default(), self.rest(node, words))
+        let password = self
+            .password_file
+            .as_ref()
+            .map(|file| format!("REDISCLI_AUTH=\"$(cat {})\" ", file.display()));
+        let user = self
+            .user
+            .as_ref()
+            .map(|user| format!(" --user {user}"))
+            .unwrap_or_default();
+        format!(
+            "{}redis-cli{user} {}",
+            password.unwrap_or_default(),
+            self.rest(node, words)
+        )
     }
 
     /// The same for somebody who may do everything.
     pub fn as_administrator(&self, node: SocketAddr, words: &str) -> String {
-        format!("REDISCLI_AUTH=ADMIN-PASSWORD redis-cli {}", self.rest(node, words))
+        format!(
+            "REDISCLI_AUTH=ADMIN-PASSWORD redis-cli {}",
+            self.rest(node, words)
+        )
     }
 
     /// A setting, now and after a restart.
     pub fn set(&self, node: SocketAddr, name: &str, value: &str) -> String {
-        format!("{} && {}", self.line(node, &format!("config set {name} {value}")), self.line(node, "config rewrite"))
+        format!(
+            "{} && {}",
+            self.line(node, &format!("config set {name} {value}")),
+            self.line(node, "config rewrite")
+        )
     }
 
-    /// Has `replica` follow others as the programs log in to them. `None` where the password is in no file.
+    /// Has `replica` follow others as the programs log in to them. `None` where the password is in
+    /// no file.
     pub fn masterauth(&self, replica: SocketAddr) -> Option<String> {
         let file = self.password_file.as_ref()?.display();
         let user = self.user.as_deref().unwrap_or("");
@@ -71,8 +93,14 @@ impl RedisCli {
             None => String::new(),
             Some(files) => {
                 let client = files.client.as_ref();
-                let client = client.map(|(cert, key)| format!(" --cert {} --key {}", cert.display(), key.display()));
-                format!(" --tls --cacert {}{}", files.ca.display(), client.unwrap_or_default())
+                let client = client.map(|(cert, key)| {
+                    format!(" --cert {} --key {}", cert.display(), key.display())
+                });
+                format!(
+                    " --tls --cacert {}{}",
+                    files.ca.display(),
+                    client.unwrap_or_default()
+                )
             }
         };
         format!("-h {} -p {}{tls} {words}", node.ip(), node.port())
@@ -92,7 +120,11 @@ mod tests {
 
     #[test]
     fn the_password_is_read_from_its_file_and_stands_on_no_command_line() {
-        let cli = RedisCli { password_file: Some("/etc/p".into()), user: Some("ha".to_owned()), tls: None };
+        let cli = RedisCli {
+            password_file: Some("/etc/p".into()),
+            user: Some("ha".to_owned()),
+            tls: None,
+        };
         let node = "[::1]:6379".parse().expect("an address");
         assert_eq!(
             cli.set(node, "appendonly", "yes"),
@@ -103,8 +135,18 @@ mod tests {
         let expected = "{ printf 'config set masteruser \"ha\"\\nconfig set masterauth \"'; tr -d '\\n' </etc/p; \
                         printf '\"\\nconfig rewrite\\n'; } | REDISCLI_AUTH=\"$(cat /etc/p)\" redis-cli --user ha -h ::1 -p 6379";
         assert_eq!(given, expected);
-        let tls = Files { ca: "/ca".into(), client: Some(("/c".into(), "/k".into())), server_name: None };
-        let cli = RedisCli { tls: Some(tls), ..RedisCli::default() };
-        assert_eq!(cli.line(node, "ping"), "redis-cli -h ::1 -p 6379 --tls --cacert /ca --cert /c --key /k ping");
+        let tls = Files {
+            ca: "/ca".into(),
+            client: Some(("/c".into(), "/k".into())),
+            server_name: None,
+        };
+        let cli = RedisCli {
+            tls: Some(tls),
+            ..RedisCli::default()
+        };
+        assert_eq!(
+            cli.line(node, "ping"),
+            "redis-cli -h ::1 -p 6379 --tls --cacert /ca --cert /c --key /k ping"
+        );
     }
 }

@@ -36,25 +36,39 @@ fn count(found: &[Finding], level: Level) -> usize {
 }
 
 fn shown<'f>(found: &'f [Finding], wanted: &Wanted) -> Vec<&'f Finding> {
-    found.iter().filter(|line| !wanted.quiet || line.level > Level::Unseen).collect()
+    found
+        .iter()
+        .filter(|line| !wanted.quiet || line.level > Level::Unseen)
+        .collect()
 }
 
 fn lines(found: &[Finding], wanted: &Wanted, terminal: &Terminal) -> Vec<String> {
     let mut out = Vec::new();
     let shown = shown(found, wanted);
     for subject in Subject::ALL {
-        let mut of_subject = shown.iter().filter(|line| line.subject == subject).peekable();
+        let mut of_subject = shown
+            .iter()
+            .filter(|line| line.subject == subject)
+            .peekable();
         if of_subject.peek().is_some() {
             out.push(terminal.paint(Tone::Strong, subject.heading()));
         }
         for line in of_subject {
             let word = terminal.paint(tone(line.level), &format!("{:<4}", line.level.word()));
-            let begin = format!("  {word}  {}  ", terminal.paint(Tone::Faint, &format!("{:<3}", line.fact)));
+            let begin = format!(
+                "  {word}  {}  ",
+                terminal.paint(Tone::Faint, &format!("{:<3}", line.fact))
+            );
             push(&mut out, terminal, &begin, &plain(&line.says));
             for fix in &line.fix {
                 let (margin, text) = (" ".repeat(MARGIN), fix.text());
                 let mut rows = text.split('\n').map(plain);
-                push(&mut out, terminal, &margin, &format!("-> {}", rows.next().unwrap_or_default()));
+                push(
+                    &mut out,
+                    terminal,
+                    &margin,
+                    &format!("-> {}", rows.next().unwrap_or_default()),
+                );
                 // To be copied as they are.
                 out.extend(rows.map(|row| format!("{margin}{row}")));
             }
@@ -79,9 +93,12 @@ fn tone(level: Level) -> Tone {
     }
 }
 
-/// `begin` and the text, the next lines below its beginning. A command is not wrapped: it shall be copied in one piece.
+/// `begin` and the text, the next lines below its beginning. A command is not wrapped: it shall be
+/// copied in one piece.
 fn push(out: &mut Vec<String>, terminal: &Terminal, begin: &str, text: &str) {
-    let width = terminal.width.filter(|width| *width >= NARROWEST && !text.starts_with("-> run: "));
+    let width = terminal
+        .width
+        .filter(|width| *width >= NARROWEST && !text.starts_with("-> run: "));
     let Some(room) = width.map(|width| width - MARGIN) else {
         return out.push(format!("{begin}{text}"));
     };
@@ -97,7 +114,9 @@ fn push(out: &mut Vec<String>, terminal: &Terminal, begin: &str, text: &str) {
     }
     let margin = " ".repeat(MARGIN);
     out.extend(
-        rows.iter().enumerate().map(|(number, row)| format!("{}{row}", if number == 0 { begin } else { &margin })),
+        rows.iter()
+            .enumerate()
+            .map(|(number, row)| format!("{}{row}", if number == 0 { begin } else { &margin })),
     );
 }
 
@@ -117,14 +136,21 @@ mod tests {
             Fix::Run("cp a b".to_owned()),
         );
         found.unseen("c", "", "dark");
-        let place = Place { file: "/etc/k.conf".into(), line: 7 };
+        let place = Place {
+            file: "/etc/k.conf".into(),
+            line: 7,
+        };
         found.fail("d", "", "wrong", Fix::replace(&place, "    a\n@b    c"));
         found.list
     }
 
     #[test]
     fn each_line_has_its_level_its_fact_and_below_it_what_helps() {
-        let terminal = Terminal { colour: false, is_terminal: true, width: Some(48) };
+        let terminal = Terminal {
+            colour: false,
+            is_terminal: true,
+            width: Some(48),
+        };
         let text = lines(&some(), &Wanted::default(), &terminal);
         assert_eq!(
             text,
@@ -142,8 +168,18 @@ mod tests {
                 "1 ok, 1 warn, 1 fail, 1 not looked at",
             ]
         );
-        let quiet = Wanted { quiet: true, ..Wanted::default() };
-        let text = lines(&some(), &quiet, &Terminal { width: None, ..terminal });
+        let quiet = Wanted {
+            quiet: true,
+            ..Wanted::default()
+        };
+        let text = lines(
+            &some(),
+            &quiet,
+            &Terminal {
+                width: None,
+                ..terminal
+            },
+        );
         assert_eq!(text.len(), 8, "{text:#?}");
     }
 }

@@ -21,15 +21,40 @@ pub fn wanted(config: &Config, version: Version) -> Vec<Right> {
     let mut all = Vec::new();
     let mut add = |words: &str, rule: &'static str, costs: &'static str, fatal: bool| {
         let words = words.split(' ').map(str::to_owned).collect();
-        all.push(Right { words, rule, costs, fatal });
+        all.push(Right {
+            words,
+            rule,
+            costs,
+            fatal,
+        });
     };
     add("PING", "+ping", "nobody knows whether it lives", true);
     add("INFO replication", "+info", "nobody knows its role", true);
-    add("CONFIG GET repl-diskless-sync-delay", "+config|get", "a rollback file takes longer", false);
-    add("CONFIG SET repl-diskless-sync-delay 5", "+config|set", "a rollback file takes longer", false);
+    add(
+        "CONFIG GET repl-diskless-sync-delay",
+        "+config|get",
+        "a rollback file takes longer",
+        false,
+    );
+    add(
+        "CONFIG SET repl-diskless-sync-delay 5",
+        "+config|set",
+        "a rollback file takes longer",
+        false,
+    );
     if version.can_pause_writes() {
-        add("CLIENT PAUSE 1 WRITE", "+client|pause", "the role can't be handed over without losing writes", true);
-        add("CLIENT UNPAUSE", "+client|unpause", "writes stand still for longer after a handover", true);
+        add(
+            "CLIENT PAUSE 1 WRITE",
+            "+client|pause",
+            "the role can't be handed over without losing writes",
+            true,
+        );
+        add(
+            "CLIENT UNPAUSE",
+            "+client|unpause",
+            "writes stand still for longer after a handover",
+            true,
+        );
     } else {
         add(
             "CONFIG SET min-slaves-to-write 0",
@@ -40,8 +65,18 @@ pub fn wanted(config: &Config, version: Version) -> Vec<Right> {
     }
     if config.sentinel.is_none() {
         add("SLAVEOF NO ONE", "+slaveof", "no role can be given", true);
-        add("CONFIG REWRITE", "+config|rewrite", "a role is gone at the next restart", false);
-        add("CLIENT KILL TYPE normal", "+client|kill", "clients of the old master stay where they are", false);
+        add(
+            "CONFIG REWRITE",
+            "+config|rewrite",
+            "a role is gone at the next restart",
+            false,
+        );
+        add(
+            "CLIENT KILL TYPE normal",
+            "+client|kill",
+            "clients of the old master stay where they are",
+            false,
+        );
         if version.has_functions() {
             add(
                 "FUNCTION LOAD REPLACE x",
@@ -58,8 +93,18 @@ pub fn wanted(config: &Config, version: Version) -> Vec<Right> {
         }
     }
     if config.rollback.mode != RollbackMode::Never {
-        add("SYNC", "+sync", "no rollback file can be taken, and a node with data of its own stays behind", true);
-        add("REPLCONF capa eof", "+replconf", "a sentinel may take a copy for a replica", false);
+        add(
+            "SYNC",
+            "+sync",
+            "no rollback file can be taken, and a node with data of its own stays behind",
+            true,
+        );
+        add(
+            "REPLCONF capa eof",
+            "+replconf",
+            "a sentinel may take a copy for a replica",
+            false,
+        );
     }
     all
 }

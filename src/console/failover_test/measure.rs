@@ -42,18 +42,27 @@ impl Phase {
             took: to.saturating_sub(self.from),
             gap: longest_gap(&written.acknowledged, self.from, to),
             acknowledged: acknowledged.len(),
-            lost: acknowledged.iter().filter(|write| gone.contains(&write.number)).count(),
+            lost: acknowledged
+                .iter()
+                .filter(|write| gone.contains(&write.number))
+                .count(),
             reached: self.reached,
         }
     }
 }
 
-/// Between two writes that enclose a moment of the time `from` to `to`; after the last one, until `to`.
+/// Between two writes that enclose a moment of the time `from` to `to`; after the last one, until
+/// `to`.
 fn longest_gap(writes: &[Write], from: Duration, to: Duration) -> Duration {
     let ends = writes.iter().map(|write| write.at).chain([to]);
-    let gaps = std::iter::once(Duration::ZERO).chain(writes.iter().map(|write| write.at)).zip(ends);
+    let gaps = std::iter::once(Duration::ZERO)
+        .chain(writes.iter().map(|write| write.at))
+        .zip(ends);
     let touching = gaps.filter(|(begin, end)| *begin < to && *end > from);
-    touching.map(|(begin, end)| end.saturating_sub(begin)).max().unwrap_or_default()
+    touching
+        .map(|(begin, end)| end.saturating_sub(begin))
+        .max()
+        .unwrap_or_default()
 }
 
 /// Its lines: a heading, and a line for each phase.
@@ -67,9 +76,18 @@ pub fn table(phases: &[Measured]) -> Vec<String> {
     };
     let mut lines = vec![line("phase", "took", "longest gap", "acknowledged", "lost")];
     for one in phases {
-        let text =
-            line(one.name, &time(one.took), &time(one.gap), &one.acknowledged.to_string(), &one.lost.to_string());
-        lines.push(if one.reached { text } else { format!("{text}  not reached") });
+        let text = line(
+            one.name,
+            &time(one.took),
+            &time(one.gap),
+            &one.acknowledged.to_string(),
+            &one.lost.to_string(),
+        );
+        lines.push(if one.reached {
+            text
+        } else {
+            format!("{text}  not reached")
+        });
     }
     lines
 }
@@ -79,12 +97,20 @@ mod tests {
     use super::*;
 
     fn written(at: &[u64]) -> Written {
-        let write = |(number, at): (u64, &u64)| Write { number, at: Duration::from_millis(*at) };
+        let write = |(number, at): (u64, &u64)| Write {
+            number,
+            at: Duration::from_millis(*at),
+        };
         Written::of((0..).zip(at).map(write).collect())
     }
 
     fn phase(from: u64, to: u64) -> Phase {
-        Phase { name: "there", from: Duration::from_millis(from), to: Some(Duration::from_millis(to)), reached: true }
+        Phase {
+            name: "there",
+            from: Duration::from_millis(from),
+            to: Some(Duration::from_millis(to)),
+            reached: true,
+        }
     }
 
     #[test]
@@ -99,14 +125,21 @@ mod tests {
             ((100, 150), 40, 3),
         ] {
             let measured = phase(from, to).measured(&written, &[]);
-            assert_eq!((measured.gap.as_millis(), measured.acknowledged), (gap, acknowledged), "{from} {to}");
+            assert_eq!(
+                (measured.gap.as_millis(), measured.acknowledged),
+                (gap, acknowledged),
+                "{from} {to}"
+            );
         }
     }
 
     #[test]
     fn what_was_lost_is_told_in_its_phase() {
         let written = written(&[5, 10, 15]);
-        let lost = [Write { number: 1, at: Duration::from_millis(10) }];
+        let lost = [Write {
+            number: 1,
+            at: Duration::from_millis(10),
+        }];
         assert_eq!(phase(0, 10).measured(&written, &lost).lost, 0);
         assert_eq!(phase(10, 20).measured(&written, &lost).lost, 1);
     }
@@ -116,14 +149,20 @@ mod tests {
         let written = written(&[5, 12_000]);
         let mut broken = phase(0, 12_500);
         broken.reached = false;
-        let lines = table(&[phase(0, 1000).measured(&written, &[]), broken.measured(&written, &[])]);
+        let lines = table(&[
+            phase(0, 1000).measured(&written, &[]),
+            broken.measured(&written, &[]),
+        ]);
         let expected = [
             "phase       took  longest gap  acknowledged  lost",
             "there    1000 ms      12.0 s             1     0",
             "there     12.5 s      12.0 s             2     0  not reached",
         ];
         assert_eq!(
-            lines.iter().map(|line| line.split_whitespace().collect()).collect::<Vec<Vec<_>>>(),
+            lines
+                .iter()
+                .map(|line| line.split_whitespace().collect())
+                .collect::<Vec<Vec<_>>>(),
             expected.map(|line| line.split_whitespace().collect::<Vec<_>>())
         );
     }

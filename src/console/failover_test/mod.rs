@@ -1,6 +1,8 @@
-//! `keepalived-redis failover-test`: a handover there and back, while it writes through the VIP, and what that cost.
+//! `keepalived-redis failover-test`: a handover there and back, while it writes through the VIP,
+//! and what that cost.
 //!
-//! The moves are those of `drain` and `resume`. Whatever ends it, the drain is ended and its keys are deleted.
+//! The moves are those of `drain` and `resume`. Whatever ends it, the drain is ended and its keys
+//! are deleted.
 
 pub(crate) mod measure;
 pub(crate) mod writer;
@@ -46,7 +48,8 @@ enum Came {
     Stays(SocketAddr),
 }
 
-/// Runs it, with the configuration at `path` and so many writes a second; answers with the exit code.
+/// Runs it, with the configuration at `path` and so many writes a second; answers with the exit
+/// code.
 pub fn run(path: &Path, rate: u32, yes: bool, terminal: &Terminal) -> u8 {
     draining::answer(path, |program| test(program, rate, yes, terminal))
 }
@@ -71,8 +74,16 @@ fn test(program: &mut Program, rate: u32, yes: bool, terminal: &Terminal) -> any
         Vip::Here => program.local,
         _ => view.serving_peer().map_or(program.local, |(node, _)| node),
     };
-    let lost = program.survey.node(serving).map_err(anyhow::Error::from).and_then(|server| missing(server, &written));
-    let deleted = program.survey.node(serving).map_err(anyhow::Error::from).and_then(|server| delete(server, &written));
+    let lost = program
+        .survey
+        .node(serving)
+        .map_err(anyhow::Error::from)
+        .and_then(|server| missing(server, &written));
+    let deleted = program
+        .survey
+        .node(serving)
+        .map_err(anyhow::Error::from)
+        .and_then(|server| delete(server, &written));
     if let Err(error) = deleted {
         say(
             &mut io::stderr(),
@@ -82,17 +93,29 @@ fn test(program: &mut Program, rate: u32, yes: bool, terminal: &Terminal) -> any
         );
     }
     ended.context("ending the drain: keepalived-redis resume does it")?;
-    let lost = lost.with_context(|| format!("reading the acknowledged writes back from {serving}"))?;
-    let measured: Vec<Measured> = phases.iter().map(|phase| phase.measured(&written, &lost)).collect();
+    let lost =
+        lost.with_context(|| format!("reading the acknowledged writes back from {serving}"))?;
+    let measured: Vec<Measured> = phases
+        .iter()
+        .map(|phase| phase.measured(&written, &lost))
+        .collect();
     for line in table(&measured) {
         terminal.line(&line);
     }
     let (count, acknowledged) = (lost.len(), written.acknowledged.len());
     let came = came?;
     let result = format!("failover test: {acknowledged} writes acknowledged, {count} lost");
-    program
-        .journal
-        .line(&result, &[("longest_gap_ms", &measured.iter().map(|one| one.gap.as_millis()).max().unwrap_or(0))]);
+    program.journal.line(
+        &result,
+        &[(
+            "longest_gap_ms",
+            &measured
+                .iter()
+                .map(|one| one.gap.as_millis())
+                .max()
+                .unwrap_or(0),
+        )],
+    );
     match came {
         Came::Back => terminal.line(&terminal.paint(tone(count), "there and back")),
         Came::Stays(node) => terminal.line(&format!(
@@ -120,11 +143,18 @@ fn may_begin(program: &Program, view: &View) -> anyhow::Result<SocketAddr> {
         Vip::Here => {}
         Vip::At(node) => bail!("failover-test: {node} holds the VIP: run it there"),
         Vip::Unknown => {
-            bail!("failover-test: nobody is seen to hold the VIP {}; see keepalived-redis status", program.config.vip)
+            bail!(
+                "failover-test: nobody is seen to hold the VIP {}; see keepalived-redis status",
+                program.config.vip
+            )
         }
     }
-    let local =
-        view.local.seen.as_ref().map_err(Clone::clone).with_context(|| format!("looking at {}", program.local))?;
+    let local = view
+        .local
+        .seen
+        .as_ref()
+        .map_err(Clone::clone)
+        .with_context(|| format!("looking at {}", program.local))?;
     ensure!(
         local.is_master(),
         "failover-test: {} holds the VIP and is no master yet; see keepalived-redis status",
@@ -138,22 +168,35 @@ fn may_begin(program: &Program, view: &View) -> anyhow::Result<SocketAddr> {
     )
 }
 
-fn is_agreed(vip: SocketAddr, other: SocketAddr, rate: u32, terminal: &Terminal) -> anyhow::Result<bool> {
+fn is_agreed(
+    vip: SocketAddr,
+    other: SocketAddr,
+    rate: u32,
+    terminal: &Terminal,
+) -> anyhow::Result<bool> {
     ensure!(
         io::stdin().is_terminal() && terminal.is_terminal,
         "failover-test: it moves the VIP and the role, and nobody is there to be asked; give --yes"
     );
     for line in [
-        format!("This moves the VIP {} and the role to {other} and back.", vip.ip()),
-        "Clients lose their connections twice, and writes stand still for a moment each time.".to_owned(),
-        format!("Meanwhile {rate} writes a second go through the VIP, to keys that are deleted at the end."),
+        format!(
+            "This moves the VIP {} and the role to {other} and back.",
+            vip.ip()
+        ),
+        "Clients lose their connections twice, and writes stand still for a moment each time."
+            .to_owned(),
+        format!(
+            "Meanwhile {rate} writes a second go through the VIP, to keys that are deleted at the end."
+        ),
     ] {
         terminal.line(&line);
     }
     let _ = write!(io::stdout(), "Go on? [y/N] ");
     let _ = io::stdout().flush();
     let mut answer = String::new();
-    io::stdin().read_line(&mut answer).context("reading the answer")?;
+    io::stdin()
+        .read_line(&mut answer)
+        .context("reading the answer")?;
     Ok(matches!(answer.trim().to_lowercase().as_str(), "y" | "yes"))
 }
 
@@ -164,7 +207,10 @@ fn moves(
     interrupt: &Interrupt,
     phases: &mut Vec<Phase>,
 ) -> anyhow::Result<Came> {
-    program.journal.line("failover test: this node gives up the VIP and takes it back", &[]);
+    program.journal.line(
+        "failover test: this node gives up the VIP and takes it back",
+        &[],
+    );
     phase(phases, writer, "before", |from| {
         let calm = Deadline::after(CALM);
         while calm.pause(TICK) {
@@ -175,44 +221,73 @@ fn moves(
     let mut heard = false;
     let to = phase(phases, writer, "there", |_| {
         let view = program.look(true);
-        let gone = draining::move_away(program, &view, Wish { lasting: Some(LASTING), force: false })?;
-        let to = gone.to.context("failover-test: the VIP has gone, and nobody serves")?;
+        let gone = draining::move_away(
+            program,
+            &view,
+            Wish {
+                lasting: Some(LASTING),
+                force: false,
+            },
+        )?;
+        let to = gone
+            .to
+            .context("failover-test: the VIP has gone, and nobody serves")?;
         let before = writer.acknowledged();
-        until(program, interrupt, "the other node serves, and this one follows it in sync", |view| {
-            let (Ok(local), Some(Ok(master))) = (&view.local.seen, view.seen(to)) else {
-                return Err("one of the two does not answer".to_owned());
-            };
-            match view.vip {
-                Vip::At(node) if node == to && master.is_master() => pair::in_sync(local, master, view.max_lag),
-                _ => Err(format!("{to} does not serve")),
-            }
-        })?;
+        until(
+            program,
+            interrupt,
+            "the other node serves, and this one follows it in sync",
+            |view| {
+                let (Ok(local), Some(Ok(master))) = (&view.local.seen, view.seen(to)) else {
+                    return Err("one of the two does not answer".to_owned());
+                };
+                match view.vip {
+                    Vip::At(node) if node == to && master.is_master() => {
+                        pair::in_sync(local, master, view.max_lag)
+                    }
+                    _ => Err(format!("{to} does not serve")),
+                }
+            },
+        )?;
         heard = drain::current(&program.store).is_some_and(|drain| drain.heard);
         writes_on(writer, before, interrupt)?;
         Ok(to)
     })?;
     drain::end(&program.store).context("ending the drain")?;
-    program.journal.line(&format!("failover test: {to} serves, and this node follows it; the drain is ended"), &[]);
+    program.journal.line(
+        &format!("failover test: {to} serves, and this node follows it; the drain is ended"),
+        &[],
+    );
     if !heard {
-        // Where it is in use it is asked every second, and a lower priority is what moves the VIP back, too.
+        // Where it is in use it is asked every second, and a lower priority is what moves the VIP
+        // back, too.
         return Ok(Came::Stays(to));
     }
     phase(phases, writer, "back", |_| {
         let local = program.local;
-        until(program, interrupt, "this node holds the VIP and serves again", |view| {
-            let (Ok(mine), Some(Ok(theirs))) = (&view.local.seen, view.seen(to)) else {
-                return Err("one of the two does not answer".to_owned());
-            };
-            match view.vip {
-                Vip::Here if mine.is_master() => pair::in_sync(theirs, mine, view.max_lag),
-                Vip::Here => Err(format!("{local} holds the VIP, and is no master")),
-                _ => {
-                    let found = pair::eligibility(view);
-                    let hint = "; with nopreempt, or a lower priority than the other node's, it stays there";
-                    Err(format!("{}{}", found.why, if found.eligible { hint } else { "" }))
+        until(
+            program,
+            interrupt,
+            "this node holds the VIP and serves again",
+            |view| {
+                let (Ok(mine), Some(Ok(theirs))) = (&view.local.seen, view.seen(to)) else {
+                    return Err("one of the two does not answer".to_owned());
+                };
+                match view.vip {
+                    Vip::Here if mine.is_master() => pair::in_sync(theirs, mine, view.max_lag),
+                    Vip::Here => Err(format!("{local} holds the VIP, and is no master")),
+                    _ => {
+                        let found = pair::eligibility(view);
+                        let hint = "; with nopreempt, or a lower priority than the other node's, it stays there";
+                        Err(format!(
+                            "{}{}",
+                            found.why,
+                            if found.eligible { hint } else { "" }
+                        ))
+                    }
                 }
-            }
-        })?;
+            },
+        )?;
         writes_on(writer, writer.acknowledged(), interrupt)
     })?;
     Ok(Came::Back)
@@ -227,7 +302,12 @@ fn phase<T>(
 ) -> anyhow::Result<T> {
     let from = writer.now();
     let done = work(writer.acknowledged());
-    phases.push(Phase { name, from, to: Some(writer.now()), reached: done.is_ok() });
+    phases.push(Phase {
+        name,
+        from,
+        to: Some(writer.now()),
+        reached: done.is_ok(),
+    });
     done
 }
 
@@ -256,7 +336,13 @@ fn until(
     loop {
         interrupt.check()?;
         let view = program.look(true);
-        let Err(why) = missing(&view) else { return Ok(()) };
-        ensure!(deadline.pause(TICK), "failover-test: waited {} s in vain: {what}: {why}", MOVE.as_secs());
+        let Err(why) = missing(&view) else {
+            return Ok(());
+        };
+        ensure!(
+            deadline.pause(TICK),
+            "failover-test: waited {} s in vain: {what}: {why}",
+            MOVE.as_secs()
+        );
     }
 }

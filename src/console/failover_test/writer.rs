@@ -1,4 +1,5 @@
-//! A client that writes through the VIP as an application would, and knows of every write whether it was acknowledged.
+//! A client that writes through the VIP as an application would, and knows of every write whether
+//! it was acknowledged.
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -19,7 +20,8 @@ use crate::server::failure::Failure;
 
 /// An operation that takes longer is given up, with its connection.
 const PATIENCE: Duration = Duration::from_millis(50);
-/// The value of each key; with one command it gets its end, too, so that nothing is left whenever this is killed.
+/// The value of each key; with one command it gets its end, too, so that nothing is left whenever
+/// this is killed.
 const LASTING: u32 = 3600;
 /// Read back, or deleted, at a time.
 const BATCH: usize = 200;
@@ -50,7 +52,10 @@ pub struct Written {
 #[cfg(test)]
 impl Written {
     pub fn of(acknowledged: Vec<Write>) -> Written {
-        Written { acknowledged, ..Written::default() }
+        Written {
+            acknowledged,
+            ..Written::default()
+        }
     }
 }
 
@@ -93,18 +98,30 @@ impl Writer {
                 )
             }
             Err(failure) => {
-                return Err(failure).with_context(|| format!("failover-test: writing through the VIP {vip}"));
+                return Err(failure)
+                    .with_context(|| format!("failover-test: writing through the VIP {vip}"));
             }
         }
         let shared = Arc::new(Shared::default());
-        let first = Write { number: 0, at: clock.elapsed() };
-        let written = Written { prefix, tried: 1, acknowledged: vec![first] };
+        let first = Write {
+            number: 0,
+            at: clock.elapsed(),
+        };
+        let written = Written {
+            prefix,
+            tried: 1,
+            acknowledged: vec![first],
+        };
         let theirs = Arc::clone(&shared);
         let thread = std::thread::Builder::new()
             .name("writer".to_owned())
             .spawn(move || work(line, &theirs, clock, rate, written))
             .context("failover-test: starting a thread")?;
-        Ok(Writer { clock, shared, thread: Some(thread) })
+        Ok(Writer {
+            clock,
+            shared,
+            thread: Some(thread),
+        })
     }
 
     /// Since it was started.
@@ -119,7 +136,11 @@ impl Writer {
 
     /// Why the last write that failed did.
     pub fn last_error(&self) -> String {
-        self.shared.error.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.shared
+            .error
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     /// Ends it.
@@ -142,7 +163,13 @@ impl Drop for Writer {
     }
 }
 
-fn work(mut line: Line, shared: &Shared, clock: Stopwatch, rate: u32, mut written: Written) -> Written {
+fn work(
+    mut line: Line,
+    shared: &Shared,
+    clock: Stopwatch,
+    rate: u32,
+    mut written: Written,
+) -> Written {
     let pace = Duration::from_secs(1) / rate.max(1);
     while !shared.stop.load(Ordering::Relaxed) {
         let turn = Deadline::after(pace);
@@ -150,10 +177,15 @@ fn work(mut line: Line, shared: &Shared, clock: Stopwatch, rate: u32, mut writte
         written.tried += 1;
         match line.write(&set(&written.prefix, number), PATIENCE) {
             Ok(()) => {
-                written.acknowledged.push(Write { number, at: clock.elapsed() });
+                written.acknowledged.push(Write {
+                    number,
+                    at: clock.elapsed(),
+                });
                 shared.acknowledged.fetch_add(1, Ordering::Relaxed);
             }
-            Err(failure) => *shared.error.lock().unwrap_or_else(PoisonError::into_inner) = failure.to_string(),
+            Err(failure) => {
+                *shared.error.lock().unwrap_or_else(PoisonError::into_inner) = failure.to_string()
+            }
         }
         turn.pause(pace);
     }
@@ -164,10 +196,19 @@ impl Line {
     fn to(vip: SocketAddr, config: &Config) -> Line {
         let of = |node: &SocketAddr| {
             let tls = config.auth.tls.as_ref()?;
-            Some(Access { tls: Some(Arc::new(tls.as_of(node.ip()))), ..config.auth.clone() })
+            Some(Access {
+                tls: Some(Arc::new(tls.as_of(node.ip()))),
+                ..config.auth.clone()
+            })
         };
-        let auths = std::iter::once(config.auth.clone()).chain(config.nodes.iter().filter_map(of)).collect();
-        Line { vip: Endpoint::Tcp(vip), auths, server: None }
+        let auths = std::iter::once(config.auth.clone())
+            .chain(config.nodes.iter().filter_map(of))
+            .collect();
+        Line {
+            vip: Endpoint::Tcp(vip),
+            auths,
+            server: None,
+        }
     }
 
     /// True only where Redis has said OK.
@@ -175,7 +216,8 @@ impl Line {
         let deadline = Deadline::after(patience);
         let answer = self.open(deadline).and_then(|mut server| {
             let answer = server.call(command, deadline);
-            // An old master is left as soon as it says no, and whatever did not answer is not heard any more.
+            // An old master is left as soon as it says no, and whatever did not answer is not heard
+            // any more.
             self.server = answer.is_ok().then_some(server);
             answer
         });
@@ -198,7 +240,12 @@ impl Line {
 }
 
 fn set(prefix: &str, number: u64) -> Cmd {
-    cmd("SET").arg(format!("{prefix}{number}")).arg(number).arg("EX").arg(LASTING).clone()
+    cmd("SET")
+        .arg(format!("{prefix}{number}"))
+        .arg(number)
+        .arg("EX")
+        .arg(LASTING)
+        .clone()
 }
 
 /// Not a secret: two tests are not to meet.
@@ -224,10 +271,21 @@ pub fn missing(server: &mut Server, written: &Written) -> anyhow::Result<Vec<Wri
         let Value::Array(values) = server.call_again(&command, Deadline::after(ANSWERS))? else {
             bail!("MGET answered no list");
         };
-        ensure!(values.len() == some.len(), "MGET answered {} values of {}", values.len(), some.len());
-        let is_there =
-            |(write, value): &(&Write, &Value)| **value == Value::BulkString(write.number.to_string().into_bytes());
-        lost.extend(some.iter().zip(&values).filter(|pair| !is_there(pair)).map(|(write, _)| *write));
+        ensure!(
+            values.len() == some.len(),
+            "MGET answered {} values of {}",
+            values.len(),
+            some.len()
+        );
+        let is_there = |(write, value): &(&Write, &Value)| {
+            **value == Value::BulkString(write.number.to_string().into_bytes())
+        };
+        lost.extend(
+            some.iter()
+                .zip(&values)
+                .filter(|pair| !is_there(pair))
+                .map(|(write, _)| *write),
+        );
     }
     Ok(lost)
 }
@@ -259,7 +317,9 @@ mod tests {
         let command = set("keepalived-redis:failover-test:00:", 7).get_packed_command();
         let text = String::from_utf8_lossy(&command).into_owned();
         assert!(
-            text.starts_with("*5\r\n$3\r\nSET\r\n$35\r\nkeepalived-redis:failover-test:00:7\r\n$1\r\n7\r\n"),
+            text.starts_with(
+                "*5\r\n$3\r\nSET\r\n$35\r\nkeepalived-redis:failover-test:00:7\r\n$1\r\n7\r\n"
+            ),
             "{text}"
         );
         assert!(text.ends_with("$2\r\nEX\r\n$4\r\n3600\r\n"), "{text}");

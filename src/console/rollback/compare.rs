@@ -51,35 +51,60 @@ struct Candidate {
 ///
 /// # Errors
 /// As [`Side::ask`].
-pub fn compare(file: &mut Side<'_>, service: &mut Side<'_>, db: u64, keys: &[Vec<u8>]) -> anyhow::Result<Vec<Entry>> {
+pub fn compare(
+    file: &mut Side<'_>,
+    service: &mut Side<'_>,
+    db: u64,
+    keys: &[Vec<u8>],
+) -> anyhow::Result<Vec<Entry>> {
     let mut candidates = in_file(file, db, keys)?;
     hold_against(service, db, &mut candidates)?;
-    let small = |one: &Candidate| one.verdict.is_none() && (one.bytes <= SMALL || Kind::read(&one.kind).is_none());
+    let small = |one: &Candidate| {
+        one.verdict.is_none() && (one.bytes <= SMALL || Kind::read(&one.kind).is_none())
+    };
     dumps(file, service, db, &mut candidates, &small)?;
     for one in candidates.iter_mut().filter(|one| one.verdict.is_none()) {
         let Some(kind) = Kind::read(&one.kind) else {
             one.verdict = Some(Verdict::Unclear);
             continue;
         };
-        let pair = Pair { db, key: &one.key, kind, length: one.length, bytes: one.bytes };
+        let pair = Pair {
+            db,
+            key: &one.key,
+            kind,
+            length: one.length,
+            bytes: one.bytes,
+        };
         let differs = difference(file, service, pair)?;
         one.verdict = Some(differs.map_or(Verdict::Same, Verdict::Differs));
     }
-    let entry =
-        |one: Candidate| Entry { key: one.key, kind: one.kind, verdict: one.verdict.unwrap_or(Verdict::Unclear) };
+    let entry = |one: Candidate| Entry {
+        key: one.key,
+        kind: one.kind,
+        verdict: one.verdict.unwrap_or(Verdict::Unclear),
+    };
     Ok(candidates.into_iter().map(entry).collect())
 }
 
 /// Type, length and size of each key in the file.
 fn in_file(file: &mut Side<'_>, db: u64, keys: &[Vec<u8>]) -> anyhow::Result<Vec<Candidate>> {
-    let types = file.values(db, &keys.iter().map(|key| of("TYPE", key)).collect::<Vec<_>>())?;
+    let types = file.values(
+        db,
+        &keys.iter().map(|key| of("TYPE", key)).collect::<Vec<_>>(),
+    )?;
     let mut candidates: Vec<Candidate> = keys
         .iter()
         .zip(types)
         .map(|(key, kind)| {
             let kind = name(&kind);
             let verdict = (kind == "none").then_some(Verdict::Expired);
-            Candidate { key: key.clone(), kind, length: 0, bytes: 0, verdict }
+            Candidate {
+                key: key.clone(),
+                kind,
+                length: 0,
+                bytes: 0,
+                verdict,
+            }
         })
         .collect();
     let open = || candidates.iter().filter(|one| one.verdict.is_none());
@@ -91,7 +116,8 @@ fn in_file(file: &mut Side<'_>, db: u64, keys: &[Vec<u8>]) -> anyhow::Result<Vec
     Ok(candidates)
 }
 
-/// What asks for the length, and for the memory where that says too little of it; each is about a few elements' work.
+/// What asks for the length, and for the memory where that says too little of it; each is about a
+/// few elements' work.
 fn measure(one: &Candidate) -> Vec<Cmd> {
     let mut memory = redis::cmd("MEMORY");
     memory.arg("USAGE").arg(&one.key);
@@ -105,18 +131,32 @@ fn measure(one: &Candidate) -> Vec<Cmd> {
 impl Candidate {
     /// Takes the answers to [`measure`]: the length, for which the memory may stand, too.
     fn measured(&mut self, next: &mut dyn FnMut() -> Option<u64>) {
-        let Some(kind) = Kind::read(&self.kind) else { return };
+        let Some(kind) = Kind::read(&self.kind) else {
+            return;
+        };
         self.length = next().unwrap_or(0);
-        self.bytes = if kind == Kind::Text { self.length } else { next().unwrap_or(0) };
+        self.bytes = if kind == Kind::Text {
+            self.length
+        } else {
+            next().unwrap_or(0)
+        };
     }
 }
 
 /// The same of the service: what is not there, of another type or of another length needs no more.
-fn hold_against(service: &mut Side<'_>, db: u64, candidates: &mut [Candidate]) -> anyhow::Result<()> {
-    let mut open: Vec<&mut Candidate> = candidates.iter_mut().filter(|one| one.verdict.is_none()).collect();
+fn hold_against(
+    service: &mut Side<'_>,
+    db: u64,
+    candidates: &mut [Candidate],
+) -> anyhow::Result<()> {
+    let mut open: Vec<&mut Candidate> = candidates
+        .iter_mut()
+        .filter(|one| one.verdict.is_none())
+        .collect();
     let questions: Vec<Cmd> = open.iter().flat_map(|one| measure(one)).collect();
     let Answers::All(answers) = service.ask(db, &questions)? else {
-        open.into_iter().for_each(|one| one.verdict = Some(Verdict::OnlyInFile));
+        open.into_iter()
+            .for_each(|one| one.verdict = Some(Verdict::OnlyInFile));
         return Ok(());
     };
     let mut answers = answers.into_iter();
@@ -145,7 +185,11 @@ fn other_length(one: &Candidate, length: u64) -> Verdict {
 }
 
 /// Those of another type from those that are not there.
-fn tell_apart(service: &mut Side<'_>, db: u64, unlike: Vec<(&mut Candidate, Option<u64>)>) -> anyhow::Result<()> {
+fn tell_apart(
+    service: &mut Side<'_>,
+    db: u64,
+    unlike: Vec<(&mut Candidate, Option<u64>)>,
+) -> anyhow::Result<()> {
     let questions: Vec<Cmd> = unlike.iter().map(|(one, _)| of("TYPE", &one.key)).collect();
     if questions.is_empty() {
         return Ok(());
@@ -163,7 +207,8 @@ fn tell_apart(service: &mut Side<'_>, db: u64, unlike: Vec<(&mut Candidate, Opti
     Ok(())
 }
 
-/// Fetches both values of the small ones as a whole: the same bytes are the same value, others may be it too.
+/// Fetches both values of the small ones as a whole: the same bytes are the same value, others may
+/// be it too.
 fn dumps(
     file: &mut Side<'_>,
     service: &mut Side<'_>,
@@ -176,7 +221,9 @@ fn dumps(
     for some in open.chunks_mut(BATCH) {
         let questions: Vec<Cmd> = some.iter().map(|one| of("DUMP", &one.key)).collect();
         let ours = file.values(db, &questions)?;
-        let Answers::All(theirs) = service.ask(db, &questions)? else { return Ok(()) };
+        let Answers::All(theirs) = service.ask(db, &questions)? else {
+            return Ok(());
+        };
         for ((one, ours), theirs) in some.iter_mut().zip(ours).zip(theirs) {
             one.verdict = match (&ours, &theirs) {
                 (Value::Nil, _) => Some(Verdict::Expired),
@@ -190,7 +237,9 @@ fn dumps(
 }
 
 fn is_same_dump(ours: &Value, theirs: &Value) -> bool {
-    let (Value::BulkString(ours), Value::BulkString(theirs)) = (ours, theirs) else { return false };
+    let (Value::BulkString(ours), Value::BulkString(theirs)) = (ours, theirs) else {
+        return false;
+    };
     let body = |dump: &[u8]| dump.len().checked_sub(FOOTER).filter(|length| *length > 0);
     match (body(ours), body(theirs)) {
         (Some(length), Some(other)) => length == other && ours.get(..length) == theirs.get(..other),
@@ -220,10 +269,19 @@ mod tests {
     #[test]
     fn dumps_are_compared_without_what_ends_them() {
         let dump = |text: &str| Value::BulkString(text.as_bytes().to_vec());
-        assert!(is_same_dump(&dump("value0123456789"), &dump("value9876543210")));
-        assert!(!is_same_dump(&dump("value0123456789"), &dump("velue0123456789")));
+        assert!(is_same_dump(
+            &dump("value0123456789"),
+            &dump("value9876543210")
+        ));
+        assert!(!is_same_dump(
+            &dump("value0123456789"),
+            &dump("velue0123456789")
+        ));
         for short in ["", "0123456789", "x"] {
-            assert!(!is_same_dump(&dump(short), &dump(short)), "{short}: no value at all");
+            assert!(
+                !is_same_dump(&dump(short), &dump(short)),
+                "{short}: no value at all"
+            );
         }
         assert!(!is_same_dump(&Value::Nil, &Value::Nil));
     }

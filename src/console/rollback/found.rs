@@ -1,4 +1,5 @@
-//! The files of a rollback directory, as they lie there: whose they are, and what is wrong with them.
+//! The files of a rollback directory, as they lie there: whose they are, and what is wrong with
+//! them.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -40,15 +41,32 @@ pub struct Listing {
 impl Found {
     /// The file at `path` and the text beside it.
     pub fn at(path: &Path) -> Found {
-        let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        let bytes = fs::metadata(path).ok().filter(fs::Metadata::is_file).map(|file| file.len());
-        Found { name, path: path.to_path_buf(), bytes, about: read_text(&path.with_extension("json")) }
+        let name = path
+            .file_name()
+            .map(|name| name.to_string_lossy().into_owned())
+            .unwrap_or_default();
+        let bytes = fs::metadata(path)
+            .ok()
+            .filter(fs::Metadata::is_file)
+            .map(|file| file.len());
+        Found {
+            name,
+            path: path.to_path_buf(),
+            bytes,
+            about: read_text(&path.with_extension("json")),
+        }
     }
 
     /// The time in its name, by which it can be asked for; the whole name where there is none.
     pub fn stamp(&self) -> &str {
-        let is_stamp = |text: &&str| text.bytes().all(|byte| byte.is_ascii_digit() || b"T.".contains(&byte));
-        self.name.get(..STAMP).filter(is_stamp).unwrap_or_else(|| self.name.trim_end_matches(".rdb"))
+        let is_stamp = |text: &&str| {
+            text.bytes()
+                .all(|byte| byte.is_ascii_digit() || b"T.".contains(&byte))
+        };
+        self.name
+            .get(..STAMP)
+            .filter(is_stamp)
+            .unwrap_or_else(|| self.name.trim_end_matches(".rdb"))
     }
 
     /// It is of the pair `instance` of these nodes.
@@ -57,7 +75,9 @@ impl Found {
             Ok(about) => about.instance == instance,
             Err(_) => {
                 let stem = self.name.trim_end_matches(".rdb");
-                nodes.iter().any(|node| stem.ends_with(&whose(instance, *node)))
+                nodes
+                    .iter()
+                    .any(|node| stem.ends_with(&whose(instance, *node)))
             }
         }
     }
@@ -87,42 +107,66 @@ pub fn listing(dir: &Path) -> anyhow::Result<Listing> {
         // It is made with the first file.
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Listing::default()),
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-            bail!("reading the rollback directory {}: {error}; run it as root", dir.display())
+            bail!(
+                "reading the rollback directory {}: {error}; run it as root",
+                dir.display()
+            )
         }
-        entries => entries.with_context(|| format!("reading the rollback directory {}", dir.display()))?,
+        entries => {
+            entries.with_context(|| format!("reading the rollback directory {}", dir.display()))?
+        }
     };
     let mut stems = BTreeSet::new();
     let mut unfinished = 0;
     for entry in entries {
-        let entry = entry.with_context(|| format!("reading the rollback directory {}", dir.display()))?;
+        let entry =
+            entry.with_context(|| format!("reading the rollback directory {}", dir.display()))?;
         let name = entry.file_name().to_string_lossy().into_owned();
         if name.starts_with('.') {
             unfinished += usize::from(name.ends_with(".rdb.part"));
-        } else if let Some(stem) = name.strip_suffix(".rdb").or_else(|| name.strip_suffix(".json")) {
+        } else if let Some(stem) = name
+            .strip_suffix(".rdb")
+            .or_else(|| name.strip_suffix(".json"))
+        {
             stems.insert(stem.to_owned());
         }
     }
     // Named by time.
-    let files = stems.iter().rev().map(|stem| Found::at(&dir.join(format!("{stem}.rdb")))).collect();
+    let files = stems
+        .iter()
+        .rev()
+        .map(|stem| Found::at(&dir.join(format!("{stem}.rdb"))))
+        .collect();
     Ok(Listing { files, unfinished })
 }
 
-/// The file that a person means by `word`: `latest` (of `instance`), a path, a name, or the beginning of one name alone.
+/// The file that a person means by `word`: `latest` (of `instance`), a path, a name, or the
+/// beginning of one name alone.
 ///
 /// # Errors
 /// There is none, or more than one; a sentence.
 pub fn pick(dir: &Path, instance: &str, nodes: &[SocketAddr], word: &str) -> anyhow::Result<Found> {
     if word.contains('/') {
         let path = Path::new(word);
-        let path =
-            if path.extension().is_some_and(|end| end == "json") { path.with_extension("rdb") } else { path.into() };
+        let path = if path.extension().is_some_and(|end| end == "json") {
+            path.with_extension("rdb")
+        } else {
+            path.into()
+        };
         fs::metadata(&path).with_context(|| format!("looking for {}", path.display()))?;
         return Ok(Found::at(&path));
     }
     let files = listing(dir)?.files;
     if word == "latest" {
-        let newest = files.into_iter().find(|file| file.bytes.is_some() && file.is_of(instance, nodes));
-        return newest.ok_or_else(|| anyhow!("there is no rollback file of {instance} in {}", dir.display()));
+        let newest = files
+            .into_iter()
+            .find(|file| file.bytes.is_some() && file.is_of(instance, nodes));
+        return newest.ok_or_else(|| {
+            anyhow!(
+                "there is no rollback file of {instance} in {}",
+                dir.display()
+            )
+        });
     }
     let stem = word.trim_end_matches(".json").trim_end_matches(".rdb");
     let (exact, mut begun): (Vec<Found>, Vec<Found>) = files
@@ -155,11 +199,15 @@ fn read_text(path: &Path) -> Result<About, String> {
     let mut text = String::new();
     let file = match fs::File::open(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            return Err("no text beside it (.json): nothing is known of it but its name".to_owned());
+            return Err(
+                "no text beside it (.json): nothing is known of it but its name".to_owned(),
+            );
         }
         file => file.map_err(|error| format!("reading its text: {error}"))?,
     };
-    file.take(LONGEST_TEXT).read_to_string(&mut text).map_err(|error| format!("reading its text: {error}"))?;
+    file.take(LONGEST_TEXT)
+        .read_to_string(&mut text)
+        .map_err(|error| format!("reading its text: {error}"))?;
     serde_json::from_str(&text).map_err(|error| format!("its text (.json) is damaged: {error}"))
 }
 
@@ -178,10 +226,12 @@ mod tests {
         .to_string()
     }
 
-    /// Three of this pair, of which one has no text and one no file; one damaged, and one of another pair.
+    /// Three of this pair, of which one has no text and one no file; one damaged, and one of
+    /// another pair.
     fn directory() -> tempfile::TempDir {
         let dir = tempfile::tempdir().expect("a directory");
-        let write = |name: &str, text: &str| fs::write(dir.path().join(name), text).expect("a file");
+        let write =
+            |name: &str, text: &str| fs::write(dir.path().join(name), text).expect("a file");
         let keep = |time: &str, instance: &str, bytes: u64| {
             let name = format!("{time}-{instance}-192.168.158.11_6379");
             write(&format!("{name}.rdb"), "12345");
@@ -190,11 +240,26 @@ mod tests {
         keep("20260101T000000.001", "redis-ha", 5);
         keep("20260103T000000.000", "other", 5);
         keep("20260101T000000.002", "redis-ha", 9);
-        write("20260102T000000.000-redis-ha-192.168.158.11_6379.rdb", "12345");
-        write("20260104T000000.000-redis-ha-192.168.158.11_6379.json", &text("x", "redis-ha", 1));
-        write("20260105T000000.000-redis-ha-192.168.158.11_6379.rdb", "12345");
-        write("20260105T000000.000-redis-ha-192.168.158.11_6379.json", "{\"file\":");
-        write(".20260105T000000.000-redis-ha-192.168.158.11_6379.rdb.part", "");
+        write(
+            "20260102T000000.000-redis-ha-192.168.158.11_6379.rdb",
+            "12345",
+        );
+        write(
+            "20260104T000000.000-redis-ha-192.168.158.11_6379.json",
+            &text("x", "redis-ha", 1),
+        );
+        write(
+            "20260105T000000.000-redis-ha-192.168.158.11_6379.rdb",
+            "12345",
+        );
+        write(
+            "20260105T000000.000-redis-ha-192.168.158.11_6379.json",
+            "{\"file\":",
+        );
+        write(
+            ".20260105T000000.000-redis-ha-192.168.158.11_6379.rdb.part",
+            "",
+        );
         write("notes.txt", "");
         dir
     }
@@ -211,8 +276,14 @@ mod tests {
             .map(|file| (file.stamp(), file.is_of("redis-ha", &nodes), file.trouble()))
             .map(|(stamp, ours, trouble)| {
                 let words = ["damaged: EOF", "file is not", "no text", "had 9"];
-                let said = words.into_iter().find(|word| trouble.as_ref().is_some_and(|text| text.contains(word)));
-                (stamp, ours, said.unwrap_or(if trouble.is_some() { "?" } else { "" }))
+                let said = words
+                    .into_iter()
+                    .find(|word| trouble.as_ref().is_some_and(|text| text.contains(word)));
+                (
+                    stamp,
+                    ours,
+                    said.unwrap_or(if trouble.is_some() { "?" } else { "" }),
+                )
             })
             .collect();
         let expected = [
@@ -224,25 +295,44 @@ mod tests {
             ("20260101T000000.001", true, ""),
         ];
         assert_eq!(told, expected);
-        assert!(listing(Path::new("/no/such/place")).expect("none is no error").files.is_empty());
+        assert!(
+            listing(Path::new("/no/such/place"))
+                .expect("none is no error")
+                .files
+                .is_empty()
+        );
     }
 
     #[test]
     fn a_file_is_found_by_what_a_person_calls_it() {
         let dir = directory();
         let nodes = [NODE.parse().expect("an address")];
-        let pick = |word: &str| pick(dir.path(), "redis-ha", &nodes, word).map(|found| found.stamp().to_owned());
-        let path = dir.path().join("20260103T000000.000-other-192.168.158.11_6379.json");
+        let pick = |word: &str| {
+            pick(dir.path(), "redis-ha", &nodes, word).map(|found| found.stamp().to_owned())
+        };
+        let path = dir
+            .path()
+            .join("20260103T000000.000-other-192.168.158.11_6379.json");
         for (word, stamp) in [
             ("latest", "20260105T000000.000"),
             ("20260103", "20260103T000000.000"),
-            ("20260101T000000.001-redis-ha-192.168.158.11_6379.rdb", "20260101T000000.001"),
-            ("20260101T000000.001-redis-ha-192.168.158.11_6379", "20260101T000000.001"),
+            (
+                "20260101T000000.001-redis-ha-192.168.158.11_6379.rdb",
+                "20260101T000000.001",
+            ),
+            (
+                "20260101T000000.001-redis-ha-192.168.158.11_6379",
+                "20260101T000000.001",
+            ),
             (path.to_str().expect("text"), "20260103T000000.000"),
         ] {
             assert_eq!(pick(word).expect(word), stamp);
         }
-        for (word, why) in [("20260101", "2 files"), ("1999", "begins with 1999"), ("/no/such.rdb", "looking for")] {
+        for (word, why) in [
+            ("20260101", "2 files"),
+            ("1999", "begins with 1999"),
+            ("/no/such.rdb", "looking for"),
+        ] {
             let said = format!("{:#}", pick(word).expect_err(word));
             assert!(said.contains(why), "{said}");
         }

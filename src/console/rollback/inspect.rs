@@ -1,4 +1,5 @@
-//! `rollback inspect`: what is in a rollback file and not in the data that is served. The service is only read.
+//! `rollback inspect`: what is in a rollback file and not in the data that is served. The service
+//! is only read.
 
 use std::io::{IsTerminal, Write};
 use std::net::SocketAddr;
@@ -50,14 +51,25 @@ pub struct Wish {
 ///
 /// # Errors
 /// A sentence; nothing has been changed, and no server or directory of ours is left.
-pub fn inspect(config: &Config, file: &Found, wish: &Wish, terminal: &Terminal) -> anyhow::Result<bool> {
+pub fn inspect(
+    config: &Config,
+    file: &Found,
+    wish: &Wish,
+    terminal: &Terminal,
+) -> anyhow::Result<bool> {
     let interrupt = Interrupt::armed();
     let mut progress = Progress::new();
     let deadline = Deadline::after(wish.budget);
     progress.tell("reading the file with redis-check-rdb");
-    let mut go_on = || if interrupt.has_come() { Err(crate::node::turn::Ended::Terminated) } else { Ok(()) };
-    let verified =
-        verify(&file.path, deadline, &mut go_on).with_context(|| format!("reading {}", file.path.display()))?;
+    let mut go_on = || {
+        if interrupt.has_come() {
+            Err(crate::node::turn::Ended::Terminated)
+        } else {
+            Ok(())
+        }
+    };
+    let verified = verify(&file.path, deadline, &mut go_on)
+        .with_context(|| format!("reading {}", file.path.display()))?;
     if !wish.force {
         room_for(verified.used_memory)?;
     }
@@ -68,7 +80,10 @@ pub fn inspect(config: &Config, file: &Found, wish: &Wish, terminal: &Terminal) 
     let (node, how) = serving(&view)?;
     let mut private = Private::start(&file.path)?;
     let mut server = private.loaded(deadline, &interrupt, &mut |Loaded { percent }| {
-        progress.tell(&format!("loading the file into a private Redis: {:.0} %", percent.unwrap_or(0.0)));
+        progress.tell(&format!(
+            "loading the file into a private Redis: {:.0} %",
+            percent.unwrap_or(0.0)
+        ));
     })?;
     let databases = databases(&mut server)?;
     let mut report = Report::new(terminal, wish.json, wish.limit);
@@ -76,10 +91,14 @@ pub fn inspect(config: &Config, file: &Found, wish: &Wish, terminal: &Terminal) 
     report.begin(file, node, how, &verified, &libraries(&mut server));
     let mut export = wish.export.as_deref().map(Export::create).transpose()?;
     let mut tally = Tally::default();
-    let internal = Internal { term_key: config.policy.term_key.clone() };
+    let internal = Internal {
+        term_key: config.policy.term_key.clone(),
+    };
     let clock = Stopwatch::start();
     let mut ours = Side::new(&mut server, &"the file", None, &interrupt);
-    let connected = survey.node(node).with_context(|| format!("connecting to {node}"))?;
+    let connected = survey
+        .node(node)
+        .with_context(|| format!("connecting to {node}"))?;
     let mut theirs = Side::new(connected, &node, Some(wish.pace), &interrupt);
     let all: u64 = databases.iter().map(|(_, keys)| keys).sum();
     for (db, _) in &databases {
@@ -87,9 +106,13 @@ pub fn inspect(config: &Config, file: &Found, wish: &Wish, terminal: &Terminal) 
         loop {
             let scan = cmd("SCAN").arg(&cursor).arg("COUNT").arg(BATCH).clone();
             let answer = ours.values(*db, &[scan])?.pop().unwrap_or(Value::Nil);
-            let (next, keys) = scan_answer(&answer).context("reading the file: SCAN gave no keys")?;
-            let keys: Vec<Vec<u8>> =
-                keys.into_iter().filter(|key| !internal.is(*db, key)).map(<[u8]>::to_vec).collect();
+            let (next, keys) =
+                scan_answer(&answer).context("reading the file: SCAN gave no keys")?;
+            let keys: Vec<Vec<u8>> = keys
+                .into_iter()
+                .filter(|key| !internal.is(*db, key))
+                .map(<[u8]>::to_vec)
+                .collect();
             for batch in keys.chunks(BATCH) {
                 for entry in compare(&mut ours, &mut theirs, *db, batch)? {
                     tally.count(&entry.verdict);
@@ -108,16 +131,31 @@ pub fn inspect(config: &Config, file: &Found, wish: &Wish, terminal: &Terminal) 
     }
     progress.clear();
     let exported = export.map(Export::finish).transpose()?;
-    report.end(&tally, node, theirs.asked(), clock.elapsed(), verified.keys, exported);
+    report.end(
+        &tally,
+        node,
+        theirs.asked(),
+        clock.elapsed(),
+        verified.keys,
+        exported,
+    );
     Ok(tally.is_whole())
 }
 
-fn name(report: &mut Report<'_>, progress: &mut Progress, db: u64, entry: &Entry) -> anyhow::Result<()> {
+fn name(
+    report: &mut Report<'_>,
+    progress: &mut Progress,
+    db: u64,
+    entry: &Entry,
+) -> anyhow::Result<()> {
     if !report.names(&entry.verdict) {
         return Ok(());
     }
     progress.clear();
-    ensure!(report.key(db, entry), "writing what was found: nobody reads it any more");
+    ensure!(
+        report.key(db, entry),
+        "writing what was found: nobody reads it any more"
+    );
     Ok(())
 }
 
@@ -128,7 +166,11 @@ struct Internal {
 
 impl Internal {
     fn is(&self, db: u64, key: &[u8]) -> bool {
-        let term = db == 0 && self.term_key.as_ref().is_some_and(|term| term.as_bytes() == key);
+        let term = db == 0
+            && self
+                .term_key
+                .as_ref()
+                .is_some_and(|term| term.as_bytes() == key);
         term || key.starts_with(failover_test::PREFIX.as_bytes())
     }
 }
@@ -145,26 +187,48 @@ fn serving(view: &View) -> anyhow::Result<(SocketAddr, &'static str)> {
         return Ok((node, "which holds the VIP and is master"));
     }
     match &view.local.seen {
-        Ok(seen) if seen.loading => bail!("comparing with {}: it is loading its data", view.local.address),
-        Ok(_) => Ok((view.local.address, "the local one, as no node that holds the VIP and is master can be seen")),
-        Err(failure) => bail!("comparing with {}: {failure}; and no other node serves", view.local.address),
+        Ok(seen) if seen.loading => bail!(
+            "comparing with {}: it is loading its data",
+            view.local.address
+        ),
+        Ok(_) => Ok((
+            view.local.address,
+            "the local one, as no node that holds the VIP and is master can be seen",
+        )),
+        Err(failure) => bail!(
+            "comparing with {}: {failure}; and no other node serves",
+            view.local.address
+        ),
     }
 }
 
 /// The databases of the file that hold keys, and how many.
 fn databases(server: &mut Server) -> anyhow::Result<Vec<(u64, u64)>> {
-    let info = server.call(cmd("INFO").arg("keyspace"), Deadline::after(Duration::from_secs(5))).and_then(string);
-    Ok(read_keyspace(&info.context("asking the private redis-server for its databases")?))
+    let info = server
+        .call(
+            cmd("INFO").arg("keyspace"),
+            Deadline::after(Duration::from_secs(5)),
+        )
+        .and_then(string);
+    Ok(read_keyspace(&info.context(
+        "asking the private redis-server for its databases",
+    )?))
 }
 
 /// The function libraries of the file, but for the one that carries the term; none before Redis 7.
 fn libraries(server: &mut Server) -> Vec<String> {
-    let listed = server.call(cmd("FUNCTION").arg("LIST"), Deadline::after(Duration::from_secs(5)));
-    let Ok(Value::Array(all)) = listed else { return Vec::new() };
+    let listed = server.call(
+        cmd("FUNCTION").arg("LIST"),
+        Deadline::after(Duration::from_secs(5)),
+    );
+    let Ok(Value::Array(all)) = listed else {
+        return Vec::new();
+    };
     let name = |library| match library {
-        Value::Array(fields) => {
-            fields.into_iter().skip_while(|field| *field != Value::BulkString(b"library_name".to_vec())).nth(1)
-        }
+        Value::Array(fields) => fields
+            .into_iter()
+            .skip_while(|field| *field != Value::BulkString(b"library_name".to_vec()))
+            .nth(1),
         _ => None,
     };
     all.into_iter()
@@ -177,15 +241,21 @@ fn libraries(server: &mut Server) -> Vec<String> {
 fn read_keyspace(info: &str) -> Vec<(u64, u64)> {
     let database = |line: &str| {
         let (number, rest) = line.strip_prefix("db")?.split_once(":keys=")?;
-        Some((number.parse().ok()?, rest.split(',').next()?.trim().parse().ok()?))
+        Some((
+            number.parse().ok()?,
+            rest.split(',').next()?.trim().parse().ok()?,
+        ))
     };
     info.lines().filter_map(database).collect()
 }
 
 /// # Errors
-/// The data of the file may be more than this machine has memory for, which would be taken from the Redis that serves.
+/// The data of the file may be more than this machine has memory for, which would be taken from the
+/// Redis that serves.
 fn room_for(needed: Option<u64>) -> anyhow::Result<()> {
-    let (Some(needed), Some(free)) = (needed, available_memory()) else { return Ok(()) };
+    let (Some(needed), Some(free)) = (needed, available_memory()) else {
+        return Ok(());
+    };
     ensure!(
         needed <= free,
         "loading the file: its data took {} of memory and {} are available here; inspect it on another machine, or with \
@@ -198,8 +268,15 @@ fn room_for(needed: Option<u64>) -> anyhow::Result<()> {
 
 fn available_memory() -> Option<u64> {
     let text = std::fs::read_to_string("/proc/meminfo").ok()?;
-    let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
-    line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()?.checked_mul(1024)
+    let line = text
+        .lines()
+        .find_map(|line| line.strip_prefix("MemAvailable:"))?;
+    line.trim()
+        .strip_suffix("kB")?
+        .trim()
+        .parse::<u64>()
+        .ok()?
+        .checked_mul(1024)
 }
 
 /// One line on a terminal that is written over; silent elsewhere.
@@ -211,7 +288,11 @@ struct Progress {
 
 impl Progress {
     fn new() -> Progress {
-        Progress { shown: std::io::stderr().is_terminal(), visible: false, last: None }
+        Progress {
+            shown: std::io::stderr().is_terminal(),
+            visible: false,
+            last: None,
+        }
     }
 
     fn tell(&mut self, text: &str) {
@@ -249,7 +330,9 @@ mod tests {
 
     #[test]
     fn the_term_and_the_keys_of_a_failover_test_are_nobody_s_data() {
-        let internal = Internal { term_key: Some("ha:term".to_owned()) };
+        let internal = Internal {
+            term_key: Some("ha:term".to_owned()),
+        };
         for (db, key, is) in [
             (0, "ha:term", true),
             (1, "ha:term", false),
@@ -264,7 +347,9 @@ mod tests {
     #[test]
     fn what_does_not_fit_is_refused_with_both_numbers() {
         assert!(room_for(None).is_ok() && room_for(Some(1)).is_ok());
-        let said = room_for(Some(u64::MAX)).expect_err("nobody has that much").to_string();
+        let said = room_for(Some(u64::MAX))
+            .expect_err("nobody has that much")
+            .to_string();
         assert!(said.contains("--force"), "{said}");
     }
 }

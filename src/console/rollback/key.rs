@@ -2,7 +2,8 @@
 
 use std::fmt::Write;
 
-/// In quotes, as redis-cli reads and writes it. What can't be seen is escaped; letters of any script stand as they are.
+/// In quotes, as redis-cli reads and writes it. What can't be seen is escaped; letters of any
+/// script stand as they are.
 pub fn quoted(key: &[u8]) -> String {
     let mut text = String::with_capacity(key.len() + 2);
     text.push('"');
@@ -13,7 +14,9 @@ pub fn quoted(key: &[u8]) -> String {
                 '\n' => text.push_str("\\n"),
                 '\r' => text.push_str("\\r"),
                 '\t' => text.push_str("\\t"),
-                letter if is_hidden(letter) => escape(&mut text, letter.encode_utf8(&mut [0; 4]).as_bytes()),
+                letter if is_hidden(letter) => {
+                    escape(&mut text, letter.encode_utf8(&mut [0; 4]).as_bytes())
+                }
                 letter => text.push(letter),
             }
         }
@@ -46,7 +49,10 @@ mod tests {
             (b"a \"b\" \\", "\"a \\\"b\\\" \\\\\""),
             (b"\x1b[2J\n\0", "\"\\x1b[2J\\n\\x00\""),
             (b"\xff\xfe", "\"\\xff\\xfe\""),
-            ("\u{7528}\u{6237}:\u{202e}1".as_bytes(), "\"\u{7528}\u{6237}:\\xe2\\x80\\xae1\""),
+            (
+                "\u{7528}\u{6237}:\u{202e}1".as_bytes(),
+                "\"\u{7528}\u{6237}:\\xe2\\x80\\xae1\"",
+            ),
             (b"", "\"\""),
         ] {
             assert_eq!(quoted(key), text);

@@ -47,8 +47,16 @@ pub fn list(config: &Config, json: bool, terminal: &Terminal) -> anyhow::Result<
     }
     let (ours, others): (Vec<Found>, Vec<Found>) = files.into_iter().partition(ours);
     match ours.is_empty() {
-        true => terminal.line(&format!("no rollback file of {} in {}", config.instance, dir.display())),
-        false => terminal.line(&format!("rollback files of {} in {}", config.instance, dir.display())),
+        true => terminal.line(&format!(
+            "no rollback file of {} in {}",
+            config.instance,
+            dir.display()
+        )),
+        false => terminal.line(&format!(
+            "rollback files of {} in {}",
+            config.instance,
+            dir.display()
+        )),
     };
     table(&ours, terminal);
     if !others.is_empty() {
@@ -56,13 +64,16 @@ pub fn list(config: &Config, json: bool, terminal: &Terminal) -> anyhow::Result<
         table(&others, terminal);
     }
     if unfinished > 0 {
-        let are = if unfinished == 1 { "one is" } else { "some are" };
+        let are = if unfinished == 1 {
+            "one is"
+        } else {
+            "some are"
+        };
         terminal
             .line(&format!("{are} being written, or a program that was killed has left it: {unfinished} (.rdb.part)"));
     }
     if !ours.is_empty() {
-        let hint =
-            "`keepalived-redis rollback inspect latest` names the keys that are in the newest and not in the service";
+        let hint = "`keepalived-redis rollback inspect latest` names the keys that are in the newest and not in the service";
         terminal.line(&terminal.paint(Tone::Faint, hint));
     }
     Ok(())
@@ -80,12 +91,19 @@ fn table(files: &[Found], terminal: &Terminal) {
         .iter()
         .enumerate()
         .map(|(column, name)| {
-            let cells = rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count());
+            let cells = rows
+                .iter()
+                .filter_map(|row| row.get(column))
+                .map(|cell| cell.chars().count());
             cells.chain([name.len()]).max().unwrap_or(0)
         })
         .collect();
     let line = |cells: &[&str]| {
-        let padded: Vec<String> = cells.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
+        let padded: Vec<String> = cells
+            .iter()
+            .zip(&widths)
+            .map(|(cell, width)| format!("{cell:<width$}"))
+            .collect();
         cut(padded.join(" ").trim_end(), terminal.width)
     };
     terminal.line(&terminal.paint(Tone::Strong, &line(&HEADER)));
@@ -122,12 +140,16 @@ fn as_json(file: &Found) -> Value {
 
 /// Without what the columns say.
 fn in_short(why: &str) -> &str {
-    why.split_once(" was about to follow ").and_then(|(_, rest)| rest.split_once(": ")).map_or(why, |(_, why)| why)
+    why.split_once(" was about to follow ")
+        .and_then(|(_, rest)| rest.split_once(": "))
+        .map_or(why, |(_, why)| why)
 }
 
 fn cut(text: &str, width: Option<usize>) -> String {
     match width.map(|width| width.max(NARROWEST)) {
-        Some(width) if text.chars().count() > width => text.chars().take(width - 3).chain("...".chars()).collect(),
+        Some(width) if text.chars().count() > width => {
+            text.chars().take(width - 3).chain("...".chars()).collect()
+        }
         _ => text.to_owned(),
     }
 }
@@ -136,9 +158,20 @@ fn cut(text: &str, width: Option<usize>) -> String {
 ///
 /// # Errors
 /// `redis-check-rdb` is not there, or a signal has come.
-pub fn show(file: &Found, deadline: Deadline, json: bool, terminal: &Terminal) -> anyhow::Result<bool> {
+pub fn show(
+    file: &Found,
+    deadline: Deadline,
+    json: bool,
+    terminal: &Terminal,
+) -> anyhow::Result<bool> {
     let interrupt = Interrupt::armed();
-    let mut go_on = || if interrupt.has_come() { Err(Ended::Terminated) } else { Ok(()) };
+    let mut go_on = || {
+        if interrupt.has_come() {
+            Err(Ended::Terminated)
+        } else {
+            Ok(())
+        }
+    };
     let verified = match file.bytes {
         Some(_) => verify(&file.path, deadline, &mut go_on),
         None => Err(anyhow::anyhow!("it is not there")),
@@ -147,7 +180,9 @@ pub fn show(file: &Found, deadline: Deadline, json: bool, terminal: &Terminal) -
     if let Err(error) = &verified
         && error.downcast_ref::<std::io::Error>().is_some()
     {
-        return verified.map(|_| false).with_context(|| format!("reading {}", file.path.display()));
+        return verified
+            .map(|_| false)
+            .with_context(|| format!("reading {}", file.path.display()));
     }
     let whole = verified.is_ok() && file.trouble().is_none_or(|_| file.about.is_err());
     if json {
@@ -156,7 +191,10 @@ pub fn show(file: &Found, deadline: Deadline, json: bool, terminal: &Terminal) -
             map.insert("whole".to_owned(), whole.into());
             map.insert(
                 "check".to_owned(),
-                verified.as_ref().map_or_else(|error| format!("{error:#}"), |_| "ok".to_owned()).into(),
+                verified
+                    .as_ref()
+                    .map_or_else(|error| format!("{error:#}"), |_| "ok".to_owned())
+                    .into(),
             );
         }
         terminal.line(&told.to_string());
@@ -166,20 +204,36 @@ pub fn show(file: &Found, deadline: Deadline, json: bool, terminal: &Terminal) -
         let mut name = name;
         for line in wrapped(&plain(text), terminal.width) {
             let line = tone.map_or_else(|| line.clone(), |tone| terminal.paint(tone, &line));
-            terminal.line(&format!("{}{line}", terminal.paint(Tone::Strong, &format!("{name:<INDENT$}"))));
+            terminal.line(&format!(
+                "{}{line}",
+                terminal.paint(Tone::Strong, &format!("{name:<INDENT$}"))
+            ));
             name = "";
         }
     };
     // To be copied: these are never broken.
     let whole_line = |name: &str, text: &str| {
-        terminal.line(&format!("{}{}", terminal.paint(Tone::Strong, &format!("{name:<INDENT$}")), plain(text)));
+        terminal.line(&format!(
+            "{}{}",
+            terminal.paint(Tone::Strong, &format!("{name:<INDENT$}")),
+            plain(text)
+        ));
     };
     whole_line("file", &file.path.display().to_string());
     match &verified {
         Ok(read) => {
-            let keys = read.keys.map_or_else(|| "some keys".to_owned(), |keys| counted(keys, "key"));
-            let version = read.version.as_ref().map(|version| format!(", written by {version}")).unwrap_or_default();
-            let memory = read.used_memory.map(|bytes| format!(", {} of memory", ByteSize(bytes))).unwrap_or_default();
+            let keys = read
+                .keys
+                .map_or_else(|| "some keys".to_owned(), |keys| counted(keys, "key"));
+            let version = read
+                .version
+                .as_ref()
+                .map(|version| format!(", written by {version}"))
+                .unwrap_or_default();
+            let memory = read
+                .used_memory
+                .map(|bytes| format!(", {} of memory", ByteSize(bytes)))
+                .unwrap_or_default();
             say("check", "whole", Some(Tone::Good));
             say("read", &format!("{keys}{version}{memory}"), None);
         }
@@ -193,14 +247,19 @@ pub fn show(file: &Found, deadline: Deadline, json: bool, terminal: &Terminal) -
     }
     if file.bytes.is_some() {
         whole_line("look", &look(&file.path, file.about.as_ref().ok()));
-        whole_line("compare", &format!("keepalived-redis rollback inspect {}", compare_word(file)));
+        whole_line(
+            "compare",
+            &format!("keepalived-redis rollback inspect {}", compare_word(file)),
+        );
     }
     Ok(whole)
 }
 
 /// The lines that `text` takes beside a name; a word that is longer than a line stays whole.
 fn wrapped(text: &str, width: Option<usize>) -> Vec<String> {
-    let room = width.map_or(usize::MAX, |width| width.saturating_sub(INDENT).max(NARROWEST));
+    let room = width.map_or(usize::MAX, |width| {
+        width.saturating_sub(INDENT).max(NARROWEST)
+    });
     let mut lines: Vec<String> = Vec::new();
     for word in text.split(' ') {
         match lines.last_mut() {
@@ -215,30 +274,50 @@ fn wrapped(text: &str, width: Option<usize>) -> Vec<String> {
 }
 
 fn compare_word(file: &Found) -> String {
-    if file.path.is_absolute() { file.stamp().to_owned() } else { file.path.display().to_string() }
+    if file.path.is_absolute() {
+        file.stamp().to_owned()
+    } else {
+        file.path.display().to_string()
+    }
 }
 
 /// As the text says it, unless the file lies elsewhere by now.
 fn look(path: &Path, about: Option<&About>) -> String {
     let here = path.canonicalize().unwrap_or_else(|_| path.to_path_buf());
-    let (dir, name) = (here.parent().unwrap_or(Path::new("/")), here.file_name().unwrap_or_default());
+    let (dir, name) = (
+        here.parent().unwrap_or(Path::new("/")),
+        here.file_name().unwrap_or_default(),
+    );
     let ours = format!(
         "redis-server --port 7777 --save '' --appendonly no --dir {} --dbfilename {}",
         dir.display(),
         name.to_string_lossy()
     );
-    about.map(|about| about.look.clone()).filter(|look| look.contains(&*dir.to_string_lossy())).unwrap_or(ours)
+    about
+        .map(|about| about.look.clone())
+        .filter(|look| look.contains(&*dir.to_string_lossy()))
+        .unwrap_or(ours)
 }
 
 fn tell_about(about: &About, say: &dyn Fn(&str, &str)) {
     say("taken", &about.at);
     say("why", &about.why);
-    say("data of", &format!("{}, run {}, Redis {}", about.node, about.run_id, about.redis_version));
+    say(
+        "data of",
+        &format!(
+            "{}, run {}, Redis {}",
+            about.node, about.run_id, about.redis_version
+        ),
+    );
     say("gave way to", &about.followed.to_string());
-    let diverged = about.diverged_bytes.map(|bytes| format!("{bytes} bytes of its history the other node lacks"));
+    let diverged = about
+        .diverged_bytes
+        .map(|bytes| format!("{bytes} bytes of its history the other node lacks"));
     say(
         "diverged",
-        &diverged.unwrap_or_else(|| "how much the other node lacks can't be told from the histories".to_owned()),
+        &diverged.unwrap_or_else(|| {
+            "how much the other node lacks can't be told from the histories".to_owned()
+        }),
     );
     say("history", &about.lineage.to_string());
     say("the other's", &about.followed_lineage.to_string());
@@ -264,6 +343,9 @@ mod tests {
         assert_eq!(cut(text, Some(1)).chars().count(), NARROWEST);
         assert_eq!(wrapped(text, None), [text]);
         assert_eq!(wrapped(text, Some(33)), ["a long line that", "says a lot"]);
-        assert_eq!(wrapped("/a/path/that/is/longer x", Some(33)), ["/a/path/that/is/longer", "x"]);
+        assert_eq!(
+            wrapped("/a/path/that/is/longer x", Some(33)),
+            ["/a/path/that/is/longer", "x"]
+        );
     }
 }

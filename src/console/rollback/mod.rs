@@ -22,7 +22,11 @@ use crate::terminal::{Terminal, complain};
 
 /// `rollback list`, with the configuration at `path`; answers with the exit code.
 pub fn list(path: &Path, json: bool, terminal: &Terminal) -> u8 {
-    told(configuration(path).and_then(|config| list::list(&config, json, terminal)).map(|()| true))
+    told(
+        configuration(path)
+            .and_then(|config| list::list(&config, json, terminal))
+            .map(|()| true),
+    )
 }
 
 /// `rollback show`: yes where the file that `word` means is whole. It is read for `budget` at most.

@@ -1,4 +1,5 @@
-//! A Redis of our own on a rollback file: nobody else reaches it, it writes nothing, and it ends with us.
+//! A Redis of our own on a rollback file: nobody else reaches it, it writes nothing, and it ends
+//! with us.
 
 use std::fs::{self, File, Permissions};
 use std::io::{Read, Seek, SeekFrom};
@@ -45,8 +46,8 @@ pub struct Loaded {
 }
 
 impl Private {
-    /// Starts a server on `rdb`, a file that it only reads: no port, a socket in a directory that nobody else can enter,
-    /// no configuration file, and nothing that writes.
+    /// Starts a server on `rdb`, a file that it only reads: no port, a socket in a directory that
+    /// nobody else can enter, no configuration file, and nothing that writes.
     ///
     /// # Errors
     /// There is no such program, or no room for the directory.
@@ -56,9 +57,13 @@ impl Private {
             .permissions(Permissions::from_mode(0o700))
             .tempdir()
             .context("making a directory for a private redis-server")?;
-        let rdb = rdb.canonicalize().with_context(|| format!("looking for {}", rdb.display()))?;
-        // The file itself is opened for reading alone; whatever else is done to this name is done to the link.
-        symlink(&rdb, dir.path().join("dump.rdb")).context("linking the file for a private redis-server")?;
+        let rdb = rdb
+            .canonicalize()
+            .with_context(|| format!("looking for {}", rdb.display()))?;
+        // The file itself is opened for reading alone; whatever else is done to this name is done
+        // to the link.
+        symlink(&rdb, dir.path().join("dump.rdb"))
+            .context("linking the file for a private redis-server")?;
         let mut programs = PROGRAMS;
         if is_valkeys(&rdb).unwrap_or(false) {
             programs.reverse();
@@ -66,7 +71,8 @@ impl Private {
         for program in programs {
             match Self::spawn(program, &dir) {
                 Ok(child) => {
-                    // Where memory runs short it is this one that the kernel ends, and not the Redis that serves.
+                    // Where memory runs short it is this one that the kernel ends, and not the
+                    // Redis that serves.
                     let _ = fs::write(format!("/proc/{}/oom_score_adj", child.id()), "1000");
                     return Ok(Private { child, dir });
                 }
@@ -82,12 +88,37 @@ impl Private {
     fn spawn(program: &str, dir: &TempDir) -> std::io::Result<Child> {
         let log = File::create(dir.path().join("log"))?;
         let mut command = Command::new(program);
-        command.args(["--port", "0", "--unixsocketperm", "700", "--save", "", "--appendonly", "no"]);
-        command.args(["--daemonize", "no", "--databases", DATABASES, "--dbfilename", "dump.rdb"]);
-        command.arg("--dir").arg(dir.path()).arg("--unixsocket").arg(dir.path().join("socket"));
+        command.args([
+            "--port",
+            "0",
+            "--unixsocketperm",
+            "700",
+            "--save",
+            "",
+            "--appendonly",
+            "no",
+        ]);
+        command.args([
+            "--daemonize",
+            "no",
+            "--databases",
+            DATABASES,
+            "--dbfilename",
+            "dump.rdb",
+        ]);
+        command
+            .arg("--dir")
+            .arg(dir.path())
+            .arg("--unixsocket")
+            .arg(dir.path().join("socket"));
         command.env_remove("REDISCLI_AUTH").current_dir(dir.path());
         // Not in our process group: Ctrl-C is for us, and we end it.
-        command.process_group(0).stdin(Stdio::null()).stderr(log.try_clone()?).stdout(log).spawn()
+        command
+            .process_group(0)
+            .stdin(Stdio::null())
+            .stderr(log.try_clone()?)
+            .stdout(log)
+            .spawn()
     }
 
     /// Waits until it has read the whole file; `tell` hears how far it is.
@@ -103,19 +134,28 @@ impl Private {
         let socket = Endpoint::Unix(self.dir.path().join("socket"));
         loop {
             interrupt.check()?;
-            if let Some(status) = self.child.try_wait().context("waiting for the private redis-server")? {
+            if let Some(status) = self
+                .child
+                .try_wait()
+                .context("waiting for the private redis-server")?
+            {
                 let why = cause(&self.log());
                 bail!(
                     "reading the file with a private redis-server: {}",
                     why.unwrap_or_else(|| format!("it ended: {status}"))
                 );
             }
-            if let Ok(mut server) = Server::connect(&socket, &Access::default(), Deadline::after(ANSWER)) {
-                match server.call(cmd("INFO").arg("persistence"), Deadline::after(ANSWER)).and_then(string) {
+            if let Ok(mut server) =
+                Server::connect(&socket, &Access::default(), Deadline::after(ANSWER))
+            {
+                match server
+                    .call(cmd("INFO").arg("persistence"), Deadline::after(ANSWER))
+                    .and_then(string)
+                {
                     Ok(text) if field(&text, "loading") == Some("0") => return Ok(server),
-                    Ok(text) => {
-                        tell(Loaded { percent: field(&text, "loading_loaded_perc").and_then(|p| p.parse().ok()) })
-                    }
+                    Ok(text) => tell(Loaded {
+                        percent: field(&text, "loading_loaded_perc").and_then(|p| p.parse().ok()),
+                    }),
                     Err(Failure::Denied(denial)) if denial.code != "LOADING" => {
                         return Err(anyhow!("asking the private redis-server: it says {denial}"));
                     }
@@ -136,7 +176,11 @@ impl Private {
             log.seek(SeekFrom::Start(length.saturating_sub(LOG_END)))?;
             log.take(LOG_END).read_to_end(&mut text)
         });
-        if read.is_ok() { String::from_utf8_lossy(&text).into_owned() } else { String::new() }
+        if read.is_ok() {
+            String::from_utf8_lossy(&text).into_owned()
+        } else {
+            String::new()
+        }
     }
 }
 
@@ -149,13 +193,18 @@ impl Drop for Private {
 }
 
 fn field<'t>(info: &'t str, name: &str) -> Option<&'t str> {
-    info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).map(str::trim)
+    info.lines()
+        .find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))
+        .map(str::trim)
 }
 
 /// The line of its log that says why it ended: the first serious one after it was set up.
 fn cause(log: &str) -> Option<String> {
     let serious = |line: &str| line.split_once(" # ").map(|(_, text)| short(text.trim()));
-    let mut lines = log.lines().skip_while(|line| !line.contains("Running mode=")).filter_map(serious);
+    let mut lines = log
+        .lines()
+        .skip_while(|line| !line.contains("Running mode="))
+        .filter_map(serious);
     lines.find(|text| !text.starts_with("WARNING"))
 }
 
@@ -171,7 +220,10 @@ mod tests {
             1:M 26 Nov 2026 05:24:56.690 * RDB memory usage when created 0.94 Mb\n\
             1:M 26 Nov 2026 05:24:56.690 # Can't handle RDB format version 13\n\
             1:M 26 Nov 2026 05:24:56.690 # Fatal error loading the DB: Invalid argument. Exiting.\n";
-        assert_eq!(cause(log).as_deref(), Some("Can't handle RDB format version 13"));
+        assert_eq!(
+            cause(log).as_deref(),
+            Some("Can't handle RDB format version 13")
+        );
         assert_eq!(cause("Killed\n"), None);
     }
 }

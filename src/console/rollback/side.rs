@@ -1,4 +1,5 @@
-//! One side of a comparison: a Redis that is asked for values, database by database, and no more than it is meant to bear.
+//! One side of a comparison: a Redis that is asked for values, database by database, and no more
+//! than it is meant to bear.
 
 use std::fmt::Display;
 use std::time::Duration;
@@ -41,8 +42,16 @@ pub struct Side<'s> {
 
 impl<'s> Side<'s> {
     /// A side that sentences call `name`.
-    pub fn new(server: &'s mut Server, name: &dyn Display, pace: Option<u32>, interrupt: &Interrupt) -> Side<'s> {
-        let no_touch = server.call(cmd("CLIENT").arg("NO-TOUCH").arg("ON"), Deadline::after(ANSWERS));
+    pub fn new(
+        server: &'s mut Server,
+        name: &dyn Display,
+        pace: Option<u32>,
+        interrupt: &Interrupt,
+    ) -> Side<'s> {
+        let no_touch = server.call(
+            cmd("CLIENT").arg("NO-TOUCH").arg("ON"),
+            Deadline::after(ANSWERS),
+        );
         Side {
             server,
             name: name.to_string(),
@@ -59,7 +68,8 @@ impl<'s> Side<'s> {
         (self.asked, self.clock.elapsed())
     }
 
-    /// Asks in the database `db`. All commands only read, so that they may be asked once more where the connection ended.
+    /// Asks in the database `db`. All commands only read, so that they may be asked once more where
+    /// the connection ended.
     ///
     /// # Errors
     /// A sentence; a right that is missing is one too.
@@ -95,7 +105,11 @@ impl<'s> Side<'s> {
             "ERR" => !denial.text.starts_with("unknown command"),
             _ => false,
         };
-        match asked.iter().flat_map(|answer| answer.as_ref().err()).find(|denial| !is_answer(denial)) {
+        match asked
+            .iter()
+            .flat_map(|answer| answer.as_ref().err())
+            .find(|denial| !is_answer(denial))
+        {
             Some(denial) => Err(self.denied(denial)),
             None => Ok(Answers::All(asked)),
         }
@@ -109,9 +123,16 @@ impl<'s> Side<'s> {
         match self.ask(db, commands)? {
             Answers::All(answers) => answers
                 .into_iter()
-                .map(|answer| answer.map_err(|denial| anyhow!("reading the data of {}: it says {denial}", self.name)))
+                .map(|answer| {
+                    answer.map_err(|denial| {
+                        anyhow!("reading the data of {}: it says {denial}", self.name)
+                    })
+                })
                 .collect(),
-            Answers::NoDatabase => bail!("reading the data of {}: it has no database {db} any more", self.name),
+            Answers::NoDatabase => bail!(
+                "reading the data of {}: it has no database {db} any more",
+                self.name
+            ),
         }
     }
 
@@ -119,7 +140,9 @@ impl<'s> Side<'s> {
         let name = &self.name;
         match denial.code.as_str() {
             "NOPERM" => {
-                anyhow!("reading the data of {name}: it says {denial}; a comparison needs these rights: {RIGHTS}")
+                anyhow!(
+                    "reading the data of {name}: it says {denial}; a comparison needs these rights: {RIGHTS}"
+                )
             }
             _ => anyhow!("reading the data of {name}: it says {denial}"),
         }
@@ -149,10 +172,17 @@ mod tests {
     #[test]
     fn it_rests_at_least_as_long_as_it_works_and_keeps_the_pace() {
         let ms = Duration::from_millis;
-        for (commands, took, pace, rest) in
-            [(100, 10, 1000, 90), (100, 60, 1000, 60), (100, 500, 1000, 500), (0, 0, 0, 0)]
-        {
-            assert_eq!(resting(commands, ms(took), pace), ms(rest), "{commands} in {took} ms");
+        for (commands, took, pace, rest) in [
+            (100, 10, 1000, 90),
+            (100, 60, 1000, 60),
+            (100, 500, 1000, 500),
+            (0, 0, 0, 0),
+        ] {
+            assert_eq!(
+                resting(commands, ms(took), pace),
+                ms(rest),
+                "{commands} in {took} ms"
+            );
         }
     }
 }

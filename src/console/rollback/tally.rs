@@ -61,20 +61,38 @@ pub struct Report<'t> {
 impl<'t> Report<'t> {
     /// Names `limit` keys at most.
     pub fn new(terminal: &'t Terminal, json: bool, limit: Option<u64>) -> Report<'t> {
-        Report { terminal, json, limit, named: 0 }
+        Report {
+            terminal,
+            json,
+            limit,
+            named: 0,
+        }
     }
 
     /// What is compared with what.
-    pub fn begin(&self, file: &Found, node: SocketAddr, how: &str, verified: &Verified, libraries: &[String]) {
+    pub fn begin(
+        &self,
+        file: &Found,
+        node: SocketAddr,
+        how: &str,
+        verified: &Verified,
+        libraries: &[String],
+    ) {
         if self.json {
             return;
         }
         let size = ByteSize(file.bytes.unwrap_or(0)).display().si();
-        let keys = verified.keys.map(|keys| format!("{}, ", counted(keys, "key"))).unwrap_or_default();
+        let keys = verified
+            .keys
+            .map(|keys| format!("{}, ", counted(keys, "key")))
+            .unwrap_or_default();
         let lines = [
             file.path.display().to_string(),
             match &file.about {
-                Ok(about) => format!("{keys}{size}, data of {}, which gave way to {}", about.node, about.followed),
+                Ok(about) => format!(
+                    "{keys}{size}, data of {}, which gave way to {}",
+                    about.node, about.followed
+                ),
                 Err(why) => format!("{keys}{size}; {why}"),
             },
             format!("compared with {node}, {how}"),
@@ -84,13 +102,18 @@ impl<'t> Report<'t> {
         }
         if !libraries.is_empty() {
             let names = libraries.join(", ");
-            self.terminal.line(&plain(&format!("it holds function libraries, which are not compared: {names}")));
+            self.terminal.line(&plain(&format!(
+                "it holds function libraries, which are not compared: {names}"
+            )));
         }
     }
 
     /// This one is to be named.
     pub fn names(&mut self, verdict: &Verdict) -> bool {
-        let wanted = matches!(verdict, Verdict::OnlyInFile | Verdict::Differs(_) | Verdict::Unclear);
+        let wanted = matches!(
+            verdict,
+            Verdict::OnlyInFile | Verdict::Differs(_) | Verdict::Unclear
+        );
         wanted && self.limit.is_none_or(|limit| self.named < limit)
     }
 
@@ -108,7 +131,11 @@ impl<'t> Report<'t> {
             }
         };
         let what = self.terminal.paint(tone, &format!("{what:<16}"));
-        self.terminal.line(&format!("{what}  db{db}  {:<6}  {}{detail}", plain(&entry.kind), quoted(&entry.key)))
+        self.terminal.line(&format!(
+            "{what}  db{db}  {:<6}  {}{detail}",
+            plain(&entry.kind),
+            quoted(&entry.key)
+        ))
     }
 
     /// The counts. `in_file` is how many keys were counted in the file when it was read.
@@ -128,12 +155,14 @@ impl<'t> Report<'t> {
                 "differ": tally.differ, "not_compared": tally.unclear, "expired": tally.expired, "in_file": in_file,
                 "with": node, "commands": commands, "commands_per_second": a_second.round(),
                 "took_ms": took.as_millis(), "exported": exported.as_ref().map(|done| done.keys)});
-            self.terminal.line(&json!({ "summary": summary }).to_string());
+            self.terminal
+                .line(&json!({ "summary": summary }).to_string());
             return;
         }
         let left = tally.to_name().saturating_sub(self.named);
         if left > 0 {
-            self.terminal.line(&format!("... and {left} more (--all names them)"));
+            self.terminal
+                .line(&format!("... and {left} more (--all names them)"));
         }
         let counts = format!(
             "of {}: {} same, {} only in the file, {} differ{}",
@@ -141,22 +170,43 @@ impl<'t> Report<'t> {
             tally.same,
             tally.only,
             tally.differ,
-            if tally.unclear > 0 { format!(", {} not compared", tally.unclear) } else { String::new() }
+            if tally.unclear > 0 {
+                format!(", {} not compared", tally.unclear)
+            } else {
+                String::new()
+            }
         );
-        let tone = if tally.is_whole() { Tone::Good } else { Tone::Strong };
+        let tone = if tally.is_whole() {
+            Tone::Good
+        } else {
+            Tone::Strong
+        };
         self.terminal.line(&self.terminal.paint(tone, &counts));
-        if let Some(gone) = in_file.and_then(|keys| keys.checked_sub(tally.keys())).filter(|gone| *gone > 0) {
+        if let Some(gone) = in_file
+            .and_then(|keys| keys.checked_sub(tally.keys()))
+            .filter(|gone| *gone > 0)
+        {
             let why = "their time has run out since it was kept, or they are the programs' own";
-            self.terminal.line(&format!("{} of the file left out: {why}", counted(gone, "key")));
+            self.terminal.line(&format!(
+                "{} of the file left out: {why}",
+                counted(gone, "key")
+            ));
         }
         if tally.only > 0 {
-            self.terminal.line("only in the file: the service never had it, or it was deleted there since");
+            self.terminal
+                .line("only in the file: the service never had it, or it was deleted there since");
         }
         if let Some(done) = exported {
             self.terminal.line(&done.to_string());
         }
-        let rate = if time >= Duration::from_secs(1) { format!(", {a_second:.0} a second") } else { String::new() };
-        let said = format!("times to live are not compared; {node} was only read: {commands} commands{rate}");
+        let rate = if time >= Duration::from_secs(1) {
+            format!(", {a_second:.0} a second")
+        } else {
+            String::new()
+        };
+        let said = format!(
+            "times to live are not compared; {node} was only read: {commands} commands{rate}"
+        );
         self.terminal.line(&self.terminal.paint(Tone::Faint, &said));
     }
 }
@@ -173,7 +223,10 @@ fn key_json(db: u64, entry: &Entry) -> serde_json::Value {
     let (name, key) = match std::str::from_utf8(&entry.key) {
         Ok(text) => ("key", text.to_owned()),
         // JSON knows no bytes.
-        Err(_) => ("key_hex", entry.key.iter().map(|byte| format!("{byte:02x}")).collect()),
+        Err(_) => (
+            "key_hex",
+            entry.key.iter().map(|byte| format!("{byte:02x}")).collect(),
+        ),
     };
     if let Some(map) = line.as_object_mut() {
         map.insert(name.to_owned(), key.into());
@@ -195,16 +248,33 @@ mod tests {
 
     #[test]
     fn a_line_of_json_names_any_key() {
-        let entry = |key: &[u8], verdict| Entry { key: key.to_vec(), kind: "hash".to_owned(), verdict };
-        let line = key_json(3, &entry(b"a\"b", Verdict::Differs("field \"f\"".to_owned())));
-        assert_eq!(line, json!({"what": "differs", "db": 3, "type": "hash", "key": "a\"b", "detail": "field \"f\""}));
+        let entry = |key: &[u8], verdict| Entry {
+            key: key.to_vec(),
+            kind: "hash".to_owned(),
+            verdict,
+        };
+        let line = key_json(
+            3,
+            &entry(b"a\"b", Verdict::Differs("field \"f\"".to_owned())),
+        );
+        assert_eq!(
+            line,
+            json!({"what": "differs", "db": 3, "type": "hash", "key": "a\"b", "detail": "field \"f\""})
+        );
         let line = key_json(0, &entry(b"\xff\x00", Verdict::OnlyInFile));
-        assert_eq!(line, json!({"what": "only_in_file", "db": 0, "type": "hash", "key_hex": "ff00"}));
+        assert_eq!(
+            line,
+            json!({"what": "only_in_file", "db": 0, "type": "hash", "key_hex": "ff00"})
+        );
     }
 
     #[test]
     fn only_what_is_missing_somewhere_is_named_and_no_more_than_wanted() {
-        let terminal = Terminal { colour: false, is_terminal: false, width: None };
+        let terminal = Terminal {
+            colour: false,
+            is_terminal: false,
+            width: None,
+        };
         let mut report = Report::new(&terminal, false, Some(1));
         assert!(!report.names(&Verdict::Same) && !report.names(&Verdict::Expired));
         assert!(report.names(&Verdict::OnlyInFile));
@@ -212,9 +282,17 @@ mod tests {
         assert!(!report.names(&Verdict::OnlyInFile));
         let mut tally = Tally::default();
         assert!(tally.is_whole());
-        for verdict in [Verdict::Same, Verdict::OnlyInFile, Verdict::Expired, Verdict::Differs(String::new())] {
+        for verdict in [
+            Verdict::Same,
+            Verdict::OnlyInFile,
+            Verdict::Expired,
+            Verdict::Differs(String::new()),
+        ] {
             tally.count(&verdict);
         }
-        assert_eq!((tally.keys(), tally.to_name(), tally.is_whole()), (3, 2, false));
+        assert_eq!(
+            (tally.keys(), tally.to_name(), tally.is_whole()),
+            (3, 2, false)
+        );
     }
 }

@@ -57,8 +57,8 @@ pub struct NodeStatus {
     pub address: SocketAddr,
     /// This machine.
     pub local: bool,
-    /// Its VRRP state: of this node what the last notification said, of another one MASTER where the VIP is there. Nobody
-    /// says more of itself.
+    /// Its VRRP state: of this node what the last notification said, of another one MASTER where
+    /// the VIP is there. Nobody says more of itself.
     pub vrrp: Option<String>,
     /// The VIP is there.
     pub vip: bool,
@@ -95,9 +95,15 @@ pub struct NodeStatus {
 /// Looks at everything once; `transitions` is for how many lines of the journal.
 pub fn gather(config: &Config, survey: &mut Survey, transitions: usize) -> Gathered {
     let deadline = Deadline::after(config.timing.connect + config.timing.command);
-    let mut sentinels = config.sentinel.as_ref().map(|sentinel| Sentinels::new(sentinel, &config.timing));
+    let mut sentinels = config
+        .sentinel
+        .as_ref()
+        .map(|sentinel| Sentinels::new(sentinel, &config.timing));
     let poll = sentinels.as_mut().map(|sentinels| sentinels.ask(deadline));
-    let view = survey.look(true, Deadline::after(config.timing.connect + config.timing.command));
+    let view = survey.look(
+        true,
+        Deadline::after(config.timing.connect + config.timing.command),
+    );
     let store = Store::new(&config.memory_dir);
     let ticket = ticket::read(&config.memory_dir);
     let forgotten = ticket.is_err();
@@ -109,11 +115,22 @@ pub fn gather(config: &Config, survey: &mut Survey, transitions: usize) -> Gathe
     };
     let mut nodes = Vec::new();
     for address in &config.nodes {
-        let Some(node) = view.nodes().find(|node| node.address == *address) else { continue };
+        let Some(node) = view.nodes().find(|node| node.address == *address) else {
+            continue;
+        };
         let local = *address == view.local.address;
         let vip = vip_at == Some(*address);
-        let vrrp = if local { state.clone() } else { vip.then(|| "MASTER".to_string()) };
-        let mut status = NodeStatus { local, vrrp, vip, ..seen(node) };
+        let vrrp = if local {
+            state.clone()
+        } else {
+            vip.then(|| "MASTER".to_string())
+        };
+        let mut status = NodeStatus {
+            local,
+            vrrp,
+            vip,
+            ..seen(node)
+        };
         if let Ok(found) = &node.seen {
             status.lag_bytes = lag(&view, *address, found);
             let judged = match &poll {
@@ -123,7 +140,11 @@ pub fn gather(config: &Config, survey: &mut Survey, transitions: usize) -> Gathe
                 }
                 None => {
                     let judged = pair::eligibility(&from(&view, *address, forgotten));
-                    (Some(judged.standing.to_string()), Some(judged.eligible), judged.why)
+                    (
+                        Some(judged.standing.to_string()),
+                        Some(judged.eligible),
+                        judged.why,
+                    )
                 }
             };
             (status.standing, status.eligible, status.why) = (judged.0, judged.1, Some(judged.2));
@@ -131,8 +152,15 @@ pub fn gather(config: &Config, survey: &mut Survey, transitions: usize) -> Gathe
         }
         nodes.push(status);
     }
-    let (troubles, notes) = (troubles(config.vip, &view, vip_at), notes(config, &store, forgotten));
-    let (lines, unread) = tail(&config.log_dir.join(TRANSITIONS), transitions, &config.instance);
+    let (troubles, notes) = (
+        troubles(config.vip, &view, vip_at),
+        notes(config, &store, forgotten),
+    );
+    let (lines, unread) = tail(
+        &config.log_dir.join(TRANSITIONS),
+        transitions,
+        &config.instance,
+    );
     Gathered {
         instance: config.instance.clone(),
         at: now(),
@@ -154,21 +182,34 @@ fn seen(node: &Node) -> NodeStatus {
     let found = node.seen.as_ref().ok();
     let following = found.and_then(Observation::following);
     let percent = |following: &Following| following.copied.and_then(Copied::percent);
-    let link = following.map(|following| match (following.syncing, percent(following), following.link_up) {
-        (true, Some(percent), _) => format!("copying {percent} %"),
-        (true, None, _) => "copying".to_string(),
-        (false, _, true) => "up".to_string(),
-        (false, _, false) => "down".to_string(),
+    let link = following.map(|following| {
+        match (following.syncing, percent(following), following.link_up) {
+            (true, Some(percent), _) => format!("copying {percent} %"),
+            (true, None, _) => "copying".to_string(),
+            (false, _, true) => "up".to_string(),
+            (false, _, false) => "down".to_string(),
+        }
     });
     NodeStatus {
         address: node.address,
         local: false,
         vrrp: None,
         vip: false,
-        failure: node.seen.as_ref().err().map(|failure| plain(&failure.to_string())),
+        failure: node
+            .seen
+            .as_ref()
+            .err()
+            .map(|failure| plain(&failure.to_string())),
         refuses: matches!(node.seen, Err(Failure::Denied(_) | Failure::Tls(_))),
-        role: found.map(|found| if found.is_master() { "master" } else { "replica" }),
-        follows: following.map(|following| plain(&format!("{}:{}", following.host, following.port))),
+        role: found.map(|found| {
+            if found.is_master() {
+                "master"
+            } else {
+                "replica"
+            }
+        }),
+        follows: following
+            .map(|following| plain(&format!("{}:{}", following.host, following.port))),
         link,
         lag_bytes: None,
         standing: None,
@@ -184,31 +225,62 @@ fn seen(node: &Node) -> NodeStatus {
 
 /// Bytes that `address` lacks of the one that it follows.
 fn lag(view: &View, address: SocketAddr, found: &Observation) -> Option<u64> {
-    let master = view.nodes().find(|node| node.address != address && found.follows(node.address))?;
-    let (mine, theirs) = (&found.replication.lineage, &master.seen.as_ref().ok()?.replication.lineage);
-    (mine.replid == theirs.replid).then(|| u64::try_from(theirs.offset.saturating_sub(mine.offset)).unwrap_or(0))
+    let master = view
+        .nodes()
+        .find(|node| node.address != address && found.follows(node.address))?;
+    let (mine, theirs) = (
+        &found.replication.lineage,
+        &master.seen.as_ref().ok()?.replication.lineage,
+    );
+    (mine.replid == theirs.replid)
+        .then(|| u64::try_from(theirs.offset.saturating_sub(mine.offset)).unwrap_or(0))
 }
 
-/// The same view from another node. What that one remembers is not seen from here, nor what this one does where it is
-/// `forgotten`: of a master where the VIP is it is taken that it serves.
+/// The same view from another node. What that one remembers is not seen from here, nor what this
+/// one does where it is `forgotten`: of a master where the VIP is it is taken that it serves.
 fn from(view: &View, address: SocketAddr, forgotten: bool) -> View {
     if view.local.address == address && !forgotten {
         return view.clone();
     }
-    let peers: Vec<Node> = view.nodes().filter(|node| node.address != address).cloned().collect();
-    let local = view.nodes().find(|node| node.address == address).unwrap_or(&view.local).clone();
+    let peers: Vec<Node> = view
+        .nodes()
+        .filter(|node| node.address != address)
+        .cloned()
+        .collect();
+    let local = view
+        .nodes()
+        .find(|node| node.address == address)
+        .unwrap_or(&view.local)
+        .clone();
     let vip = match view.vip {
         Vip::At(holder) if holder == address => Vip::Here,
         Vip::Here if view.local.address != address => Vip::At(view.local.address),
         vip => vip,
     };
-    let served = local.seen.as_ref().ok().filter(|seen| seen.is_master() && vip == Vip::Here).map(|seen| Served {
-        run_id: seen.run_id.clone(),
-        replid: seen.replication.lineage.replid.clone(),
-        at: String::new(),
-    });
-    let memory = Memory { served, synced: None };
-    View { local, peers, vip, memory, alone_for: Duration::ZERO, flapping: None, drained: None, ..*view }
+    let served = local
+        .seen
+        .as_ref()
+        .ok()
+        .filter(|seen| seen.is_master() && vip == Vip::Here)
+        .map(|seen| Served {
+            run_id: seen.run_id.clone(),
+            replid: seen.replication.lineage.replid.clone(),
+            at: String::new(),
+        });
+    let memory = Memory {
+        served,
+        synced: None,
+    };
+    View {
+        local,
+        peers,
+        vip,
+        memory,
+        alone_for: Duration::ZERO,
+        flapping: None,
+        drained: None,
+        ..*view
+    }
 }
 
 fn notes(config: &Config, store: &Store, forgotten: bool) -> Vec<String> {
@@ -230,5 +302,8 @@ fn notes(config: &Config, store: &Store, forgotten: bool) -> Vec<String> {
 
 /// Seconds since Redis was started.
 fn up_for(survey: &mut Survey, node: SocketAddr, command: Duration) -> Option<u64> {
-    survey.node(node).ok()?.number("server", "uptime_in_seconds", Deadline::after(command))
+    survey
+        .node(node)
+        .ok()?
+        .number("server", "uptime_in_seconds", Deadline::after(command))
 }

@@ -19,7 +19,14 @@ pub fn tail(path: &Path, count: usize, instance: &str) -> (Vec<String>, Option<S
         let mut bytes = Vec::new();
         file.take(TAIL).read_to_end(&mut bytes)?;
         // Not half a line.
-        let first = if start == 0 { 0 } else { bytes.iter().position(|byte| *byte == b'\n').map_or(0, |at| at + 1) };
+        let first = if start == 0 {
+            0
+        } else {
+            bytes
+                .iter()
+                .position(|byte| *byte == b'\n')
+                .map_or(0, |at| at + 1)
+        };
         Ok(bytes.split_off(first))
     };
     match read() {
@@ -27,10 +34,20 @@ pub fn tail(path: &Path, count: usize, instance: &str) -> (Vec<String>, Option<S
         Ok(bytes) => {
             let text = String::from_utf8_lossy(&bytes);
             let lines: Vec<&str> = text.lines().filter(|line| is_of(line, instance)).collect();
-            (lines.iter().skip(lines.len().saturating_sub(count)).map(|line| plain(line)).collect(), None)
+            (
+                lines
+                    .iter()
+                    .skip(lines.len().saturating_sub(count))
+                    .map(|line| plain(line))
+                    .collect(),
+                None,
+            )
         }
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => (Vec::new(), None),
-        Err(error) => (Vec::new(), Some(format!("{} can't be read: {error}", path.display()))),
+        Err(error) => (
+            Vec::new(),
+            Some(format!("{} can't be read: {error}", path.display())),
+        ),
     }
 }
 
@@ -50,10 +67,25 @@ mod tests {
         std::fs::write(&path, &text).expect("a write");
         let (lines, note) = tail(&path, 3, "redis-ha");
         assert_eq!((lines.len(), note), (3, None));
-        assert_eq!(lines.last().map(String::as_str), Some("line 4999  [31m of the journal"));
-        assert!(tail(&path, 1_000_000, "redis-ha").0.iter().all(|line| line.starts_with("line ")));
-        assert_eq!(tail(&dir.path().join("none"), 3, "redis-ha"), (vec![], None));
+        assert_eq!(
+            lines.last().map(String::as_str),
+            Some("line 4999  [31m of the journal")
+        );
+        assert!(
+            tail(&path, 1_000_000, "redis-ha")
+                .0
+                .iter()
+                .all(|line| line.starts_with("line "))
+        );
+        assert_eq!(
+            tail(&dir.path().join("none"), 3, "redis-ha"),
+            (vec![], None)
+        );
         assert_eq!(tail(&path, 0, "redis-ha"), (vec![], None));
-        assert!(tail(dir.path(), 3, "redis-ha").1.is_some_and(|note| note.contains("can't be read")));
+        assert!(
+            tail(dir.path(), 3, "redis-ha")
+                .1
+                .is_some_and(|note| note.contains("can't be read"))
+        );
     }
 }

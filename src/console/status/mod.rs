@@ -1,4 +1,5 @@
-//! `keepalived-redis status`: all nodes at one glance, for a person, for a program, or for Prometheus. Reads only.
+//! `keepalived-redis status`: all nodes at one glance, for a person, for a program, or for
+//! Prometheus. Reads only.
 
 pub(crate) mod gathered;
 pub(crate) mod journal_tail;
@@ -43,8 +44,9 @@ pub struct Wish {
     pub transitions: usize,
 }
 
-/// `keepalived-redis status`; answers with the exit code: 0 all is as it should be, 1 something is not, 3 cannot tell. With
-/// metrics it is 0 wherever they could be told: they say themselves whether all is well.
+/// `keepalived-redis status`; answers with the exit code: 0 all is as it should be, 1 something is
+/// not, 3 cannot tell. With metrics it is 0 wherever they could be told: they say themselves
+/// whether all is well.
 pub fn run(path: &Path, terminal: &Terminal, wish: &Wish) -> u8 {
     let cannot_tell = |error: &dyn std::fmt::Display| {
         complain(error);
@@ -67,7 +69,9 @@ pub fn run(path: &Path, terminal: &Terminal, wish: &Wish) -> u8 {
             Form::Prometheus => metrics::render(&found),
         };
         let written = match &wish.output {
-            Some(file) => write(file, &text).map_err(|error| format!("writing {}: {error}", file.display())),
+            Some(file) => {
+                write(file, &text).map_err(|error| format!("writing {}: {error}", file.display()))
+            }
             None if wish.watch.is_some() && wish.form == Form::Table => Ok(terminal.redraw(&text)),
             None => Ok(terminal.text(&text)),
         };

@@ -30,9 +30,21 @@ pub fn pair() -> Gathered {
     let role = Some("master");
     let vrrp = Some("MASTER".to_string());
     let (eligible, link, lag_bytes) = (Some(true), None, None);
-    let master =
-        NodeStatus { local: true, vip: true, role, vrrp, eligible, link, lag_bytes, ..node("192.168.158.11:6379") };
-    let gone = NodeStatus { failure: Some("no route".to_string()), role: None, ..node("[2001:db8::12]:6379") };
+    let master = NodeStatus {
+        local: true,
+        vip: true,
+        role,
+        vrrp,
+        eligible,
+        link,
+        lag_bytes,
+        ..node("192.168.158.11:6379")
+    };
+    let gone = NodeStatus {
+        failure: Some("no route".to_string()),
+        role: None,
+        ..node("[2001:db8::12]:6379")
+    };
     Gathered {
         instance: "redis-ha".to_string(),
         at: String::new(),
@@ -45,6 +57,8 @@ pub fn pair() -> Gathered {
         held_back_seconds: None,
         sentinels: None,
         nodes: vec![master, node("192.168.158.12:6379"), gone],
-        transitions: vec!["2020-01-02T14:02:03.004+01:00 redis_stop[12] [Stop] keepalived stops here".to_string()],
+        transitions: vec![
+            "2020-01-02T14:02:03.004+01:00 redis_stop[12] [Stop] keepalived stops here".to_string(),
+        ],
     }
 }

@@ -7,7 +7,8 @@ use chrono::Local;
 use super::{Gathered, NodeStatus};
 use crate::terminal::{Terminal, Tone};
 
-/// A column: its heading, how a node fills it, and how gladly it is left out where a terminal is narrow.
+/// A column: its heading, how a node fills it, and how gladly it is left out where a terminal is
+/// narrow.
 struct Column {
     heading: &'static str,
     cell: fn(&NodeStatus) -> String,
@@ -16,37 +17,101 @@ struct Column {
 }
 
 const COLUMNS: [Column; 11] = [
-    Column { heading: "NODE", cell: name, dispensable: 0 },
-    Column { heading: "VRRP", cell: |node| node.vrrp.clone().unwrap_or_else(none), dispensable: 0 },
-    Column { heading: "VIP", cell: |node| if node.vip { "here" } else { "-" }.to_string(), dispensable: 0 },
-    Column { heading: "REDIS", cell: role, dispensable: 0 },
-    Column { heading: "LINK", cell: |node| node.link.clone().unwrap_or_else(none), dispensable: 1 },
-    Column { heading: "BEHIND", cell: |node| node.lag_bytes.map_or_else(none, bytes), dispensable: 2 },
-    Column { heading: "STANDING", cell: |node| node.standing.clone().unwrap_or_else(none), dispensable: 3 },
-    Column { heading: "ELIGIBLE", cell: eligible, dispensable: 4 },
-    Column { heading: "KEYS", cell: |node| node.keys.map_or_else(none, |keys| keys.to_string()), dispensable: 5 },
-    Column { heading: "VERSION", cell: |node| node.version.clone().unwrap_or_else(none), dispensable: 7 },
-    Column { heading: "UP", cell: |node| node.uptime_seconds.map_or_else(none, up), dispensable: 6 },
+    Column {
+        heading: "NODE",
+        cell: name,
+        dispensable: 0,
+    },
+    Column {
+        heading: "VRRP",
+        cell: |node| node.vrrp.clone().unwrap_or_else(none),
+        dispensable: 0,
+    },
+    Column {
+        heading: "VIP",
+        cell: |node| if node.vip { "here" } else { "-" }.to_string(),
+        dispensable: 0,
+    },
+    Column {
+        heading: "REDIS",
+        cell: role,
+        dispensable: 0,
+    },
+    Column {
+        heading: "LINK",
+        cell: |node| node.link.clone().unwrap_or_else(none),
+        dispensable: 1,
+    },
+    Column {
+        heading: "BEHIND",
+        cell: |node| node.lag_bytes.map_or_else(none, bytes),
+        dispensable: 2,
+    },
+    Column {
+        heading: "STANDING",
+        cell: |node| node.standing.clone().unwrap_or_else(none),
+        dispensable: 3,
+    },
+    Column {
+        heading: "ELIGIBLE",
+        cell: eligible,
+        dispensable: 4,
+    },
+    Column {
+        heading: "KEYS",
+        cell: |node| node.keys.map_or_else(none, |keys| keys.to_string()),
+        dispensable: 5,
+    },
+    Column {
+        heading: "VERSION",
+        cell: |node| node.version.clone().unwrap_or_else(none),
+        dispensable: 7,
+    },
+    Column {
+        heading: "UP",
+        cell: |node| node.uptime_seconds.map_or_else(none, up),
+        dispensable: 6,
+    },
 ];
 
 /// The whole, ending with a line's end; no line is wider than the terminal.
 pub fn render(found: &Gathered, terminal: &Terminal) -> String {
-    let mut text = Text { terminal, text: String::new() };
-    let at = found.vip_at.map_or_else(|| "at no node that is seen".to_string(), |node| format!("at {node}"));
+    let mut text = Text {
+        terminal,
+        text: String::new(),
+    };
+    let at = found.vip_at.map_or_else(
+        || "at no node that is seen".to_string(),
+        |node| format!("at {node}"),
+    );
     let verdict = match found.healthy {
         true => terminal.paint(Tone::Good, "healthy"),
         false => terminal.paint(Tone::Bad, "NOT HEALTHY"),
     };
-    text.push(&format!("{}   VIP {} {at}   {verdict}", terminal.paint(Tone::Strong, &found.instance), found.vip));
+    text.push(&format!(
+        "{}   VIP {} {at}   {verdict}",
+        terminal.paint(Tone::Strong, &found.instance),
+        found.vip
+    ));
     text.push("");
     nodes(&mut text, found);
     let troubles = found.troubles.iter().map(|line| (Tone::Bad, line.clone()));
-    let drained = found.drained.iter().map(|drained| (Tone::Warning, format!("this node: {drained}")));
+    let drained = found
+        .drained
+        .iter()
+        .map(|drained| (Tone::Warning, format!("this node: {drained}")));
     let notes = found.notes.iter().map(|note| (Tone::Warning, note.clone()));
     let mut lines: Vec<(Tone, String)> = troubles.chain(drained).chain(notes).collect();
-    for node in found.nodes.iter().filter(|node| node.eligible == Some(false) && !in_sentinel_mode(found)) {
+    for node in found
+        .nodes
+        .iter()
+        .filter(|node| node.eligible == Some(false) && !in_sentinel_mode(found))
+    {
         let why = node.why.clone().unwrap_or_default();
-        lines.push((Tone::Warning, format!("{} is not eligible: {why}", node.address)));
+        lines.push((
+            Tone::Warning,
+            format!("{} is not eligible: {why}", node.address),
+        ));
     }
     if let Some(sentinels) = &found.sentinels {
         lines.push((Tone::Faint, format!("sentinels: {sentinels}")));
@@ -54,11 +119,16 @@ pub fn render(found: &Gathered, terminal: &Terminal) -> String {
     if !lines.is_empty() {
         text.push("");
     }
-    lines.iter().for_each(|(tone, line)| text.wrapped(*tone, line));
+    lines
+        .iter()
+        .for_each(|(tone, line)| text.wrapped(*tone, line));
     if !found.transitions.is_empty() {
         text.push("");
         text.push(&terminal.paint(Tone::Strong, "the last transitions of this node"));
-        found.transitions.iter().for_each(|line| text.wrapped(Tone::Plain, &shorter(line)));
+        found
+            .transitions
+            .iter()
+            .for_each(|line| text.wrapped(Tone::Plain, &shorter(line)));
     }
     text.text
 }
@@ -69,31 +139,63 @@ fn in_sentinel_mode(found: &Gathered) -> bool {
 
 fn nodes(text: &mut Text<'_>, found: &Gathered) {
     let terminal = text.terminal;
-    let cells: Vec<Vec<String>> =
-        found.nodes.iter().map(|node| COLUMNS.iter().map(|column| (column.cell)(node)).collect()).collect();
+    let cells: Vec<Vec<String>> = found
+        .nodes
+        .iter()
+        .map(|node| COLUMNS.iter().map(|column| (column.cell)(node)).collect())
+        .collect();
     let width = |index: usize| {
-        let longest = cells.iter().map(|row| row[index].chars().count()).max().unwrap_or(0);
+        let longest = cells
+            .iter()
+            .map(|row| row[index].chars().count())
+            .max()
+            .unwrap_or(0);
         longest.max(COLUMNS[index].heading.len())
     };
     let mut shown: Vec<usize> = (0..COLUMNS.len()).collect();
     // Two blanks between two columns.
-    let total = |shown: &[usize]| shown.iter().map(|index| width(*index) + 2).sum::<usize>().saturating_sub(2);
+    let total = |shown: &[usize]| {
+        shown
+            .iter()
+            .map(|index| width(*index) + 2)
+            .sum::<usize>()
+            .saturating_sub(2)
+    };
     while terminal.width.is_some_and(|most| total(&shown) > most) {
-        let last = shown.iter().copied().filter(|index| COLUMNS[*index].dispensable > 0);
-        let Some(out) = last.max_by_key(|index| COLUMNS[*index].dispensable) else { break };
+        let last = shown
+            .iter()
+            .copied()
+            .filter(|index| COLUMNS[*index].dispensable > 0);
+        let Some(out) = last.max_by_key(|index| COLUMNS[*index].dispensable) else {
+            break;
+        };
         shown.retain(|index| *index != out);
     }
     let row = |cells: &dyn Fn(usize) -> String| {
-        let padded = shown.iter().map(|index| format!("{:<width$}", cells(*index), width = width(*index)));
+        let padded = shown
+            .iter()
+            .map(|index| format!("{:<width$}", cells(*index), width = width(*index)));
         padded.collect::<Vec<_>>().join("  ").trim_end().to_string()
     };
-    text.push(&terminal.paint(Tone::Strong, &row(&|index| COLUMNS[index].heading.to_string())));
+    text.push(&terminal.paint(
+        Tone::Strong,
+        &row(&|index| COLUMNS[index].heading.to_string()),
+    ));
     for (node, cells) in found.nodes.iter().zip(&cells) {
         let line = row(&|index| cells[index].clone());
         let tone = match node {
-            NodeStatus { failure: Some(_), .. } => Some(Tone::Bad),
-            NodeStatus { vip: true, role: Some("master"), .. } => Some(Tone::Good),
-            NodeStatus { eligible: Some(true), .. } => None,
+            NodeStatus {
+                failure: Some(_), ..
+            } => Some(Tone::Bad),
+            NodeStatus {
+                vip: true,
+                role: Some("master"),
+                ..
+            } => Some(Tone::Good),
+            NodeStatus {
+                eligible: Some(true),
+                ..
+            } => None,
             _ if in_sentinel_mode(found) => None,
             _ => Some(Tone::Warning),
         };
@@ -136,15 +238,22 @@ fn up(seconds: u64) -> String {
     text.split(' ').take(2).collect::<Vec<_>>().join(" ")
 }
 
-/// A line of the journal without the program and its pid, which the label stands for, and without the date where it is of
-/// today: `14:02:03.004 [Master] promoted: ...`.
+/// A line of the journal without the program and its pid, which the label stands for, and without
+/// the date where it is of today: `14:02:03.004 [Master] promoted: ...`.
 fn shorter(line: &str) -> String {
     let today = Local::now().format("%Y-%m-%dT").to_string();
-    let Some((time, rest)) = line.split_once(' ') else { return line.to_string() };
-    let Some((_, sentence)) = rest.split_once("] ") else { return line.to_string() };
+    let Some((time, rest)) = line.split_once(' ') else {
+        return line.to_string();
+    };
+    let Some((_, sentence)) = rest.split_once("] ") else {
+        return line.to_string();
+    };
     let time = time.strip_prefix(&today).unwrap_or(time);
     // Without the offset, and without the T of another day.
-    let zone = time.len().checked_sub(6).and_then(|length| time.get(..length));
+    let zone = time
+        .len()
+        .checked_sub(6)
+        .and_then(|length| time.get(..length));
     let time = zone.unwrap_or(time).replace('T', " ");
     format!("{time} {sentence}")
 }
@@ -187,21 +296,53 @@ mod tests {
     #[test]
     fn no_line_of_the_table_is_wider_than_the_terminal() {
         for width in 70..140 {
-            let terminal = Terminal { colour: false, is_terminal: true, width: Some(width) };
+            let terminal = Terminal {
+                colour: false,
+                is_terminal: true,
+                width: Some(width),
+            };
             let text = render(&pair(), &terminal);
             for line in text.lines() {
                 assert!(line.chars().count() <= width, "{width}: {line}");
             }
-            assert!(text.contains("192.168.158.12:6379") && text.contains("NOT HEALTHY") && text.contains("45 %"));
+            assert!(
+                text.contains("192.168.158.12:6379")
+                    && text.contains("NOT HEALTHY")
+                    && text.contains("45 %")
+            );
         }
-        let all = render(&pair(), &Terminal { colour: false, is_terminal: false, width: None });
-        assert!(all.contains("3days 1h") && all.contains("117.7 MiB") && all.contains("down"), "{all}");
+        let all = render(
+            &pair(),
+            &Terminal {
+                colour: false,
+                is_terminal: false,
+                width: None,
+            },
+        );
+        assert!(
+            all.contains("3days 1h") && all.contains("117.7 MiB") && all.contains("down"),
+            "{all}"
+        );
     }
 
     #[test]
     fn colours_are_all_that_a_terminal_adds() {
-        let plainly = render(&pair(), &Terminal { colour: false, is_terminal: true, width: None });
-        let colours = render(&pair(), &Terminal { colour: true, is_terminal: true, width: None });
+        let plainly = render(
+            &pair(),
+            &Terminal {
+                colour: false,
+                is_terminal: true,
+                width: None,
+            },
+        );
+        let colours = render(
+            &pair(),
+            &Terminal {
+                colour: true,
+                is_terminal: true,
+                width: None,
+            },
+        );
         assert!(!plainly.contains('\u{1b}') && colours.contains('\u{1b}'));
         let mut without = String::new();
         let mut escape = false;
@@ -219,12 +360,23 @@ mod tests {
     #[test]
     fn a_line_of_the_journal_is_shortened_to_what_a_person_reads() {
         let today = Local::now().format("%Y-%m-%d");
-        let line = format!("{today}T14:02:03.004+01:00 redis_master[12] [Master] promoted: x took_ms=0.5");
-        assert_eq!(shorter(&line), "14:02:03.004 [Master] promoted: x took_ms=0.5");
+        let line =
+            format!("{today}T14:02:03.004+01:00 redis_master[12] [Master] promoted: x took_ms=0.5");
+        assert_eq!(
+            shorter(&line),
+            "14:02:03.004 [Master] promoted: x took_ms=0.5"
+        );
         let line = "2020-01-02T14:02:03.004+01:00 redis_stop[12] [Stop] keepalived stops here";
-        assert_eq!(shorter(line), "2020-01-02 14:02:03.004 [Stop] keepalived stops here");
+        assert_eq!(
+            shorter(line),
+            "2020-01-02 14:02:03.004 [Stop] keepalived stops here"
+        );
         assert_eq!(shorter("rubbish"), "rubbish");
         assert_eq!(shorter("no brackets here"), "no brackets here");
-        assert_eq!(shorter("\u{e4}\u{f6} x[1] y"), "\u{e4}\u{f6} y", "no panic within a letter");
+        assert_eq!(
+            shorter("\u{e4}\u{f6} x[1] y"),
+            "\u{e4}\u{f6} y",
+            "no panic within a letter"
+        );
     }
 }

@@ -9,12 +9,18 @@ use crate::terminal::plain;
 /// Whatever is not as it should be, a sentence each.
 pub fn troubles(vip: IpAddr, view: &View, vip_at: Option<SocketAddr>) -> Vec<String> {
     let mut troubles = Vec::new();
-    let master = |node: &&Node| node.seen.as_ref().is_ok_and(|seen| seen.is_master() && !seen.loading);
+    let master = |node: &&Node| {
+        node.seen
+            .as_ref()
+            .is_ok_and(|seen| seen.is_master() && !seen.loading)
+    };
     let masters: Vec<&Node> = view.nodes().filter(master).collect();
     match vip_at {
         None => troubles.push(format!("no node is seen to hold the VIP {vip}")),
         Some(holder) if !masters.iter().any(|node| node.address == holder) => {
-            troubles.push(format!("the VIP is at {holder}, whose Redis is not seen to be master"));
+            troubles.push(format!(
+                "the VIP is at {holder}, whose Redis is not seen to be master"
+            ));
         }
         Some(_) => {}
     }
@@ -22,7 +28,10 @@ pub fn troubles(vip: IpAddr, view: &View, vip_at: Option<SocketAddr>) -> Vec<Str
         [] => troubles.push("no node is seen to be master".to_string()),
         [_] => {}
         _ => {
-            let all: Vec<String> = masters.iter().map(|node| node.address.to_string()).collect();
+            let all: Vec<String> = masters
+                .iter()
+                .map(|node| node.address.to_string())
+                .collect();
             troubles.push(format!("more than one master: {}", all.join(", ")));
         }
     }
@@ -32,9 +41,13 @@ pub fn troubles(vip: IpAddr, view: &View, vip_at: Option<SocketAddr>) -> Vec<Str
             Ok(seen) if seen.loading => Some("loading its data".to_string()),
             Ok(seen) if seen.is_master() => None,
             Ok(seen) => match masters.iter().find(|master| seen.follows(master.address)) {
-                Some(Node { seen: Ok(master), .. }) => pair::in_sync(seen, master, view.max_lag).err(),
+                Some(Node {
+                    seen: Ok(master), ..
+                }) => pair::in_sync(seen, master, view.max_lag).err(),
                 _ => {
-                    let of = seen.following().map_or_else(String::new, |of| format!("{}:{}", of.host, of.port));
+                    let of = seen
+                        .following()
+                        .map_or_else(String::new, |of| format!("{}:{}", of.host, of.port));
                     Some(plain(&format!("it follows {of}, which does not serve")))
                 }
             },

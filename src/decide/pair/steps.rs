@@ -9,10 +9,12 @@ use crate::decide::rule::{Rule, holds};
 use crate::decide::view::{View, Vip};
 use crate::server::info::{Following, Observation};
 
-/// A VIP that has been at one node for this long is there to stay: VRRP settles within an advert, one second at most.
+/// A VIP that has been at one node for this long is there to stay: VRRP settles within an advert,
+/// one second at most.
 const SETTLED: Duration = Duration::from_secs(1);
 
-/// A master whose data is the better one waits so many times the grace for the holder of the VIP to follow it.
+/// A master whose data is the better one waits so many times the grace for the holder of the VIP to
+/// follow it.
 const BETTER: u32 = 12;
 
 /// The next step. `why` is a sentence for the journal.
@@ -22,7 +24,8 @@ pub enum Step {
     Done(String),
     /// Nothing can be done now; look again.
     Wait(String),
-    /// The same, while the local Redis must not take writes: it may be old, and clients already reach it.
+    /// The same, while the local Redis must not take writes: it may be old, and clients already
+    /// reach it.
     Hold(String),
     /// Make the local Redis master.
     Promote(String),
@@ -30,8 +33,8 @@ pub enum Step {
     TakeOver(SocketAddr, String),
     /// Move the role from the local Redis to the peer that holds the VIP, because nobody else does.
     GiveUp(SocketAddr, String),
-    /// Make the node a replica of nobody: what it follows is about to become master, and it would drop its own data for
-    /// that by itself, before a program could keep it.
+    /// Make the node a replica of nobody: what it follows is about to become master, and it would
+    /// drop its own data for that by itself, before a program could keep it.
     Park(SocketAddr, String),
     /// Make the peer master: there is none, and its data is the better.
     Raise(SocketAddr, String),
@@ -39,7 +42,8 @@ pub enum Step {
     Follow {
         /// The peer.
         peer: SocketAddr,
-        /// The local data is provably contained in the peer's. Otherwise it is kept in a rollback file first.
+        /// The local data is provably contained in the peer's. Otherwise it is kept in a rollback
+        /// file first.
         contained: bool,
         /// Bytes past the fork that only the local Redis has, where the ids tell.
         diverged: Option<u64>,
@@ -50,18 +54,27 @@ pub enum Step {
     Refuse(String),
 }
 
-/// The next step of `redis_master`: this node has been given the VIP. `waited` is for how long the pair has been seen
-/// as it is now.
+/// The next step of `redis_master`: this node has been given the VIP. `waited` is for how long the
+/// pair has been seen as it is now.
 pub fn serve(view: &View, waited: Duration) -> Step {
     if let Vip::At(holder) = view.vip
         && holds(Rule::VipDecides)
     {
-        return Step::Refuse(format!("the VIP is at {holder}, and keepalived decides who holds it"));
+        return Step::Refuse(format!(
+            "the VIP is at {holder}, and keepalived decides who holds it"
+        ));
     }
     let local = match &view.local.seen {
-        Ok(local) if local.loading => return Step::Wait("the local Redis is loading its data".to_string()),
+        Ok(local) if local.loading => {
+            return Step::Wait("the local Redis is loading its data".to_string());
+        }
         Ok(local) => local,
-        Err(failure) => return Step::Wait(format!("the local Redis at {}: {failure}", view.local.address)),
+        Err(failure) => {
+            return Step::Wait(format!(
+                "the local Redis at {}: {failure}",
+                view.local.address
+            ));
+        }
     };
     match local.following() {
         None => serve_as_master(view, local, waited),
@@ -73,7 +86,9 @@ fn serve_as_master(view: &View, local: &Observation, waited: Duration) -> Step {
     if let Some((address, peer)) = view.serving_peer() {
         return match loses_to(view, local, address, peer) {
             Some(why) => follow(local, address, peer, why),
-            None => Step::Done(format!("master already; {address} is one too and has to follow")),
+            None => Step::Done(format!(
+                "master already; {address} is one too and has to follow"
+            )),
         };
     }
     if view.served_this_run(local) {
@@ -92,15 +107,20 @@ fn serve_as_master(view: &View, local: &Observation, waited: Duration) -> Step {
     }
     match complete {
         true => Step::Done("master already".to_string()),
-        false if view.is_alone() => {
-            Step::Done("master already, and whoever does not answer has not for long enough".to_string())
-        }
+        false if view.is_alone() => Step::Done(
+            "master already, and whoever does not answer has not for long enough".to_string(),
+        ),
         false if !holds(Rule::UnknownTakesNoWrites) => Step::Wait(view.waits_alone()),
         false => Step::Hold(view.waits_alone()),
     }
 }
 
-fn serve_from_replica(view: &View, local: &Observation, following: &Following, waited: Duration) -> Step {
+fn serve_from_replica(
+    view: &View,
+    local: &Observation,
+    following: &Following,
+    waited: Duration,
+) -> Step {
     if let Some((address, peer)) = view.serving_peer() {
         if local.follows(address) {
             return match in_sync(local, peer, view.max_lag) {
@@ -109,16 +129,22 @@ fn serve_from_replica(view: &View, local: &Observation, following: &Following, w
                 Err(missing) => Step::Wait(missing),
             };
         }
-        let now = format!("it follows {}:{} and the master is {address}", following.host, following.port);
+        let now = format!(
+            "it follows {}:{} and the master is {address}",
+            following.host, following.port
+        );
         if is_clearly_better(local, peer) && holds(Rule::BetterReplicaIsPromoted) {
-            return park_for(view, view.local.address)
-                .unwrap_or_else(|| Step::Promote(format!("{address} is master but has less, and has to follow")));
+            return park_for(view, view.local.address).unwrap_or_else(|| {
+                Step::Promote(format!(
+                    "{address} is master but has less, and has to follow"
+                ))
+            });
         }
         // An empty master must not wipe us: it is the one to follow.
         return match (peer.keys, local.keys) {
-            (0, keys) if keys > 0 && holds(Rule::EmptyNeverWins) => {
-                Step::Promote(format!("{address} is master but empty, and we have {keys} keys"))
-            }
+            (0, keys) if keys > 0 && holds(Rule::EmptyNeverWins) => Step::Promote(format!(
+                "{address} is master but empty, and we have {keys} keys"
+            )),
             _ => follow(local, address, peer, now),
         };
     }
@@ -143,13 +169,21 @@ fn serve_from_replica(view: &View, local: &Observation, following: &Following, w
     Step::Promote(view.waits_alone())
 }
 
-/// The next step of `redis_backup` and `redis_fault`: this node does not hold the VIP. `waited` is for how long the
-/// program has seen the pair as it is now; `grace` is how long it leaves a step to the other node's program.
+/// The next step of `redis_backup` and `redis_fault`: this node does not hold the VIP. `waited` is
+/// for how long the program has seen the pair as it is now; `grace` is how long it leaves a step to
+/// the other node's program.
 pub fn yield_role(view: &View, waited: Duration, grace: Duration) -> Step {
     let local = match &view.local.seen {
-        Ok(local) if local.loading => return Step::Wait("the local Redis is loading its data".to_string()),
+        Ok(local) if local.loading => {
+            return Step::Wait("the local Redis is loading its data".to_string());
+        }
         Ok(local) => local,
-        Err(failure) => return Step::Wait(format!("the local Redis at {}: {failure}", view.local.address)),
+        Err(failure) => {
+            return Step::Wait(format!(
+                "the local Redis at {}: {failure}",
+                view.local.address
+            ));
+        }
     };
     let Some((address, peer)) = view.serving_peer() else {
         return without_a_serving_peer(view, local, waited, grace);
@@ -159,45 +193,75 @@ pub fn yield_role(view: &View, waited: Duration, grace: Duration) -> Step {
         return match in_sync(local, peer, view.max_lag) {
             Ok(()) => Step::Done(format!("replica of {address}, in sync")),
             Err(missing) => {
-                let link_up = local.following().is_some_and(|following| following.link_up || following.syncing);
-                let hint = if !link_up && waited >= 3 * grace { " (is masterauth right on this node?)" } else { "" };
+                let link_up = local
+                    .following()
+                    .is_some_and(|following| following.link_up || following.syncing);
+                let hint = if !link_up && waited >= 3 * grace {
+                    " (is masterauth right on this node?)"
+                } else {
+                    ""
+                };
                 Step::Wait(format!("replica of {address}: {missing}{hint}"))
             }
         };
     }
     if let Some(following) = local.following() {
-        let now = format!("it follows {}:{} and the master is {address}", following.host, following.port);
+        let now = format!(
+            "it follows {}:{} and the master is {address}",
+            following.host, following.port
+        );
         if !holds(Rule::ReplicaFollowsTheServing) {
             return Step::Wait(now);
         }
         if peer.keys == 0 && local.keys > 0 && waited < grace {
             return Step::Wait(format!("{now}, which is empty"));
         }
-        if is_clearly_better(local, peer) && waited < BETTER * grace && holds(Rule::BetterWaitsLonger) {
-            return Step::Wait(format!("{now}, which has less; waiting for the VIP to come here"));
+        if is_clearly_better(local, peer)
+            && waited < BETTER * grace
+            && holds(Rule::BetterWaitsLonger)
+        {
+            return Step::Wait(format!(
+                "{now}, which has less; waiting for the VIP to come here"
+            ));
         }
         return follow(local, address, peer, now);
     }
-    // Two masters. The holder of the VIP decides who stands; its program has the grace to follow us.
+    // Two masters. The holder of the VIP decides who stands; its program has the grace to follow
+    // us.
     if !serves && holds(Rule::HolderDecidesBetweenMasters) {
-        return Step::Wait(format!("{address} is master too; waiting for one of us to hold the VIP"));
+        return Step::Wait(format!(
+            "{address} is master too; waiting for one of us to hold the VIP"
+        ));
     }
-    // Two nodes that start together may both be MASTER for a moment, and then it is the other one that stays.
+    // Two nodes that start together may both be MASTER for a moment, and then it is the other one
+    // that stays.
     if waited < SETTLED && holds(Rule::SettledBeforeFollowing) {
         return Step::Wait(format!("{address} serves since a moment ago"));
     }
     let relation = compare(&local.replication.lineage, &peer.replication.lineage);
-    // It may be keeping a large file of its own data before it follows us: somebody takes a copy there.
+    // It may be keeping a large file of its own data before it follows us: somebody takes a copy
+    // there.
     let keeping = peer.replication.replicas > 0 && is_clearly_better(local, peer);
     let better = keeping && holds(Rule::BetterWaitsLonger);
     let patience = if better { BETTER * grace } else { grace };
-    if relation.may_follow() || local.keys == 0 || waited >= patience || !holds(Rule::GraceBeforeDropping) {
+    if relation.may_follow()
+        || local.keys == 0
+        || waited >= patience
+        || !holds(Rule::GraceBeforeDropping)
+    {
         return follow(local, address, peer, format!("{address} serves"));
     }
-    Step::Wait(format!("{address} serves; leaving it the time to see our data"))
+    Step::Wait(format!(
+        "{address} serves; leaving it the time to see our data"
+    ))
 }
 
-fn without_a_serving_peer(view: &View, local: &Observation, waited: Duration, grace: Duration) -> Step {
+fn without_a_serving_peer(
+    view: &View,
+    local: &Observation,
+    waited: Duration,
+    grace: Duration,
+) -> Step {
     if !local.is_master() {
         return Step::Wait("no node is master; the one that gets the VIP will be".to_string());
     }
@@ -205,20 +269,37 @@ fn without_a_serving_peer(view: &View, local: &Observation, waited: Duration, gr
         return Step::Wait("no other node serves; keeping the data as it is".to_string());
     };
     match view.reachable().find(|(address, _)| *address == holder) {
-        Some((_, peer)) if peer.follows(view.local.address) && in_sync(peer, local, view.max_lag).is_ok() => {
+        Some((_, peer))
+            if peer.follows(view.local.address) && in_sync(peer, local, view.max_lag).is_ok() =>
+        {
             if waited >= grace && holds(Rule::RoleIsGivenUp) {
-                Step::GiveUp(holder, format!("{holder} holds the VIP and its redis_master does not take the role"))
+                Step::GiveUp(
+                    holder,
+                    format!("{holder} holds the VIP and its redis_master does not take the role"),
+                )
             } else {
                 Step::Wait(format!("{holder} holds the VIP and takes the role"))
             }
         }
-        _ => Step::Wait(format!("{holder} holds the VIP and is not ready for the role")),
+        _ => Step::Wait(format!(
+            "{holder} holds the VIP and is not ready for the role"
+        )),
     }
 }
 
-pub(crate) fn follow(local: &Observation, address: SocketAddr, peer: &Observation, why: String) -> Step {
+pub(crate) fn follow(
+    local: &Observation,
+    address: SocketAddr,
+    peer: &Observation,
+    why: String,
+) -> Step {
     let (contained, diverged) = containment(local, peer);
-    Step::Follow { peer: address, contained, diverged, why }
+    Step::Follow {
+        peer: address,
+        contained,
+        diverged,
+        why,
+    }
 }
 
 /// Before `next` becomes master: a node that follows it and has data of its own.
@@ -227,8 +308,13 @@ fn park_for(view: &View, next: SocketAddr) -> Option<Step> {
     let nodes = view.nodes().filter(|node| node.address != next);
     let node = nodes
         .filter_map(|node| Some((node.address, node.up()?)))
-        .find(|(_, seen)| seen.follows(next) && !containment(seen, winner).0 && holds(Rule::ParkedBeforePromoting));
+        .find(|(_, seen)| {
+            seen.follows(next) && !containment(seen, winner).0 && holds(Rule::ParkedBeforePromoting)
+        });
     node.map(|(address, _)| {
-        Step::Park(address, format!("it follows {next}, and would drop data of its own when that becomes master"))
+        Step::Park(
+            address,
+            format!("it follows {next}, and would drop data of its own when that becomes master"),
+        )
     })
 }

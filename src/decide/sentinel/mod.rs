@@ -16,12 +16,14 @@ use crate::server::info::Observation;
 
 /// Two looks are always further apart than this.
 const SECOND_LOOK: Duration = Duration::from_millis(10);
-/// A node that Sentinel calls master, and that is none, or that not all sentinels call so: they settle that within about
-/// two seconds, or not for long.
+/// A node that Sentinel calls master, and that is none, or that not all sentinels call so: they
+/// settle that within about two seconds, or not for long.
 const NO_MASTER: Duration = Duration::from_secs(3);
-/// A failover of their own that does not come: they wait for twice `failover-timeout` after the last one, six minutes.
+/// A failover of their own that does not come: they wait for twice `failover-timeout` after the
+/// last one, six minutes.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// Of two nodes that have the VIP after a cut one hears of the other within an advert, of a second or less.
+/// Of two nodes that have the VIP after a cut one hears of the other within an advert, of a second
+/// or less.
 const BACK: Duration = Duration::from_millis(1500);
 /// For each node before this one that is not seen: what it may have begun is known to all by then.
 const RIVAL: Duration = Duration::from_secs(3);
@@ -39,7 +41,8 @@ pub struct Scene {
     pub vip: Vip,
     /// The sentinels.
     pub poll: Poll,
-    /// Too few of them were reached earlier, or this machine stood still: it may have been given the VIP for that alone.
+    /// Too few of them were reached earlier, or this machine stood still: it may have been given
+    /// the VIP for that alone.
     pub was_cut_off: bool,
 }
 
@@ -59,11 +62,13 @@ pub enum Step {
     Done(String),
     /// Nothing can be done now; look again.
     Wait(String),
-    /// The same, while the local Redis must not take writes: another one is master, and it would drop them.
+    /// The same, while the local Redis must not take writes: another one is master, and it would
+    /// drop them.
     Hold(String),
     /// The master is dead: ask a sentinel to promote a replica now.
     Promote(SocketAddr, String),
-    /// The master lives: stop its writes, let the replicas reach it, and ask a sentinel to move the role.
+    /// The master lives: stop its writes, let the replicas reach it, and ask a sentinel to move the
+    /// role.
     HandOver(SocketAddr, String),
     /// Not this node's business.
     Refuse(String),
@@ -71,34 +76,50 @@ pub enum Step {
 
 /// May the node that has the Redis `local` hold the VIP?
 pub fn eligible(address: SocketAddr, local: &Observation, poll: &Poll) -> Standing {
-    let no = |why: String| Standing { eligible: Some(false), why };
+    let no = |why: String| Standing {
+        eligible: Some(false),
+        why,
+    };
     if local.loading {
         return no("loading its data".to_string());
     }
     if let Some(following) = local.following() {
-        return no(format!("a replica of {}:{}; {poll}", following.host, following.port));
+        return no(format!(
+            "a replica of {}:{}; {poll}",
+            following.host, following.port
+        ));
     }
     match poll.named() {
-        Named::Node(node) if node == address => Standing { eligible: Some(true), why: format!("master; {poll}") },
+        Named::Node(node) if node == address => Standing {
+            eligible: Some(true),
+            why: format!("master; {poll}"),
+        },
         // It was restarted, or cut off, and Sentinel makes it a replica some seconds later (R22).
         Named::Node(_) => no(format!("master, but not by Sentinel's word: {poll}")),
-        Named::Nobody | Named::Silent => Standing { eligible: None, why: format!("master; {poll}") },
+        Named::Nobody | Named::Silent => Standing {
+            eligible: None,
+            why: format!("master; {poll}"),
+        },
     }
 }
 
-/// The next step of `redis_master`: this node has been given the VIP. `waited` is for how long all has been seen as it
-/// is now.
+/// The next step of `redis_master`: this node has been given the VIP. `waited` is for how long all
+/// has been seen as it is now.
 pub fn serve(scene: &Scene, waited: Duration) -> Step {
     let (address, poll) = (scene.local.address, &scene.poll);
     if let Vip::At(holder) = scene.vip {
-        return Step::Refuse(format!("the VIP is at {holder}, and keepalived decides who holds it"));
+        return Step::Refuse(format!(
+            "the VIP is at {holder}, and keepalived decides who holds it"
+        ));
     }
     let local = match &scene.local.seen {
         Ok(local) => local,
         Err(failure) => return Step::Wait(format!("the local Redis at {address}: {failure}")),
     };
     let master = match poll.named() {
-        Named::Node(node) if node == address && local.is_master() => return Step::Done(format!("master; {poll}")),
+        Named::Node(node) if node == address && local.is_master() => {
+            return Step::Done(format!("master; {poll}"));
+        }
         Named::Node(node) if node == address => {
             return Step::Wait(format!("the local Redis is about to become master: {poll}"));
         }
@@ -107,9 +128,16 @@ pub fn serve(scene: &Scene, waited: Duration) -> Step {
         Named::Silent => return Step::Wait(format!("too few sentinels answer: {poll}")),
     };
     if local.is_master() {
-        let why = format!("master, but not by Sentinel's word, which makes it a replica soon: {poll}");
-        let is_master = |node: &Node| node.address == master && node.seen.as_ref().is_ok_and(Observation::is_master);
-        return if scene.peers.iter().any(is_master) { Step::Hold(why) } else { Step::Wait(why) };
+        let why =
+            format!("master, but not by Sentinel's word, which makes it a replica soon: {poll}");
+        let is_master = |node: &Node| {
+            node.address == master && node.seen.as_ref().is_ok_and(Observation::is_master)
+        };
+        return if scene.peers.iter().any(is_master) {
+            Step::Hold(why)
+        } else {
+            Step::Wait(why)
+        };
     }
     if poll.is_failing_over() {
         return Step::Wait(format!("Sentinel is moving the role: {poll}"));
@@ -121,7 +149,9 @@ pub fn serve(scene: &Scene, waited: Duration) -> Step {
         return Step::Wait(format!("too few sentinels answer for a failover: {poll}"));
     }
     match scene.peers.iter().find(|node| node.address == master) {
-        None => Step::Wait(format!("Sentinel names {master}, which is not one of nodes in the configuration")),
+        None => Step::Wait(format!(
+            "Sentinel names {master}, which is not one of nodes in the configuration"
+        )),
         Some(node) => serve_instead(scene, local, node, waited),
     }
 }
@@ -131,48 +161,79 @@ fn serve_instead(scene: &Scene, local: &Observation, master: &Node, waited: Dura
     let (poll, address) = (&scene.poll, master.address);
     match &master.seen {
         Ok(seen) if seen.loading => Step::Wait(format!("{address} is loading its data")),
-        Ok(seen) if seen.is_master() && scene.was_cut_off && waited < BACK => {
-            Step::Wait(format!("{address} serves, and this node was away a moment ago: the VIP may be there as well"))
+        Ok(seen) if seen.is_master() && scene.was_cut_off && waited < BACK => Step::Wait(format!(
+            "{address} serves, and this node was away a moment ago: the VIP may be there as well"
+        )),
+        Ok(seen) if seen.is_master() && local.follows(address) => Step::HandOver(
+            address,
+            format!("the VIP is here, and the master is {address}"),
+        ),
+        Ok(seen) if seen.is_master() => {
+            Step::Wait(format!("the local Redis does not follow {address} yet"))
         }
-        Ok(seen) if seen.is_master() && local.follows(address) => {
-            Step::HandOver(address, format!("the VIP is here, and the master is {address}"))
-        }
-        Ok(seen) if seen.is_master() => Step::Wait(format!("the local Redis does not follow {address} yet")),
-        Ok(_) if is_headless(scene) && waited >= NO_MASTER => {
-            Step::Promote(address, format!("{address}, which Sentinel names, is a replica, and nobody is master"))
-        }
+        Ok(_) if is_headless(scene) && waited >= NO_MASTER => Step::Promote(
+            address,
+            format!("{address}, which Sentinel names, is a replica, and nobody is master"),
+        ),
         Ok(_) => Step::Wait(format!("{address}, which Sentinel names, is a replica")),
-        Err(Failure::Denied(denial)) => Step::Wait(format!("{address} is alive, but it says {denial}")),
+        Err(Failure::Denied(denial)) => {
+            Step::Wait(format!("{address} is alive, but it says {denial}"))
+        }
         Err(failure @ Failure::Tls(_)) => Step::Wait(format!("{address} is alive, but {failure}")),
-        Err(failure) if waited < RIVAL.saturating_mul(u32::try_from(rivals(scene, address)).unwrap_or(u32::MAX)) => {
-            Step::Wait(format!("{address}: {failure}; a node before this one does not answer, and may be taking over"))
+        Err(failure)
+            if waited
+                < RIVAL
+                    .saturating_mul(u32::try_from(rivals(scene, address)).unwrap_or(u32::MAX)) =>
+        {
+            Step::Wait(format!(
+                "{address}: {failure}; a node before this one does not answer, and may be taking over"
+            ))
         }
-        Err(failure) if poll.is_contested(address) && waited < PATIENCE => {
-            Step::Wait(format!("{address}: {failure}; the sentinels are about to replace it by themselves"))
-        }
+        Err(failure) if poll.is_contested(address) && waited < PATIENCE => Step::Wait(format!(
+            "{address}: {failure}; the sentinels are about to replace it by themselves"
+        )),
         // Nobody listens there: no proof is needed from anybody else.
         Err(failure @ Failure::Refused) => Step::Promote(address, failure.to_string()),
-        Err(failure) if waited < SECOND_LOOK => Step::Wait(format!("{address}: {failure}; looking again")),
-        // It may be this node that is cut off from it.
-        Err(failure) if poll.is_unheard(address) => {
-            Step::Promote(address, format!("{failure}, and no sentinel has heard it of late"))
+        Err(failure) if waited < SECOND_LOOK => {
+            Step::Wait(format!("{address}: {failure}; looking again"))
         }
-        Err(failure) => Step::Wait(format!("{address}: {failure} from here, but sentinels hear it")),
+        // It may be this node that is cut off from it.
+        Err(failure) if poll.is_unheard(address) => Step::Promote(
+            address,
+            format!("{failure}, and no sentinel has heard it of late"),
+        ),
+        Err(failure) => Step::Wait(format!(
+            "{address}: {failure} from here, but sentinels hear it"
+        )),
     }
 }
 
-/// Nodes that come before this one and that it does not see, but for the master: they may hold the VIP as well, and have
-/// asked a sentinel of their own, who does not tell the others for a second (R32, R35).
+/// Nodes that come before this one and that it does not see, but for the master: they may hold the
+/// VIP as well, and have asked a sentinel of their own, who does not tell the others for a second
+/// (R32, R35).
 fn rivals(scene: &Scene, master: SocketAddr) -> usize {
-    let before = scene.order.iter().take_while(|node| **node != scene.local.address);
+    let before = scene
+        .order
+        .iter()
+        .take_while(|node| **node != scene.local.address);
     let unseen = |node: &&SocketAddr| {
         let found = scene.peers.iter().find(|peer| peer.address == **node);
-        !found.is_some_and(|peer| matches!(peer.seen, Ok(_) | Err(Failure::Denied(_) | Failure::Refused)))
+        !found.is_some_and(|peer| {
+            matches!(
+                peer.seen,
+                Ok(_) | Err(Failure::Denied(_) | Failure::Refused)
+            )
+        })
     };
-    before.filter(|node| **node != master).filter(unseen).count()
+    before
+        .filter(|node| **node != master)
+        .filter(unseen)
+        .count()
 }
 
 fn is_headless(scene: &Scene) -> bool {
     let nodes = std::iter::once(&scene.local).chain(&scene.peers);
-    !nodes.filter_map(|node| node.seen.as_ref().ok()).any(Observation::is_master)
+    !nodes
+        .filter_map(|node| node.seen.as_ref().ok())
+        .any(Observation::is_master)
 }

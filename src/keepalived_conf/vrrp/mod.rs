@@ -49,7 +49,10 @@ impl Command {
 
     /// The program's name, without directories.
     pub fn name(&self) -> &str {
-        self.program().file_name().and_then(|name| name.to_str()).unwrap_or("")
+        self.program()
+            .file_name()
+            .and_then(|name| name.to_str())
+            .unwrap_or("")
     }
 
     /// It has this argument.
@@ -64,7 +67,10 @@ impl Command {
             if word == name {
                 return words.next().map(String::as_str);
             }
-            if let Some(value) = word.strip_prefix(name).and_then(|rest| rest.strip_prefix('=')) {
+            if let Some(value) = word
+                .strip_prefix(name)
+                .and_then(|rest| rest.strip_prefix('='))
+            {
                 return Some(value);
             }
         }
@@ -144,12 +150,14 @@ impl Instance {
 
     /// Its priority; 100 where it is not written.
     pub fn priority(&self) -> Option<i32> {
-        self.value("priority").map_or(Some(100), |text| text.parse().ok())
+        self.value("priority")
+            .map_or(Some(100), |text| text.parse().ok())
     }
 
     /// How many seconds apart its adverts are; 1 where it is not written.
     pub fn advert_int(&self) -> Option<f64> {
-        self.value("advert_int").map_or(Some(1.0), |text| text.parse().ok())
+        self.value("advert_int")
+            .map_or(Some(1.0), |text| text.parse().ok())
     }
 
     /// It leaves the VIP where it is.
@@ -166,13 +174,19 @@ impl Vrrp {
             match block.name() {
                 "global_defs" => vrrp.global(block),
                 "vrrp_script" => vrrp.scripts.push(script(block)),
-                "vrrp_track_file" | "track_file" if block.block.is_some() => vrrp.files.push(track_file(block)),
+                "vrrp_track_file" | "track_file" if block.block.is_some() => {
+                    vrrp.files.push(track_file(block))
+                }
                 "vrrp_instance" => vrrp.instances.push(instance(block)),
                 _ => {}
             }
             if block.name() != "vrrp_instance" {
-                let lines = block.inner().iter().filter(|line| line.name().starts_with("notify"));
-                let astray = lines.map(|line| (line.place.clone(), block.name().to_owned(), notified(line)));
+                let lines = block
+                    .inner()
+                    .iter()
+                    .filter(|line| line.name().starts_with("notify"));
+                let astray =
+                    lines.map(|line| (line.place.clone(), block.name().to_owned(), notified(line)));
                 vrrp.astray.extend(astray.collect::<Vec<_>>());
             }
         }
@@ -202,19 +216,32 @@ impl Vrrp {
 
     /// The version of VRRP that `instance` speaks.
     pub fn version_of(&self, instance: &Instance) -> u32 {
-        instance.value("version").and_then(|text| text.parse().ok()).or(self.version).unwrap_or(2)
+        instance
+            .value("version")
+            .and_then(|text| text.parse().ok())
+            .or(self.version)
+            .unwrap_or(2)
     }
 
     /// The scripts that `instance` tracks, each with the weight that it has there.
-    pub fn tracked_scripts<'v>(&'v self, instance: &'v Instance) -> impl Iterator<Item = (&'v Script, i32)> {
+    pub fn tracked_scripts<'v>(
+        &'v self,
+        instance: &'v Instance,
+    ) -> impl Iterator<Item = (&'v Script, i32)> {
         instance.scripts.iter().filter_map(|tracked| {
-            let script = self.scripts.iter().find(|script| script.name == tracked.name)?;
+            let script = self
+                .scripts
+                .iter()
+                .find(|script| script.name == tracked.name)?;
             Some((script, tracked.weight.unwrap_or(script.weight)))
         })
     }
 
     /// The files that `instance` tracks, each with the weight that is written for it.
-    pub fn tracked_files<'v>(&'v self, instance: &'v Instance) -> impl Iterator<Item = (&'v TrackFile, Option<i32>)> {
+    pub fn tracked_files<'v>(
+        &'v self,
+        instance: &'v Instance,
+    ) -> impl Iterator<Item = (&'v TrackFile, Option<i32>)> {
         instance.files.iter().filter_map(|tracked| {
             let file = self.files.iter().find(|file| file.name == tracked.name)?;
             Some((file, tracked.weight.or(file.weight)))

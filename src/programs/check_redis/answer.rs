@@ -1,4 +1,5 @@
-//! The answer of one check, from the configuration to the exit code, and the journal of what has changed.
+//! The answer of one check, from the configuration to the exit code, and the journal of what has
+//! changed.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -14,7 +15,8 @@ use crate::node::{addresses, deaths, drain};
 use crate::programs::check_redis;
 
 const NAME: &str = "check_redis";
-/// For systemctl to pass on its request: with the check's own deadline less than keepalived's patience of 1 s (K14).
+/// For systemctl to pass on its request: with the check's own deadline less than keepalived's
+/// patience of 1 s (K14).
 const ASKED: Duration = Duration::from_millis(300);
 
 /// What is asked.
@@ -35,29 +37,49 @@ pub struct Answer {
     pub sentence: String,
 }
 
-/// Asks, with the configuration at `path`, within `timeout` (default: `timing.check`). A verdict that is not the last
-/// run's is one line in the journal. `stop_keepalived` does what it says when the local Redis is dead; a wrong role is
-/// repaired through FAULT, and a node that a person brings back begins with one.
-pub fn answer(path: &Path, question: Question, timeout: Option<Duration>, stop_keepalived: bool) -> Answer {
+/// Asks, with the configuration at `path`, within `timeout` (default: `timing.check`). A verdict
+/// that is not the last run's is one line in the journal. `stop_keepalived` does what it says when
+/// the local Redis is dead; a wrong role is repaired through FAULT, and a node that a person brings
+/// back begins with one.
+pub fn answer(
+    path: &Path,
+    question: Question,
+    timeout: Option<Duration>,
+    stop_keepalived: bool,
+) -> Answer {
     let (config, alarm) = match Config::load_or_last(path) {
         Ok(loaded) => loaded,
         Err(error) => {
             let memory = Path::new(STATE_DIR).join(path.file_stem().unwrap_or_default());
             let sentence = error.to_string();
             let journal = Journal::new(Path::new(LOG_DIR), CHECKS, NAME, question.label(), false);
-            note_change(&Store::new(&memory), question, &journal, &sentence, &sentence);
-            return Answer { code: code::CANNOT_TELL, sentence };
+            note_change(
+                &Store::new(&memory),
+                question,
+                &journal,
+                &sentence,
+                &sentence,
+            );
+            return Answer {
+                code: code::CANNOT_TELL,
+                sentence,
+            };
         }
     };
     let store = Store::new(&config.memory_dir);
-    let journal = |echo| Journal::new(&config.log_dir, CHECKS, NAME, question.label(), echo).of(&config.instance);
+    let journal = |echo| {
+        Journal::new(&config.log_dir, CHECKS, NAME, question.label(), echo).of(&config.instance)
+    };
     let own = addresses::among(&config.addresses()).map_err(anyhow::Error::from);
     let (local, own) = match own.and_then(|own| Ok((config.local_node(&own)?, own))) {
         Ok(found) => found,
         Err(error) => {
             let sentence = format!("{error:#}");
             note_change(&store, question, &journal(false), &sentence, &sentence);
-            return Answer { code: code::CANNOT_TELL, sentence };
+            return Answer {
+                code: code::CANNOT_TELL,
+                sentence,
+            };
         }
     };
     let deadline = Deadline::after(timeout.unwrap_or(config.timing.check));
@@ -66,12 +88,19 @@ pub fn answer(path: &Path, question: Question, timeout: Option<Duration>, stop_k
         Question::Health => check_redis::health(&config, local, &own, deadline),
         Question::Eligible => {
             drain::hear(&store);
-            let was = store.note(question.file()).is_some_and(|kind| kind.starts_with("ok"));
+            let was = store
+                .note(question.file())
+                .is_some_and(|kind| kind.starts_with("ok"));
             check_redis::eligible(&config, local, was, deadline)
         }
     };
     let mut kind = verdict.kind();
-    let Verdict { ok, dead, mut sentence, news } = verdict;
+    let Verdict {
+        ok,
+        dead,
+        mut sentence,
+        news,
+    } = verdict;
     for news in ended.into_iter().chain(news) {
         journal(false).line(&news, &[]);
     }
@@ -84,23 +113,38 @@ pub fn answer(path: &Path, question: Question, timeout: Option<Duration>, stop_k
     if dead && stop_keepalived {
         stop(&journal(true));
     }
-    Answer { code: if ok { code::YES } else { code::NO }, sentence }
+    Answer {
+        code: if ok { code::YES } else { code::NO },
+        sentence,
+    }
 }
 
 /// Forgets the failures that hold this node back: a person has mended it.
 pub fn forget_failures(path: &Path) -> Answer {
     let config = match Config::load_or_last(path) {
         Ok((config, _)) => config,
-        Err(error) => return Answer { code: code::CANNOT_TELL, sentence: error.to_string() },
+        Err(error) => {
+            return Answer {
+                code: code::CANNOT_TELL,
+                sentence: error.to_string(),
+            };
+        }
     };
     match deaths::forget(&Store::new(&config.memory_dir)) {
         Ok(count) => {
             let sentence = format!("forgot {count} failures of the local Redis");
-            let journal = Journal::new(&config.log_dir, CHECKS, NAME, Label::Eligible, false).of(&config.instance);
+            let journal = Journal::new(&config.log_dir, CHECKS, NAME, Label::Eligible, false)
+                .of(&config.instance);
             journal.line(&sentence, &[]);
-            Answer { code: code::YES, sentence }
+            Answer {
+                code: code::YES,
+                sentence,
+            }
         }
-        Err(error) => Answer { code: code::NO, sentence: format!("forgetting failures: {error}") },
+        Err(error) => Answer {
+            code: code::NO,
+            sentence: format!("forgetting failures: {error}"),
+        },
     }
 }
 
@@ -142,19 +186,35 @@ fn stop(journal: &Journal) {
         .spawn();
     let mut systemctl = match asked {
         Ok(systemctl) => systemctl,
-        Err(error) => return journal.line(&format!("stopping keepalived: starting systemctl: {error}"), &[]),
+        Err(error) => {
+            return journal.line(
+                &format!("stopping keepalived: starting systemctl: {error}"),
+                &[],
+            );
+        }
     };
     let patience = Deadline::after(ASKED);
     loop {
         match systemctl.try_wait() {
             Ok(Some(status)) if status.success() => {
-                return journal.line("asked systemd to stop keepalived, as --stop-keepalived wants", &[]);
+                return journal.line(
+                    "asked systemd to stop keepalived, as --stop-keepalived wants",
+                    &[],
+                );
             }
             Ok(Some(status)) => {
-                return journal.line(&format!("stopping keepalived: systemctl ended with {status}"), &[]);
+                return journal.line(
+                    &format!("stopping keepalived: systemctl ended with {status}"),
+                    &[],
+                );
             }
             Ok(None) if patience.pause(Duration::from_millis(5)) => {}
-            _ => return journal.line("stopping keepalived: systemctl has not answered yet; leaving it to it", &[]),
+            _ => {
+                return journal.line(
+                    "stopping keepalived: systemctl has not answered yet; leaving it to it",
+                    &[],
+                );
+            }
         }
     }
 }

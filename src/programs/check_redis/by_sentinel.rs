@@ -14,10 +14,12 @@ use crate::node::memory::Store;
 use crate::server::info::Observation;
 use crate::server::probe::{Liveness, probe};
 
-/// A node that was just promoted is master for a second or two before enough sentinels name it (R35).
+/// A node that was just promoted is master for a second or two before enough sentinels name it
+/// (R35).
 const DEPOSED: Duration = Duration::from_secs(4);
 
-/// The run of the local Redis in which it was a replica: if it is a master later, somebody promoted it.
+/// The run of the local Redis in which it was a replica: if it is a master later, somebody promoted
+/// it.
 const FOLLOWED: &str = "followed.run";
 
 /// For how long this node has not seen the master that others do.
@@ -26,13 +28,15 @@ const CUT_OFF: &str = "cut-off.toml";
 /// The VIP is not given up for one question that the sentinels did not answer.
 const SENTINELS_SILENT: Duration = Duration::from_secs(3);
 
-/// Roles are for Sentinel to mend. But where a node hears no other keepalived, a lower priority moves nothing, and only
-/// FAULT gives the VIP up. So it fails
+/// Roles are for Sentinel to mend. But where a node hears no other keepalived, a lower priority
+/// moves nothing, and only FAULT gives the VIP up. So it fails
 ///
-/// 1. where the local Redis is a master beside the one that Sentinel names, the VIP here or not: what it takes is dropped
+/// 1. where the local Redis is a master beside the one that Sentinel names, the VIP here or not:
+///    what it takes is dropped
 ///    soon, and `redis_fault` keeps it. At once where it came up as a master (R22); one that was a replica before has been
 ///    promoted, and is named in a moment;
-/// 2. at a holder of the VIP that does not see the master, which sentinels do: it can neither serve nor take the role, and
+/// 2. at a holder of the VIP that does not see the master, which sentinels do: it can neither serve
+///    nor take the role, and
 ///    draws clients away from the master. It fails for as long as that is so, the VIP here or not, for it would come back;
 /// 3. with `when_sentinels_silent = "release"` while they are silent.
 pub(crate) fn wrong(
@@ -60,24 +64,37 @@ pub(crate) fn wrong(
     let deposed = seen.is_master() && another.is_some();
     let patience = if followed { DEPOSED } else { Duration::ZERO };
     if store.spell("deposed.toml", deposed) >= patience && deposed {
-        return Some(format!("{local}: alive, and a master that Sentinel has deposed: {poll}"));
+        return Some(format!(
+            "{local}: alive, and a master that Sentinel has deposed: {poll}"
+        ));
     }
-    let unseen =
-        another.filter(|named| !seen.is_master() && !poll.is_unheard(*named) && is_unseen(config, *named, deadline));
+    let unseen = another.filter(|named| {
+        !seen.is_master() && !poll.is_unheard(*named) && is_unseen(config, *named, deadline)
+    });
     if store.spell(CUT_OFF, unseen.is_some()) >= DEPOSED
         && let Some(named) = unseen
     {
-        return Some(format!("{local}: alive, and cut off from {named}, the master: {poll}"));
+        return Some(format!(
+            "{local}: alive, and cut off from {named}, the master: {poll}"
+        ));
     }
     let silent = store.spell("sentinels-silent.toml", poll.answered() < sentinel.quorum);
-    (release && silent >= SENTINELS_SILENT)
-        .then(|| format!("ALARM: too few sentinels answer: {poll}; when_sentinels_silent is \"release\""))
+    (release && silent >= SENTINELS_SILENT).then(|| {
+        format!("ALARM: too few sentinels answer: {poll}; when_sentinels_silent is \"release\"")
+    })
 }
 
 /// Its host does not answer, or its Redis does not.
 fn is_unseen(config: &Config, node: SocketAddr, deadline: Deadline) -> bool {
-    let found = probe(&node.into(), &config.auth, deadline.at_most(config.timing.connect));
-    matches!(found.liveness, Liveness::NoConnection | Liveness::TimedOut | Liveness::Unreachable(_))
+    let found = probe(
+        &node.into(),
+        &config.auth,
+        deadline.at_most(config.timing.connect),
+    );
+    matches!(
+        found.liveness,
+        Liveness::NoConnection | Liveness::TimedOut | Liveness::Unreachable(_)
+    )
 }
 
 /// Is the local Redis the master that the sentinels name? `was` is what the last run said.
@@ -104,7 +121,11 @@ pub(crate) fn eligible(
         Ok(seen) => {
             let eligible_by_sentinel::Answer { eligible, why, .. } =
                 eligible_by_sentinel::answer(sentinel, &store, local, &seen, &poll);
-            if eligible { Verdict::yes(why) } else { Verdict::no(why) }
+            if eligible {
+                Verdict::yes(why)
+            } else {
+                Verdict::no(why)
+            }
         }
         Err(failure) => Verdict::no(format!("the local Redis: {failure}; {poll}")),
     }

@@ -1,4 +1,5 @@
-//! Sentinel mode: may this node hold the VIP? What the sentinels say, and what holds while they are silent.
+//! Sentinel mode: may this node hold the VIP? What the sentinels say, and what holds while they are
+//! silent.
 
 use std::net::SocketAddr;
 
@@ -9,8 +10,8 @@ use crate::decide::sentinel::{self, Named, Poll};
 use crate::node::memory::{Kept, Store};
 use crate::server::info::Observation;
 
-/// The run of the local Redis that Sentinel named as master when it last said anything. A restart ends it: another node
-/// may have been promoted meanwhile (R22).
+/// The run of the local Redis that Sentinel named as master when it last said anything. A restart
+/// ends it: another node may have been promoted meanwhile (R22).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Elected {
     run_id: String,
@@ -31,9 +32,15 @@ pub struct Answer {
     pub why: String,
 }
 
-/// May the node at `address`, whose Redis is `local`, hold the VIP? What Sentinel says is remembered in `store`, for the
-/// time when it says nothing.
-pub fn answer(sentinel: &Sentinel, store: &Store, address: SocketAddr, local: &Observation, poll: &Poll) -> Answer {
+/// May the node at `address`, whose Redis is `local`, hold the VIP? What Sentinel says is
+/// remembered in `store`, for the time when it says nothing.
+pub fn answer(
+    sentinel: &Sentinel,
+    store: &Store,
+    address: SocketAddr,
+    local: &Observation,
+    poll: &Poll,
+) -> Answer {
     let standing = sentinel::eligible(address, local, poll);
     let was = store.get::<Elected>();
     let same_run = was.as_ref().is_some_and(|was| was.run_id == local.run_id);
@@ -42,31 +49,52 @@ pub fn answer(sentinel: &Sentinel, store: &Store, address: SocketAddr, local: &O
             // Where it can't be written down, nothing holds while the sentinels are silent.
             match (eligible, was) {
                 (true, _) if same_run => {}
-                (true, _) => drop(store.set(&Elected { run_id: local.run_id.clone() })),
+                (true, _) => drop(store.set(&Elected {
+                    run_id: local.run_id.clone(),
+                })),
                 (false, Some(_)) => drop(store.clear::<Elected>()),
                 (false, None) => {}
             }
-            Answer { eligible, held: false, why: standing.why }
+            Answer {
+                eligible,
+                held: false,
+                why: standing.why,
+            }
         }
-        None if poll.named() == Named::Silent && sentinel.when_silent == SilentSentinels::Release => Answer {
-            eligible: false,
-            held: false,
-            why: format!("{}; when_sentinels_silent is \"release\"", standing.why),
+        None if poll.named() == Named::Silent
+            && sentinel.when_silent == SilentSentinels::Release =>
+        {
+            Answer {
+                eligible: false,
+                held: false,
+                why: format!("{}; when_sentinels_silent is \"release\"", standing.why),
+            }
+        }
+        None if same_run => Answer {
+            eligible: true,
+            held: true,
+            why: format!("as before: {}{}", alarm(poll), standing.why),
         },
-        None if same_run => {
-            Answer { eligible: true, held: true, why: format!("as before: {}{}", alarm(poll), standing.why) }
-        }
         None => Answer {
             eligible: false,
             held: false,
-            why: format!("{}{}, and it was not named before", alarm(poll), standing.why),
+            why: format!(
+                "{}{}, and it was not named before",
+                alarm(poll),
+                standing.why
+            ),
         },
     }
 }
 
-/// That the sentinels do not agree is over in a moment; that they are silent is for a person to mend.
+/// That the sentinels do not agree is over in a moment; that they are silent is for a person to
+/// mend.
 fn alarm(poll: &Poll) -> &'static str {
-    if poll.named() == Named::Silent { "ALARM: too few sentinels answer: " } else { "" }
+    if poll.named() == Named::Silent {
+        "ALARM: too few sentinels answer: "
+    } else {
+        ""
+    }
 }
 
 #[cfg(test)]
@@ -83,9 +111,21 @@ mod tests {
     }
 
     fn master(run: &str) -> Observation {
-        let replication = Replication { role: Role::Master, lineage: Lineage::default(), replicas: 0 };
+        let replication = Replication {
+            role: Role::Master,
+            lineage: Lineage::default(),
+            replicas: 0,
+        };
         let version = Version(7, 0, 15);
-        Observation { run_id: run.to_string(), version, loading: false, keys: 1, changes: 0, replication, term: None }
+        Observation {
+            run_id: run.to_string(),
+            version,
+            loading: false,
+            keys: 1,
+            changes: 0,
+            replication,
+            term: None,
+        }
     }
 
     fn poll(named: &[Option<u8>]) -> Poll {
@@ -99,9 +139,15 @@ mod tests {
             }),
             None => Err(Failure::Refused),
         };
-        let words =
-            named.iter().zip(1..).map(|(named, last)| (SocketAddr::from(([10, 0, 0, last], 26379)), word(named)));
-        Poll { words: words.collect(), asked: named.len(), quorum: 2 }
+        let words = named
+            .iter()
+            .zip(1..)
+            .map(|(named, last)| (SocketAddr::from(([10, 0, 0, last], 26379)), word(named)));
+        Poll {
+            words: words.collect(),
+            asked: named.len(),
+            quorum: 2,
+        }
     }
 
     #[test]
@@ -115,19 +161,35 @@ mod tests {
             when_silent,
             auth: Access::default(),
         };
-        let (hold, release) = (sentinel(SilentSentinels::Hold), sentinel(SilentSentinels::Release));
+        let (hold, release) = (
+            sentinel(SilentSentinels::Hold),
+            sentinel(SilentSentinels::Release),
+        );
         let says = |sentinel: &Sentinel, run: &str, named: &[Option<u8>]| {
             answer(sentinel, &store, node(1), &master(run), &poll(named))
         };
         let silent = [Some(1), None, None];
-        assert!(!says(&hold, "a", &silent).eligible, "nobody has ever named it");
+        assert!(
+            !says(&hold, "a", &silent).eligible,
+            "nobody has ever named it"
+        );
         assert!(says(&hold, "a", &[Some(1), Some(1), None]).eligible);
         let held = says(&hold, "a", &silent);
-        assert!(held.eligible && held.held && held.why.contains("ALARM"), "{}", held.why);
+        assert!(
+            held.eligible && held.held && held.why.contains("ALARM"),
+            "{}",
+            held.why
+        );
         assert!(!says(&release, "a", &silent).eligible);
-        assert!(says(&release, "a", &[Some(1), Some(2), None]).eligible, "they do not agree for a moment");
+        assert!(
+            says(&release, "a", &[Some(1), Some(2), None]).eligible,
+            "they do not agree for a moment"
+        );
         assert!(!says(&hold, "b", &silent).eligible, "restarted since");
         assert!(!says(&hold, "a", &[Some(2), Some(2), Some(1)]).eligible);
-        assert!(!says(&hold, "a", &silent).eligible, "the last word was another node");
+        assert!(
+            !says(&hold, "a", &silent).eligible,
+            "the last word was another node"
+        );
     }
 }

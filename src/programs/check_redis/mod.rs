@@ -1,5 +1,5 @@
-//! What `check_redis` does: is the local Redis alive and in the role that this node's VRRP state demands, and, with
-//! `--eligible`, may this node take the VIP? Read-only towards Redis.
+//! What `check_redis` does: is the local Redis alive and in the role that this node's VRRP state
+//! demands, and, with `--eligible`, may this node take the VIP? Read-only towards Redis.
 
 pub mod answer;
 pub(crate) mod by_sentinel;
@@ -24,49 +24,82 @@ use crate::server::probe::{Liveness, Probe, probe};
 
 /// Between two looks at something that seems wrong: one stale reading is not believed.
 const SECOND_LOOK: Duration = Duration::from_millis(50);
-/// A VIP without a `redis_master` for this long has none coming: keepalived starts it 3-15 ms after the VIP (K5). Longer
-/// than the other node's `redis_backup` waits before it gives the role up to such a node, for that repairs it too.
+/// A VIP without a `redis_master` for this long has none coming: keepalived starts it 3-15 ms after
+/// the VIP (K5). Longer than the other node's `redis_backup` waits before it gives the role up to
+/// such a node, for that repairs it too.
 const ORPHANED: Duration = Duration::from_secs(8);
 
-/// A wrong role with nobody at work on it fails for so many seconds, and then passes for as many, and so on: the program
-/// that FAULT should have started was killed or lost, and only the way out of FAULT starts the next one.
+/// A wrong role with nobody at work on it fails for so many seconds, and then passes for as many,
+/// and so on: the program that FAULT should have started was killed or lost, and only the way out
+/// of FAULT starts the next one.
 const UNREPAIRED: u64 = 5;
 
 /// What was known of the data of a Redis that answers nobody counts for so long.
 const SILENT: Duration = Duration::from_secs(5);
 
 /// Is the local Redis alive, and in the right role on a machine that has these `addresses`?
-pub fn health(config: &Config, local: SocketAddr, addresses: &[IpAddr], deadline: Deadline) -> Verdict {
+pub fn health(
+    config: &Config,
+    local: SocketAddr,
+    addresses: &[IpAddr],
+    deadline: Deadline,
+) -> Verdict {
     let survey = Survey::new(config, local);
     let endpoint = survey.local_endpoint().clone();
     let found = probe_again(&endpoint, config, deadline);
     let took = ms(found.took);
     if !found.liveness.is_alive() {
         let sentence = format!("{endpoint}: {} (took {took} ms)", found.liveness);
-        return Verdict { dead: found.liveness != Liveness::Loading, ..Verdict::no(sentence) };
+        return Verdict {
+            dead: found.liveness != Liveness::Loading,
+            ..Verdict::no(sentence)
+        };
     }
-    let role = found.seen.as_ref().map_or("role unknown", |seen| if seen.is_master() { "master" } else { "replica" });
+    let role = found.seen.as_ref().map_or("role unknown", |seen| {
+        if seen.is_master() {
+            "master"
+        } else {
+            "replica"
+        }
+    });
     let alarm = found.liveness.alarm();
-    let healthy = Verdict::yes(format!("{alarm}{endpoint}: {}, {role} (took {took} ms)", found.liveness));
-    let Some(seen) = found.seen else { return healthy };
+    let healthy = Verdict::yes(format!(
+        "{alarm}{endpoint}: {}, {role} (took {took} ms)",
+        found.liveness
+    ));
+    let Some(seen) = found.seen else {
+        return healthy;
+    };
     let store = Store::new(&config.memory_dir);
     let out = !addresses.contains(&config.vip) && !seen.is_master();
     let another = || pair::well_peer(&Survey::new(config, local).look(false, deadline)).is_some();
     if let Some(drain) = drain::leaves(&store, out, another) {
-        return Verdict::no(format!("{endpoint}: {}, {role}; {drain}: it gives up the VIP", found.liveness));
+        return Verdict::no(format!(
+            "{endpoint}: {}, {role}; {drain}: it gives up the VIP",
+            found.liveness
+        ));
     }
     if let Some(sentinel) = &config.sentinel {
         let holds = addresses.contains(&config.vip);
-        return by_sentinel::wrong(config, sentinel, (local, &seen), holds, deadline).map_or(healthy, Verdict::no);
+        return by_sentinel::wrong(config, sentinel, (local, &seen), holds, deadline)
+            .map_or(healthy, Verdict::no);
     }
     let news = deaths::seen_alive(&store, &seen.run_id, &config.flap);
-    let verdict = role_verdict(config, survey, &seen, addresses.contains(&config.vip), deadline)
-        .map_or(healthy, |wrong| Verdict::no(format!("{endpoint}: alive, in the wrong role: {wrong}")));
+    let verdict = role_verdict(
+        config,
+        survey,
+        &seen,
+        addresses.contains(&config.vip),
+        deadline,
+    )
+    .map_or(healthy, |wrong| {
+        Verdict::no(format!("{endpoint}: alive, in the wrong role: {wrong}"))
+    });
     Verdict { news, ..verdict }
 }
 
-/// A server that closes the connection may be telling somebody else to go (CLIENT KILL after a handover): ask again,
-/// once.
+/// A server that closes the connection may be telling somebody else to go (CLIENT KILL after a
+/// handover): ask again, once.
 fn probe_again(endpoint: &Endpoint, config: &Config, deadline: Deadline) -> Probe {
     let first = probe(endpoint, &config.auth, deadline);
     match first.liveness {
@@ -105,10 +138,15 @@ fn may_be_wrong(config: &Config, seen: &Observation, store: &Store, holds_vip: b
         Role::Master => !holds_vip,
         Role::Replica(_) if holds_vip => true,
         Role::Replica(following) => {
-            // Of two nodes the other one is the only one to follow; of three another may serve by now.
-            let known =
-                config.nodes.len() == 2 && following.address().is_some_and(|address| config.nodes.contains(&address));
-            let synced = store.get::<Synced>().is_some_and(|synced| synced.run_id == seen.run_id);
+            // Of two nodes the other one is the only one to follow; of three another may serve by
+            // now.
+            let known = config.nodes.len() == 2
+                && following
+                    .address()
+                    .is_some_and(|address| config.nodes.contains(&address));
+            let synced = store
+                .get::<Synced>()
+                .is_some_and(|synced| synced.run_id == seen.run_id);
             !(known && following.link_up && synced)
         }
     }
@@ -117,10 +155,12 @@ fn may_be_wrong(config: &Config, seen: &Observation, store: &Store, holds_vip: b
 fn judge(config: &Config, store: &Store, view: &View) -> Option<String> {
     let ticket = ticket::read(&config.memory_dir).ok().flatten();
     let here = view.vip == Vip::Here;
-    let at_work =
-        ticket.as_ref().is_some_and(|ticket| (ticket.state == VrrpState::Master) == here && ticket.is_at_work());
+    let at_work = ticket
+        .as_ref()
+        .is_some_and(|ticket| (ticket.state == VrrpState::Master) == here && ticket.is_at_work());
     let wrong = pair::wrong_role(view, at_work);
-    // The VIP is here and no MASTER was notified: in a moment, or never, where redis_master can't be run.
+    // The VIP is here and no MASTER was notified: in a moment, or never, where redis_master can't
+    // be run.
     let coming = here && !ticket.is_some_and(|ticket| ticket.state == VrrpState::Master);
     let orphaned = store.spell("orphaned.toml", wrong.is_some() && coming);
     let wrong = wrong.filter(|_| !coming || orphaned >= ORPHANED);
@@ -139,18 +179,30 @@ pub fn eligible(config: &Config, local: SocketAddr, was: bool, deadline: Deadlin
         };
     }
     let view = Survey::new(config, local).look(false, deadline);
-    if let Some(verdict) = silent(config, &store, &view.local.seen, was && view.vip == Vip::Here) {
+    if let Some(verdict) = silent(
+        config,
+        &store,
+        &view.local.seen,
+        was && view.vip == Vip::Here,
+    ) {
         return verdict;
     }
     remember(&store, &view);
     let found = pair::eligibility(&view);
     let sentence = format!("{}: {}", found.standing, found.why);
-    if found.eligible { Verdict::yes(sentence) } else { Verdict::no(sentence) }
+    if found.eligible {
+        Verdict::yes(sentence)
+    } else {
+        Verdict::no(sentence)
+    }
 }
 
-/// Keeps what the next decision rests on when the peer can no longer be asked. A failed write is no failed check.
+/// Keeps what the next decision rests on when the peer can no longer be asked. A failed write is no
+/// failed check.
 fn remember(store: &Store, view: &View) {
-    let (Ok(local), Some((address, master))) = (&view.local.seen, view.serving_peer()) else { return };
+    let (Ok(local), Some((address, master))) = (&view.local.seen, view.serving_peer()) else {
+        return;
+    };
     if !local.follows(address) {
         return;
     }
@@ -158,8 +210,8 @@ fn remember(store: &Store, view: &View) {
         Ok(()) => {
             let _ = store.set_synced(&local.run_id, &local.replication.lineage.replid, address);
         }
-        // The link is down or a copy is under way while the master lives: from here on it has more than we do. A
-        // burst of writes, under way on a link that is up, is no reason.
+        // The link is down or a copy is under way while the master lives: from here on it has more
+        // than we do. A burst of writes, under way on a link that is up, is no reason.
         Err(_) if pair::in_sync(local, master, u64::MAX).is_err() => {
             let _ = store.clear::<Synced>();
         }

@@ -11,7 +11,8 @@ use crate::server::info::Observation;
 pub struct Verdict {
     /// Healthy, or eligible.
     pub ok: bool,
-    /// The local Redis is not there at all: neither loading its data nor merely in the wrong role, which pass.
+    /// The local Redis is not there at all: neither loading its data nor merely in the wrong role,
+    /// which pass.
     pub dead: bool,
     /// Why, for a person.
     pub sentence: String,
@@ -21,14 +22,25 @@ pub struct Verdict {
 
 impl Verdict {
     pub(crate) fn yes(sentence: String) -> Verdict {
-        Verdict { ok: true, dead: false, sentence, news: None }
+        Verdict {
+            ok: true,
+            dead: false,
+            sentence,
+            news: None,
+        }
     }
 
     pub(crate) fn no(sentence: String) -> Verdict {
-        Verdict { ok: false, dead: false, sentence, news: None }
+        Verdict {
+            ok: false,
+            dead: false,
+            sentence,
+            news: None,
+        }
     }
 
-    /// The verdict without what changes at each run (times, offsets): what is journalled when it changes.
+    /// The verdict without what changes at each run (times, offsets): what is journalled when it
+    /// changes.
     pub fn kind(&self) -> String {
         let words = self.sentence.split(" (took").next().unwrap_or_default();
         let sentence: String = words.chars().filter(|c| !c.is_ascii_digit()).collect();
@@ -36,9 +48,10 @@ impl Verdict {
     }
 }
 
-/// A local Redis that is busy, or silent for a moment, says nothing of its data: one slow command must not move the VIP.
-/// Whether it is dead is for the check to say that fails only when that is found twice, and for the watcher. `stays`: the
-/// last answer was yes, and the VIP is here; it is not brought back to a Redis that answers nobody.
+/// A local Redis that is busy, or silent for a moment, says nothing of its data: one slow command
+/// must not move the VIP. Whether it is dead is for the check to say that fails only when that is
+/// found twice, and for the watcher. `stays`: the last answer was yes, and the VIP is here; it is
+/// not brought back to a Redis that answers nobody.
 pub(crate) fn silent(
     config: &Config,
     store: &Store,
@@ -51,5 +64,11 @@ pub(crate) fn silent(
     let failure = seen.as_ref().err()?;
     let held = busy || timed_out && since < SILENT.max(2 * config.timing.hang);
     let sentence = format!("the local Redis: {failure}");
-    held.then(|| if stays { Verdict::yes(format!("as before: {sentence}")) } else { Verdict::no(sentence) })
+    held.then(|| {
+        if stays {
+            Verdict::yes(format!("as before: {sentence}"))
+        } else {
+            Verdict::no(sentence)
+        }
+    })
 }

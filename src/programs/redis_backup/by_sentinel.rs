@@ -1,6 +1,7 @@
-//! What `redis_backup` and `redis_fault` do in Sentinel mode: they write down who is master by whose word, and change no
-//! role. A local Redis that is still a master beside the one that Sentinel names becomes a replica soon, and drops what
-//! only it has; before that its data is kept in a rollback file.
+//! What `redis_backup` and `redis_fault` do in Sentinel mode: they write down who is master by
+//! whose word, and change no role. A local Redis that is still a master beside the one that
+//! Sentinel names becomes a replica soon, and drops what only it has; before that its data is kept
+//! in a rollback file.
 
 use std::time::Duration;
 
@@ -20,12 +21,15 @@ const LATER: Duration = Duration::from_secs(1);
 /// That while.
 const WHILE: Duration = Duration::from_secs(30);
 
-/// Works until the local Redis is a replica of the node that Sentinel names, or a newer notification comes.
+/// Works until the local Redis is a replica of the node that Sentinel names, or a newer
+/// notification comes.
 ///
 /// # Errors
 /// [`Ended`]: a newer notification, or SIGTERM.
 pub fn run(program: &mut Program, turn: &Turn) -> Result<Outcome, Ended> {
-    let Some(mut sentinels) = program.sentinels() else { return Ok(Outcome::No) };
+    let Some(mut sentinels) = program.sentinels() else {
+        return Ok(Outcome::No);
+    };
     let (mut said, mut kept) = (false, None);
     loop {
         turn.check()?;
@@ -38,7 +42,9 @@ pub fn run(program: &mut Program, turn: &Turn) -> Result<Outcome, Ended> {
         follow::restore_copy_delay(program, &view);
         program.lift_stale_fence(&view);
         if let Some(why) = settled(&scene) {
-            program.journal.line(&why, &[("took_ms", &ms(program.clock.elapsed()))]);
+            program
+                .journal
+                .line(&why, &[("took_ms", &ms(program.clock.elapsed()))]);
             return Ok(Outcome::Yes);
         }
         let mut pause = if waited < WHILE { SOON } else { LATER };
@@ -67,7 +73,11 @@ pub fn diagnose(program: &Program, poll: &Poll) {
             let said = match word {
                 Ok(word) => {
                     let down = if word.down { ", which is down" } else { "" };
-                    let moving = if word.failing_over { ", and moves the role" } else { "" };
+                    let moving = if word.failing_over {
+                        ", and moves the role"
+                    } else {
+                        ""
+                    };
                     format!("{}{down}{moving}", word.master)
                 }
                 Err(failure) => failure.to_string(),
@@ -76,7 +86,11 @@ pub fn diagnose(program: &Program, poll: &Poll) {
         })
         .collect();
     let mut pairs: Vec<(&str, &dyn std::fmt::Display)> = vec![("quorum", &poll.quorum)];
-    pairs.extend(words.iter().map(|(sentinel, said)| (sentinel.as_str(), said as &dyn std::fmt::Display)));
+    pairs.extend(
+        words
+            .iter()
+            .map(|(sentinel, said)| (sentinel.as_str(), said as &dyn std::fmt::Display)),
+    );
     program.journal.line(&poll.to_string(), &pairs);
 }
 
@@ -87,15 +101,17 @@ fn settled(scene: &Scene) -> Option<String> {
     match scene.poll.named() {
         Named::Node(node) if following.address() == Some(node) => {
             let link = if following.link_up { "up" } else { "down" };
-            Some(format!("replica of {node}, which Sentinel names; its link is {link}"))
+            Some(format!(
+                "replica of {node}, which Sentinel names; its link is {link}"
+            ))
         }
         _ => None,
     }
 }
 
-/// What is waited for; a master that is about to become a replica is kept in a file first, and once more if it was written
-/// to since: `kept` is its run and how much was written at that time. Not its offset, which moves by itself (R5), for every
-/// further file costs an older one.
+/// What is waited for; a master that is about to become a replica is kept in a file first, and once
+/// more if it was written to since: `kept` is its run and how much was written at that time. Not
+/// its offset, which moves by itself (R5), for every further file costs an older one.
 fn wait_for(
     program: &mut Program,
     turn: &Turn,
@@ -106,15 +122,26 @@ fn wait_for(
     let poll = &scene.poll;
     let local = match &scene.local.seen {
         Ok(local) => local,
-        Err(failure) => return Ok(format!("the local Redis at {}: {failure}", scene.local.address)),
+        Err(failure) => {
+            return Ok(format!(
+                "the local Redis at {}: {failure}",
+                scene.local.address
+            ));
+        }
     };
     if let Some(following) = local.following() {
         let (host, port) = (&following.host, following.port);
-        return Ok(format!("the local Redis is a replica of {host}:{port}; {poll}"));
+        return Ok(format!(
+            "the local Redis is a replica of {host}:{port}; {poll}"
+        ));
     }
     let master = match poll.named() {
         Named::Node(node) if node == scene.local.address => {
-            let vip = if view.vip == Vip::Here { "the VIP is here" } else { "the VIP is not here" };
+            let vip = if view.vip == Vip::Here {
+                "the VIP is here"
+            } else {
+                "the VIP is not here"
+            };
             return Ok(format!("the local Redis is master, and {vip}; {poll}"));
         }
         Named::Node(node) => node,
@@ -129,5 +156,7 @@ fn wait_for(
         follow::keep_before(program, turn, local, (master, theirs), why)?;
         *kept = now;
     }
-    Ok(format!("the local Redis is a master that Sentinel makes a replica soon: {poll}"))
+    Ok(format!(
+        "the local Redis is a master that Sentinel makes a replica soon: {poll}"
+    ))
 }

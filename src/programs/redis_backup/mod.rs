@@ -1,5 +1,6 @@
-//! What `redis_backup` and `redis_fault` do: this node does not hold the VIP, so its Redis follows the one that
-//! serves. The serving peer may come back an hour later and no second notification is sent, so they persist.
+//! What `redis_backup` and `redis_fault` do: this node does not hold the VIP, so its Redis follows
+//! the one that serves. The serving peer may come back an hour later and no second notification is
+//! sent, so they persist.
 
 pub mod by_sentinel;
 
@@ -22,7 +23,8 @@ const SOON: Duration = Duration::from_millis(50);
 /// Between two looks, when nothing has changed for a while.
 const LATER: Duration = Duration::from_secs(1);
 
-/// Works until the local Redis follows the serving peer and is in sync, or a newer notification comes.
+/// Works until the local Redis follows the serving peer and is in sync, or a newer notification
+/// comes.
 ///
 /// # Errors
 /// [`Ended`]: a newer notification, or SIGTERM.
@@ -45,7 +47,11 @@ pub fn run(program: &mut Program, turn: &Turn) -> Result<Outcome, Ended> {
                 if let (Ok(seen), Some((peer, _))) = (&view.local.seen, view.serving_peer()) {
                     program.remember_synced(seen, peer);
                 }
-                program.transition(Event::InSync, why, &[("took_ms", &ms(program.clock.elapsed()))]);
+                program.transition(
+                    Event::InSync,
+                    why,
+                    &[("took_ms", &ms(program.clock.elapsed()))],
+                );
                 // Whoever made it a replica may have died before it could write that down.
                 program.write_role_down();
                 return Ok(Outcome::Yes);
@@ -64,7 +70,14 @@ pub fn run(program: &mut Program, turn: &Turn) -> Result<Outcome, Ended> {
             Err(trouble) => program.say_trouble(&trouble),
         }
         program.lift_stale_fence(&view);
-        wait(turn, if waited < Duration::from_secs(30) { SOON } else { LATER })?;
+        wait(
+            turn,
+            if waited < Duration::from_secs(30) {
+                SOON
+            } else {
+                LATER
+            },
+        )?;
     }
 }
 

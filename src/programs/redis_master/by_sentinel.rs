@@ -1,5 +1,6 @@
-//! What `redis_master` does in Sentinel mode: this node has been given the VIP, so Sentinel is asked to move the role,
-//! where it has not done so by itself. No role is changed but through Sentinel; what it has decided is carried out.
+//! What `redis_master` does in Sentinel mode: this node has been given the VIP, so Sentinel is
+//! asked to move the role, where it has not done so by itself. No role is changed but through
+//! Sentinel; what it has decided is carried out.
 
 use std::time::Duration;
 
@@ -17,8 +18,9 @@ use crate::node::turn::{Ended, Turn};
 /// After a sentinel has refused.
 const REFUSED: Duration = Duration::from_millis(250);
 
-/// Works until the local Redis is master by Sentinel's word, Sentinel has chosen another node, a newer notification comes,
-/// or `timing.sync` is used up. With `again` the state was MASTER before, and what is found in order is not worth a line.
+/// Works until the local Redis is master by Sentinel's word, Sentinel has chosen another node, a
+/// newer notification comes, or `timing.sync` is used up. With `again` the state was MASTER before,
+/// and what is found in order is not worth a line.
 ///
 /// # Errors
 /// [`Ended`]: a newer notification, or SIGTERM.
@@ -26,8 +28,15 @@ pub fn run(program: &mut Program, turn: &Turn, again: bool) -> Result<Outcome, E
     releasing(program, |program, held| work(program, turn, again, held))
 }
 
-fn work(program: &mut Program, turn: &Turn, again: bool, held: &mut bool) -> Result<Outcome, Ended> {
-    let Some(mut sentinels) = program.sentinels() else { return Ok(Outcome::No) };
+fn work(
+    program: &mut Program,
+    turn: &Turn,
+    again: bool,
+    held: &mut bool,
+) -> Result<Outcome, Ended> {
+    let Some(mut sentinels) = program.sentinels() else {
+        return Ok(Outcome::No);
+    };
     let budget = Deadline::after(program.config.timing.sync);
     let mut delayed = program.config.timing.delay.is_zero();
     // Since when the role should move.
@@ -40,7 +49,10 @@ fn work(program: &mut Program, turn: &Turn, again: bool, held: &mut bool) -> Res
         scene.was_cut_off = cut_off;
         let unchanged = program.unchanged_for(&view);
         let mut step = sentinel::serve(&scene, unchanged);
-        if matches!(step, Step::HandOver(..)) && !cut_off && sentinels.stood_still(program.local.ip()) {
+        if matches!(step, Step::HandOver(..))
+            && !cut_off
+            && sentinels.stood_still(program.local.ip())
+        {
             (cut_off, scene.was_cut_off) = (true, true);
             step = sentinel::serve(&scene, unchanged);
         }
@@ -50,14 +62,20 @@ fn work(program: &mut Program, turn: &Turn, again: bool, held: &mut bool) -> Res
             continue;
         }
         let waited = match &step {
-            Step::Promote(..) | Step::HandOver(..) => moving.get_or_insert_with(Stopwatch::start).elapsed(),
+            Step::Promote(..) | Step::HandOver(..) => {
+                moving.get_or_insert_with(Stopwatch::start).elapsed()
+            }
             _ => Duration::ZERO,
         };
         let taken = match &step {
             Step::Done(why) => {
                 if !again {
                     let took = ms(program.clock.elapsed());
-                    program.transition(Event::Serving, &format!("serving: {why}"), &[("took_ms", &took)]);
+                    program.transition(
+                        Event::Serving,
+                        &format!("serving: {why}"),
+                        &[("took_ms", &took)],
+                    );
                 }
                 return Ok(Outcome::Yes);
             }
@@ -67,7 +85,10 @@ fn work(program: &mut Program, turn: &Turn, again: bool, held: &mut bool) -> Res
             }
             // A restarted master may be named for another second; Sentinel has decided.
             Step::Wait(_) | Step::Hold(_) if promoted => {
-                program.say_waiting(&format!("promoted, until enough sentinels name it: {}", scene.poll));
+                program.say_waiting(&format!(
+                    "promoted, until enough sentinels name it: {}",
+                    scene.poll
+                ));
                 Ok(None)
             }
             Step::Wait(why) => {
@@ -79,12 +100,22 @@ fn work(program: &mut Program, turn: &Turn, again: bool, held: &mut bool) -> Res
                 program.say_waiting(&format!("{why}; its writes are held"));
                 Ok(None)
             }
-            Step::Promote(master, why) => {
-                promote(program, turn, &mut sentinels, (&view, &scene), (*master, waited), why)
-            }
-            Step::HandOver(master, why) => {
-                hand_over(program, turn, &mut sentinels, (&view, &scene), (*master, waited), why)
-            }
+            Step::Promote(master, why) => promote(
+                program,
+                turn,
+                &mut sentinels,
+                (&view, &scene),
+                (*master, waited),
+                why,
+            ),
+            Step::HandOver(master, why) => hand_over(
+                program,
+                turn,
+                &mut sentinels,
+                (&view, &scene),
+                (*master, waited),
+                why,
+            ),
         };
         promoted |= taken == Ok(None) && matches!(&step, Step::Promote(..) | Step::HandOver(..));
         let tick = match taken {
@@ -98,7 +129,9 @@ fn work(program: &mut Program, turn: &Turn, again: bool, held: &mut bool) -> Res
         };
         if !budget.pause(tick) {
             let waited = program.config.timing.sync.as_secs();
-            program.journal.line(&format!("gave up after {waited} s (timing.sync)"), &[]);
+            program
+                .journal
+                .line(&format!("gave up after {waited} s (timing.sync)"), &[]);
             return Ok(Outcome::No);
         }
     }

@@ -1,4 +1,5 @@
-//! The watcher's conversation with the local Redis: a question, its answer or its silence, and the rest until the next.
+//! The watcher's conversation with the local Redis: a question, its answer or its silence, and the
+//! rest until the next.
 
 use std::time::Duration;
 
@@ -11,10 +12,12 @@ use crate::server::Server;
 use crate::server::failure::Failure;
 use crate::server::probe::{Liveness, liveness_of, liveness_of_ping};
 
-/// Woken this much later than asked for, we were the ones who stood still: what did not come is asked for again.
+/// Woken this much later than asked for, we were the ones who stood still: what did not come is
+/// asked for again.
 const OUR_OWN_DELAY: Duration = Duration::from_millis(50);
-/// A server that closes the connection may be telling somebody else to go (CLIENT KILL after a handover). One that dies
-/// refuses the next connection; one that is about to die may take it and close it again.
+/// A server that closes the connection may be telling somebody else to go (CLIENT KILL after a
+/// handover). One that dies refuses the next connection; one that is about to die may take it and
+/// close it again.
 const TRIES: u32 = 3;
 
 impl Watch {
@@ -26,7 +29,9 @@ impl Watch {
             let asked = Stopwatch::start();
             match self.ask(hang, go_on) {
                 Liveness::Reset => {}
-                Liveness::TimedOut | Liveness::NoConnection if !late && asked.elapsed() > hang + OUR_OWN_DELAY => {
+                Liveness::TimedOut | Liveness::NoConnection
+                    if !late && asked.elapsed() > hang + OUR_OWN_DELAY =>
+                {
                     late = true;
                 }
                 found => return found,
@@ -78,10 +83,17 @@ impl Watch {
         }
     }
 
-    fn connect(&mut self, deadline: Deadline, go_on: &mut dyn FnMut() -> bool) -> Result<Server, Failure> {
+    fn connect(
+        &mut self,
+        deadline: Deadline,
+        go_on: &mut dyn FnMut() -> bool,
+    ) -> Result<Server, Failure> {
         loop {
-            let connected =
-                Server::connect(self.survey.local_endpoint(), &self.config.auth, deadline.at_most(2 * LONGEST_BEAT));
+            let connected = Server::connect(
+                self.survey.local_endpoint(),
+                &self.config.auth,
+                deadline.at_most(2 * LONGEST_BEAT),
+            );
             self.connected = Stopwatch::start();
             match connected {
                 Err(Failure::NoConnection) if !deadline.is_over() && go_on() => {}

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-/// What has died, or kept us waiting, is well again after answers in time for so long: one slow answer moves the VIP
-/// once, and not to and fro.
+/// What has died, or kept us waiting, is well again after answers in time for so long: one slow
+/// answer moves the VIP once, and not to and fro.
 const STEADY: Duration = Duration::from_secs(1);
 /// Told when what was heard.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -19,11 +19,17 @@ impl Pulse {
     #[must_use]
     pub fn heard(self, alive: bool, now: Duration) -> Pulse {
         if !alive {
-            return Pulse { well: Some(false), since: None };
+            return Pulse {
+                well: Some(false),
+                since: None,
+            };
         }
         let since = self.since.unwrap_or(now);
         let well = self.well != Some(false) || now.saturating_sub(since) >= STEADY;
-        Pulse { well: Some(well), since: Some(since) }
+        Pulse {
+            well: Some(well),
+            since: Some(since),
+        }
     }
 }
 

@@ -1,5 +1,5 @@
-//! What the sentinels say, always at hand: threads beside the watcher ask them, once a second and whenever one of them
-//! tells of something.
+//! What the sentinels say, always at hand: threads beside the watcher ask them, once a second and
+//! whenever one of them tells of something.
 
 use std::io::{Read, Write};
 use std::net::SocketAddr;
@@ -52,18 +52,31 @@ impl Subscription {
         let (tell, told) = sync_channel(1);
         let thread = || std::thread::Builder::new().stack_size(STACK);
         for address in sentinel.nodes.iter().copied() {
-            let (auth, connect, over, tell) = (sentinel.auth.clone(), timing.connect, over.clone(), tell.clone());
+            let (auth, connect, over, tell) = (
+                sentinel.auth.clone(),
+                timing.connect,
+                over.clone(),
+                tell.clone(),
+            );
             thread().spawn(move || listen(address, &auth, connect, &over, &tell))?;
         }
-        let (mut sentinels, latest_of, over_of) = (Sentinels::new(sentinel, timing), latest.clone(), over.clone());
+        let (mut sentinels, latest_of, over_of) = (
+            Sentinels::new(sentinel, timing),
+            latest.clone(),
+            over.clone(),
+        );
         thread().spawn(move || ask(&mut sentinels, &latest_of, &mut waker, &over_of, &told))?;
         Ok(Subscription { latest, wake, over })
     }
 
-    /// What they said last; `None` before the first answers, and where nothing has been heard of the asking thread.
+    /// What they said last; `None` before the first answers, and where nothing has been heard of
+    /// the asking thread.
     pub fn latest(&self) -> Option<Poll> {
         let latest = self.latest.lock().ok()?;
-        latest.as_ref().filter(|(_, at)| at.elapsed() < FRESH).map(|(poll, _)| poll.clone())
+        latest
+            .as_ref()
+            .filter(|(_, at)| at.elapsed() < FRESH)
+            .map(|(poll, _)| poll.clone())
     }
 
     /// Can be read when there is a new poll; [`Subscription::heard`] makes it unreadable again.
@@ -94,7 +107,9 @@ fn ask(
     while !over.load(Ordering::Relaxed) {
         let poll = sentinels.ask(Deadline::after(ROUND));
         let Ok(mut place) = latest.lock() else { return };
-        let same = place.as_ref().is_some_and(|(was, _)| was.named() == poll.named());
+        let same = place
+            .as_ref()
+            .is_some_and(|(was, _)| was.named() == poll.named());
         *place = Some((poll, Stopwatch::start()));
         drop(place);
         if !same {
@@ -108,14 +123,22 @@ fn ask(
 }
 
 /// One sentinel's news, for as long as there is somebody to tell.
-fn listen(address: SocketAddr, auth: &Access, connect: Duration, over: &AtomicBool, tell: &SyncSender<()>) {
+fn listen(
+    address: SocketAddr,
+    auth: &Access,
+    connect: Duration,
+    over: &AtomicBool,
+    tell: &SyncSender<()>,
+) {
     while !over.load(Ordering::Relaxed) {
-        let subscribed = Server::connect(&address.into(), auth, Deadline::after(connect)).and_then(|mut server| {
-            server.subscribe(Deadline::after(ROUND))?;
-            // Something may have happened before.
-            let _ = tell.try_send(());
-            hear(&mut server, over, tell)
-        });
+        let subscribed = Server::connect(&address.into(), auth, Deadline::after(connect)).and_then(
+            |mut server| {
+                server.subscribe(Deadline::after(ROUND))?;
+                // Something may have happened before.
+                let _ = tell.try_send(());
+                hear(&mut server, over, tell)
+            },
+        );
         if subscribed.is_err() {
             let pause = Deadline::after(AGAIN);
             while pause.pause(AGAIN / 4) && !over.load(Ordering::Relaxed) {}

@@ -1,15 +1,15 @@
 //! The file that keepalived watches (`vrrp_track_file`): the watcher's verdict.
 
-/// The local Redis is well, and in Sentinel mode the one that Sentinel names. Also what keepalived reads from a file that
-/// is not there (K18).
+/// The local Redis is well, and in Sentinel mode the one that Sentinel names. Also what keepalived
+/// reads from a file that is not there (K18).
 pub const WELL: u8 = 0;
 /// The local Redis is dead or silent: FAULT, with a weight of 0.
 pub const DEAD: u8 = 1;
 /// The same with the weight of -1 that Sentinel mode has: less than -253 is FAULT (K18).
 pub const DEAD_BY_WEIGHT: u8 = 254;
-/// With that weight: the sentinels are silent, and the last answer stands. Less than any node that is named on the other
-/// side of a partition (of 24 nodes), so that this one gives way as soon as they see each other; more than any that is
-/// not, also where that one's watcher is missing.
+/// With that weight: the sentinels are silent, and the last answer stands. Less than any node that
+/// is named on the other side of a partition (of 24 nodes), so that this one gives way as soon as
+/// they see each other; more than any that is not, also where that one's watcher is missing.
 pub const HELD: u8 = 30;
 /// With that weight: Sentinel names another node, and the priority is so much lower.
 pub const NOT_NAMED: u8 = 100;
@@ -38,18 +38,26 @@ impl TrackFile {
         let mut new = path.as_os_str().to_owned();
         // A second watcher, run by hand, must not write into the same one.
         new.push(format!(".new.{}", std::process::id()));
-        TrackFile { path: path.to_path_buf(), new: new.into(), said: None }
+        TrackFile {
+            path: path.to_path_buf(),
+            new: new.into(),
+            said: None,
+        }
     }
 
-    /// Makes it say `value`, one of those above. It is looked at again once a second, for somebody may have removed it,
-    /// which keepalived takes for 0 (K18).
+    /// Makes it say `value`, one of those above. It is looked at again once a second, for somebody
+    /// may have removed it, which keepalived takes for 0 (K18).
     ///
-    /// True where its directory had to be made: keepalived, where it runs already, looked at the old one (K29).
+    /// True where its directory had to be made: keepalived, where it runs already, looked at the
+    /// old one (K29).
     ///
     /// # Errors
     /// As the kernel reports it.
     pub fn say(&mut self, value: u8) -> io::Result<bool> {
-        if self.said.is_some_and(|(said, looked)| said == value && looked.elapsed() < SECOND_LOOK) {
+        if self
+            .said
+            .is_some_and(|(said, looked)| said == value && looked.elapsed() < SECOND_LOOK)
+        {
             return Ok(false);
         }
         let mut made = false;
@@ -66,7 +74,10 @@ impl TrackFile {
         match self.replace(text) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 let dir = self.path.parent().unwrap_or(Path::new("/"));
-                fs::DirBuilder::new().recursive(true).mode(0o755).create(dir)?;
+                fs::DirBuilder::new()
+                    .recursive(true)
+                    .mode(0o755)
+                    .create(dir)?;
                 self.replace(text).map(|()| true)
             }
             // No room for another file: there is for some bytes in the place of others.
@@ -83,7 +94,12 @@ impl TrackFile {
 
     /// By rename: keepalived never finds it empty, which it would take for 0.
     fn replace(&self, text: &[u8]) -> io::Result<()> {
-        let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o644).open(&self.new)?;
+        let mut file = fs::OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o644)
+            .open(&self.new)?;
         file.set_permissions(fs::Permissions::from_mode(0o644))?;
         file.write_all(text)?;
         fs::rename(&self.new, &self.path)

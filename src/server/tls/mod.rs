@@ -1,4 +1,5 @@
-//! TLS: whom to trust and who we are; and what one connection of it goes through. The socket is [`crate::server::stream`]'s.
+//! TLS: whom to trust and who we are; and what one connection of it goes through. The socket is
+//! [`crate::server::stream`]'s.
 
 pub(crate) mod session;
 
@@ -30,7 +31,9 @@ impl Files {
     /// Each of them.
     pub(crate) fn all(&self) -> impl Iterator<Item = &Path> {
         let client = self.client.iter().flat_map(|(cert, key)| [cert, key]);
-        std::iter::once(&self.ca).chain(client).map(PathBuf::as_path)
+        std::iter::once(&self.ca)
+            .chain(client)
+            .map(PathBuf::as_path)
     }
 }
 
@@ -95,18 +98,22 @@ impl Tls {
             .map_err(|error| (Part::Ca, error.to_string()))?
             .with_root_certificates(roots);
         let mut config = match client {
-            Some((chain, key)) => {
-                builder.with_client_auth_cert(chain, key).map_err(|error| (Part::Key, error.to_string()))?
-            }
+            Some((chain, key)) => builder
+                .with_client_auth_cert(chain, key)
+                .map_err(|error| (Part::Key, error.to_string()))?,
             None => builder.with_no_client_auth(),
         };
         // One run of a program makes a connection or two to a server.
         config.resumption = Resumption::disabled();
-        Ok(Tls { files, texts, config: Arc::new(config) })
+        Ok(Tls {
+            files,
+            texts,
+            config: Arc::new(config),
+        })
     }
 
-    /// The same, without the files that are of no use: the servers' certificates are then not accepted, or ours is
-    /// missed, which both sides say.
+    /// The same, without the files that are of no use: the servers' certificates are then not
+    /// accepted, or ours is missed, which both sides say.
     pub fn of_what_is_good(files: Files, mut texts: Texts) -> Option<Tls> {
         loop {
             match Tls::new(files.clone(), texts.clone()) {
@@ -121,7 +128,9 @@ impl Tls {
     /// The same, for a server whose certificate is that of `address`, wherever it is met.
     pub fn as_of(&self, address: IpAddr) -> Tls {
         let mut tls = self.clone();
-        tls.files.server_name.get_or_insert_with(|| address.to_string());
+        tls.files
+            .server_name
+            .get_or_insert_with(|| address.to_string());
         tls
     }
 }
@@ -136,7 +145,9 @@ fn authorities(pem: &[u8]) -> Result<RootCertStore, String> {
     // Nothing at all is what a file that can't be read holds, see `of_what_is_good`.
     if !pem.is_empty() {
         for certificate in certificates(pem)? {
-            roots.add(certificate).map_err(|error| format!("holds a certificate that can't be used: {error}"))?;
+            roots
+                .add(certificate)
+                .map_err(|error| format!("holds a certificate that can't be used: {error}"))?;
         }
     }
     Ok(roots)
@@ -153,21 +164,35 @@ fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, String> {
 
 type Identity = (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>);
 
-fn identity(provider: &CryptoProvider, cert: &[u8], key: &[u8]) -> Result<Identity, (Part, String)> {
+fn identity(
+    provider: &CryptoProvider,
+    cert: &[u8],
+    key: &[u8],
+) -> Result<Identity, (Part, String)> {
     let chain = certificates(cert).map_err(|reason| (Part::Cert, reason))?;
-    let key = PrivateKeyDer::from_pem_slice(key)
-        .map_err(|_| (Part::Key, "holds no private key (PEM, without a passphrase)".to_owned()))?;
+    let key = PrivateKeyDer::from_pem_slice(key).map_err(|_| {
+        (
+            Part::Key,
+            "holds no private key (PEM, without a passphrase)".to_owned(),
+        )
+    })?;
     let usable = provider
         .key_provider
         .load_private_key(key.clone_key())
-        .map_err(|error| (Part::Key, format!("holds a private key that can't be used: {error}")))?;
+        .map_err(|error| {
+            (
+                Part::Key,
+                format!("holds a private key that can't be used: {error}"),
+            )
+        })?;
     match rustls::sign::CertifiedKey::new(chain.clone(), usable).keys_match() {
         Err(rustls::Error::InconsistentKeys(rustls::InconsistentKeys::KeyMismatch)) => {
             Err((Part::Key, "not the key of the certificate".to_owned()))
         }
-        Err(rustls::Error::InvalidCertificate(error)) => {
-            Err((Part::Cert, format!("holds a certificate that can't be used: {error}")))
-        }
+        Err(rustls::Error::InvalidCertificate(error)) => Err((
+            Part::Cert,
+            format!("holds a certificate that can't be used: {error}"),
+        )),
         _ => Ok((chain, key)),
     }
 }

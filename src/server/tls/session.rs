@@ -40,12 +40,23 @@ pub(crate) struct Session {
 
 impl Session {
     pub(crate) fn new(tls: &Tls, address: IpAddr) -> io::Result<Session> {
-        let name = tls.files.server_name.clone().unwrap_or_else(|| address.to_string());
+        let name = tls
+            .files
+            .server_name
+            .clone()
+            .unwrap_or_else(|| address.to_string());
         let server = ServerName::try_from(name.clone()).map_err(io::Error::other)?;
-        let mut connection = ClientConnection::new(tls.config.clone(), server).map_err(io::Error::other)?;
+        let mut connection =
+            ClientConnection::new(tls.config.clone(), server).map_err(io::Error::other)?;
         // Until the handshake is done, what is written waits here: a few commands.
         connection.set_buffer_limit(None);
-        Ok(Session { connection, name, heard: false, over: None, is_over: false })
+        Ok(Session {
+            connection,
+            name,
+            heard: false,
+            over: None,
+            is_over: false,
+        })
     }
 
     /// Nothing has come yet, not even a word of the handshake.
@@ -55,7 +66,10 @@ impl Session {
 
     /// There is something to [`Session::take`].
     pub(crate) fn has_news(&mut self) -> bool {
-        let plain = self.connection.process_new_packets().map(|state| state.plaintext_bytes_to_read());
+        let plain = self
+            .connection
+            .process_new_packets()
+            .map(|state| state.plaintext_bytes_to_read());
         self.is_over || plain.unwrap_or(0) > 0
     }
 
@@ -110,7 +124,10 @@ impl Session {
 
 /// It has closed; what it said before that is still to be read.
 fn is_about_the_other_side(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset)
+    matches!(
+        error.kind(),
+        io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset
+    )
 }
 
 fn refusal(error: &rustls::Error, name: &str) -> io::Error {
@@ -145,10 +162,16 @@ fn certificate(error: &CertificateError, name: &str) -> String {
         CertificateError::NotValidForName => format!("the certificate is not valid for {name}"),
         CertificateError::NotValidForNameContext { presented, .. } => {
             let names: Vec<String> = presented.iter().map(|name| plain(name)).collect();
-            let names = if names.is_empty() { "no name or address".to_owned() } else { names.join(", ") };
+            let names = if names.is_empty() {
+                "no name or address".to_owned()
+            } else {
+                names.join(", ")
+            };
             format!("the certificate is not valid for {name}, but for {names}")
         }
-        CertificateError::Expired | CertificateError::ExpiredContext { .. } => "the certificate has expired".to_owned(),
+        CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
+            "the certificate has expired".to_owned()
+        }
         CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
             "the certificate is not valid yet; or this machine's clock is wrong".to_owned()
         }
@@ -161,13 +184,23 @@ fn certificate(error: &CertificateError, name: &str) -> String {
     }
 }
 
-/// `IpAddress(192.168.158.12)` and `DnsName("redis-a")` without their wrapping; what a stranger sent, so not endlessly.
+/// `IpAddress(192.168.158.12)` and `DnsName("redis-a")` without their wrapping; what a stranger
+/// sent, so not endlessly.
 fn plain(name: &str) -> String {
-    let inner = name.split_once('(').and_then(|(_, rest)| rest.strip_suffix(')')).unwrap_or(name);
-    inner.trim_matches('"').chars().filter(|c| !c.is_control()).take(80).collect()
+    let inner = name
+        .split_once('(')
+        .and_then(|(_, rest)| rest.strip_suffix(')'))
+        .unwrap_or(name);
+    inner
+        .trim_matches('"')
+        .chars()
+        .filter(|c| !c.is_control())
+        .take(80)
+        .collect()
 }
 
-/// The greeting of TLS 1.2, to find out whether somebody speaks TLS at all: one cipher and no extension.
+/// The greeting of TLS 1.2, to find out whether somebody speaks TLS at all: one cipher and no
+/// extension.
 pub(crate) const GREETING: [u8; 50] = {
     let mut bytes = [0x5a; 50];
     let head = [0x16, 3, 1, 0, 45, 1, 0, 0, 41, 3, 3];

@@ -1,4 +1,5 @@
-//! Benchmarks: what ours costs and how long it takes, against what else there is, in one run and in turns.
+//! Benchmarks: what ours costs and how long it takes, against what else there is, in one run and in
+//! turns.
 
 use std::fmt::Write as _;
 
@@ -40,19 +41,54 @@ struct Bench {
 }
 
 const ALL: [Bench; 6] = [
-    Bench { name: "check", title: "What a check costs", runs: 300, run: check::check },
-    Bench { name: "crash", title: "`kill -9` of the serving Redis", runs: 20, run: crash::crash },
-    Bench { name: "moves", title: "Planned stop, failback, and the handover alone", runs: 8, run: moves::moves },
-    Bench { name: "handover", title: "How long `redis_master` takes", runs: 100, run: handover::handover },
-    Bench { name: "load", title: "Handover under load", runs: 3, run: load::load },
-    Bench { name: "sync", title: "From in sync to serving", runs: 6, run: sync::sync },
+    Bench {
+        name: "check",
+        title: "What a check costs",
+        runs: 300,
+        run: check::check,
+    },
+    Bench {
+        name: "crash",
+        title: "`kill -9` of the serving Redis",
+        runs: 20,
+        run: crash::crash,
+    },
+    Bench {
+        name: "moves",
+        title: "Planned stop, failback, and the handover alone",
+        runs: 8,
+        run: moves::moves,
+    },
+    Bench {
+        name: "handover",
+        title: "How long `redis_master` takes",
+        runs: 100,
+        run: handover::handover,
+    },
+    Bench {
+        name: "load",
+        title: "Handover under load",
+        runs: 3,
+        run: load::load,
+    },
+    Bench {
+        name: "sync",
+        title: "From in sync to serving",
+        runs: 6,
+        run: sync::sync,
+    },
 ];
 
 /// Measures, tells `say` how it goes, and gives back a page of Markdown.
 pub fn bench(plan: &Plan, say: Say<'_>) -> Result<String> {
     let named = |name: &String| {
         let found = ALL.iter().find(|bench| bench.name == name);
-        found.with_context(|| format!("no benchmark {name}; there are: {}", ALL.map(|bench| bench.name).join(" ")))
+        found.with_context(|| {
+            format!(
+                "no benchmark {name}; there are: {}",
+                ALL.map(|bench| bench.name).join(" ")
+            )
+        })
     };
     let chosen: Vec<&Bench> = match plan.names.as_slice() {
         [] => ALL.iter().collect(),
@@ -73,7 +109,12 @@ pub fn bench(plan: &Plan, say: Say<'_>) -> Result<String> {
                 failed.push(bench.name);
             }
         }
-        let _ = write!(page, "\n`{}`, {runs} runs of each, {} s.\n", bench.name, clock.elapsed().as_secs());
+        let _ = write!(
+            page,
+            "\n`{}`, {runs} runs of each, {} s.\n",
+            bench.name,
+            clock.elapsed().as_secs()
+        );
     }
     if failed.is_empty() {
         return Ok(page);

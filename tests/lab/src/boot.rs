@@ -20,7 +20,8 @@ pub const TREE: &str = "/mnt";
 
 /// The overlay's own directory of `path`, below the directory of the host.
 pub fn upper(dir: &Path, path: &str) -> std::path::PathBuf {
-    dir.join("disk").join(path.trim_start_matches('/').replace('/', "-"))
+    dir.join("disk")
+        .join(path.trim_start_matches('/').replace('/', "-"))
 }
 
 /// Becomes pid 1 of the host `name` whose disk is below `dir`. Ends when stdin does: that is
@@ -43,7 +44,8 @@ fn live(name: &str, dir: &Path, tree: &Path) -> Result<()> {
     }
     bind(tree, TREE)?;
     let read_only = MsFlags::MS_BIND | MsFlags::MS_REMOUNT | MsFlags::MS_RDONLY;
-    mount(None::<&str>, TREE, None::<&str>, read_only, None::<&str>).context("making the source tree read-only")?;
+    mount(None::<&str>, TREE, None::<&str>, read_only, None::<&str>)
+        .context("making the source tree read-only")?;
     let tmp = dir.join("disk/tmp");
     fs::create_dir_all(&tmp)?;
     bind(&tmp, "/tmp")?;
@@ -70,17 +72,39 @@ fn overlay(dir: &Path, target: &str) -> Result<()> {
     let work = upper.with_extension("work");
     fs::create_dir_all(&upper)?;
     fs::create_dir_all(&work)?;
-    let options = format!("lowerdir={target},upperdir={},workdir={}", upper.display(), work.display());
-    mount(Some("overlay"), target, Some("overlay"), MsFlags::empty(), Some(options.as_str()))
-        .with_context(|| format!("mounting an overlay on {target}"))
+    let options = format!(
+        "lowerdir={target},upperdir={},workdir={}",
+        upper.display(),
+        work.display()
+    );
+    mount(
+        Some("overlay"),
+        target,
+        Some("overlay"),
+        MsFlags::empty(),
+        Some(options.as_str()),
+    )
+    .with_context(|| format!("mounting an overlay on {target}"))
 }
 
 fn bind(from: &Path, target: &str) -> Result<()> {
-    mount(Some(from), target, None::<&str>, MsFlags::MS_BIND, None::<&str>)
-        .with_context(|| format!("binding {} to {target}", from.display()))
+    mount(
+        Some(from),
+        target,
+        None::<&str>,
+        MsFlags::MS_BIND,
+        None::<&str>,
+    )
+    .with_context(|| format!("binding {} to {target}", from.display()))
 }
 
 fn fresh(kind: &str, target: &str) -> Result<()> {
-    mount(Some(kind), target, Some(kind), MsFlags::empty(), None::<&str>)
-        .with_context(|| format!("mounting {kind} on {target}"))
+    mount(
+        Some(kind),
+        target,
+        Some(kind),
+        MsFlags::empty(),
+        None::<&str>,
+    )
+    .with_context(|| format!("mounting {kind} on {target}"))
 }

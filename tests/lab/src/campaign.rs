@@ -1,5 +1,5 @@
-//! The fault campaign: a pair under load is hurt in rounds of overlapping faults, healed, and asked for every
-//! acknowledged write.
+//! The fault campaign: a pair under load is hurt in rounds of overlapping faults, healed, and asked
+//! for every acknowledged write.
 
 use std::fs::OpenOptions;
 use std::io::Write;
@@ -79,7 +79,10 @@ pub fn campaign(orders: &Orders, say: &dyn Fn(&str)) -> Result<Tally> {
                 let mut file = OpenOptions::new().create(true).append(true).open(file)?;
                 file.write_all(outcome.line().as_bytes())?;
             }
-            say(&format!("{}  {round} | {outcome}", chrono::Local::now().format("%H:%M:%S")));
+            say(&format!(
+                "{}  {round} | {outcome}",
+                chrono::Local::now().format("%H:%M:%S")
+            ));
             usable = outcome.settled.is_some();
             let good = outcome.is_good();
             if good && (orders.timelines || outcome.settled.is_some_and(|took| took > SLOW)) {
@@ -104,7 +107,13 @@ pub fn campaign(orders: &Orders, say: &dyn Fn(&str)) -> Result<Tally> {
 }
 
 /// Ends the writer and asks for everything once more.
-fn last_look(lab: &Lab, writer: Writer, ledger: &Ledger, tally: &mut Tally, say: &dyn Fn(&str)) -> Result<()> {
+fn last_look(
+    lab: &Lab,
+    writer: Writer,
+    ledger: &Ledger,
+    tally: &mut Tally,
+    say: &dyn Fn(&str),
+) -> Result<()> {
     let fate = ledger.check_all(lab, &writer.stop()?)?;
     let (all, kept, lost) = (fate.acknowledged, fate.in_files.len(), fate.lost.len());
     say(&format!(

@@ -1,5 +1,5 @@
-//! A cluster that Sentinel looks after: Redis and a sentinel on every host, or a pair and a witness; with keepalived and
-//! our programs, or without.
+//! A cluster that Sentinel looks after: Redis and a sentinel on every host, or a pair and a
+//! witness; with keepalived and our programs, or without.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -92,7 +92,11 @@ impl std::fmt::Display for Setup {
             Profile::Fast => "fast profile",
         };
         let server = if self.valkey { ", Valkey 9" } else { "" };
-        write!(f, "{shape}, {profile}{server}, down-after {} ms", self.terms.down_after.as_millis())
+        write!(
+            f,
+            "{shape}, {profile}{server}, down-after {} ms",
+            self.terms.down_after.as_millis()
+        )
     }
 }
 
@@ -105,13 +109,17 @@ pub struct Cluster {
 }
 
 impl Cluster {
-    /// Boots all of it, and comes back when the first host serves and all sentinels know everything.
+    /// Boots all of it, and comes back when the first host serves and all sentinels know
+    /// everything.
     pub fn boot(setup: Setup) -> Result<Cluster> {
         let (nodes, others): (&[Node], &[Node]) = match setup.shape {
             Shape::Three => (&NODES, &[]),
             Shape::Witness => (&NODES[..2], &[WITNESS]),
         };
-        let cluster = Cluster { lab: Lab::of(Settings::default(), nodes, others)?, setup };
+        let cluster = Cluster {
+            lab: Lab::of(Settings::default(), nodes, others)?,
+            setup,
+        };
         if setup.valkey {
             for host in cluster.watchers() {
                 valkey(host)?;
@@ -144,7 +152,8 @@ impl Cluster {
         for host in &self.lab.hosts {
             redis_server::until_up(host)?;
         }
-        // Sentinel prefers whom keepalived prefers, as the README has it: otherwise the VIP has to follow once more.
+        // Sentinel prefers whom keepalived prefers, as the README has it: otherwise the VIP has to
+        // follow once more.
         for (host, priority) in self.lab.hosts.iter().zip(["10", "20", "30"]) {
             redis_server::call(host, &["CONFIG", "SET", "replica-priority", priority])?;
         }
@@ -158,7 +167,11 @@ impl Cluster {
             redis_server::call(host, &["CONFIG", "REWRITE"])?;
         }
         wait::until("all follow the first", LIMIT, || {
-            self.lab.hosts.iter().skip(1).all(|host| self.lab.follows(host))
+            self.lab
+                .hosts
+                .iter()
+                .skip(1)
+                .all(|host| self.lab.follows(host))
         })?;
         // Five seconds until a first sync is what everybody has who has not read of it.
         if let Reply::List(usual) = usual {
@@ -169,11 +182,20 @@ impl Cluster {
     }
 
     fn install(&self) -> Result<()> {
-        let sentinels: Vec<String> = self.watchers().map(|host| host.address.to_string()).collect();
-        let mut more = vec![format!("--sentinel-master {NAME} --sentinels {}", sentinels.join(","))];
+        let sentinels: Vec<String> = self
+            .watchers()
+            .map(|host| host.address.to_string())
+            .collect();
+        let mut more = vec![format!(
+            "--sentinel-master {NAME} --sentinels {}",
+            sentinels.join(",")
+        )];
         more.push(format!("--quorum {}", self.setup.terms.quorum));
         more.extend((self.setup.profile == Profile::Fast).then(|| "--profile fast".to_owned()));
-        more.extend((self.setup.silent == Silent::Release).then(|| "--when-sentinels-silent release".to_owned()));
+        more.extend(
+            (self.setup.silent == Silent::Release)
+                .then(|| "--when-sentinels-silent release".to_owned()),
+        );
         if let Some(password) = self.setup.terms.password {
             for host in &self.lab.hosts {
                 host.write("/tmp/sentinel-password", password, 0o600)?;
@@ -191,7 +213,8 @@ impl Cluster {
         self.lab.hosts.iter().chain(&self.lab.others)
     }
 
-    /// Starts keepalived, and what goes with it, as systemd would. It is started again when it dies.
+    /// Starts keepalived, and what goes with it, as systemd would. It is started again when it
+    /// dies.
     pub fn start_keepalived(&self, host: &Arc<Host>) -> Result<()> {
         match self.suite() {
             Some(suite) => suite.start_keepalived(host),
@@ -210,7 +233,12 @@ impl Cluster {
     /// Power, and everything that starts by itself.
     pub fn power_on(&self, host: &Arc<Host>) -> Result<()> {
         host.power_on(Cable::Ready)?;
-        if self.lab.hosts.iter().any(|with_redis| Arc::ptr_eq(with_redis, host)) {
+        if self
+            .lab
+            .hosts
+            .iter()
+            .any(|with_redis| Arc::ptr_eq(with_redis, host))
+        {
             redis_server::start(host)?;
             server::start(host)?;
             return self.start_keepalived(host);
@@ -218,12 +246,19 @@ impl Cluster {
         server::start(host)
     }
 
-    /// The one host that serves: the only master, and the VIP, if there is one, is there and nowhere else.
+    /// The one host that serves: the only master, and the VIP, if there is one, is there and
+    /// nowhere else.
     pub fn serving(&self) -> Option<Arc<Host>> {
         let (masters, holders) = (self.lab.masters(), self.lab.holders());
-        let [master] = masters.as_slice() else { return None };
+        let [master] = masters.as_slice() else {
+            return None;
+        };
         let placed = self.setup.profile == Profile::Alone || holders == masters;
-        self.lab.hosts.iter().find(|host| placed && host.name == *master).cloned()
+        self.lab
+            .hosts
+            .iter()
+            .find(|host| placed && host.name == *master)
+            .cloned()
     }
 
     /// Another host than that one has the VIP and is a master, whatever is left on that one.
@@ -233,7 +268,12 @@ impl Cluster {
             let vip = self.setup.profile == Profile::Alone || holders.contains(&other.name);
             vip && masters.contains(&other.name) && other.name != host.name
         };
-        self.lab.hosts.iter().filter(|other| is_served(other)).count() == 1
+        self.lab
+            .hosts
+            .iter()
+            .filter(|other| is_served(other))
+            .count()
+            == 1
     }
 
     /// What this sentinel says.
@@ -241,18 +281,32 @@ impl Cluster {
         View::ask(&self.lab.client, host.address, self.setup.terms.password)
     }
 
-    /// The first thing that is not as it should be, in one line: one host serves, the others follow it, all sentinels
-    /// know that, and no program is at work.
+    /// The first thing that is not as it should be, in one line: one host serves, the others follow
+    /// it, all sentinels know that, and no program is at work.
     pub fn wrong(&self) -> Option<String> {
         let (masters, holders) = (self.lab.masters(), self.lab.holders());
         let Some(serving) = self.serving() else {
-            return Some(format!("masters: {}; VIP: {}", masters.join(" "), holders.join(" ")));
+            return Some(format!(
+                "masters: {}; VIP: {}",
+                masters.join(" "),
+                holders.join(" ")
+            ));
         };
-        let rest = || self.lab.hosts.iter().filter(|host| host.name != serving.name);
+        let rest = || {
+            self.lab
+                .hosts
+                .iter()
+                .filter(|host| host.name != serving.name)
+        };
         if let Some(host) = rest().find(|host| !self.lab.follows(host)) {
             return Some(format!("{} does not follow", host.name));
         }
-        if let Some(host) = self.lab.hosts.iter().find(|host| self.suite().is_some_and(|suite| suite.is_busy(host))) {
+        if let Some(host) = self
+            .lab
+            .hosts
+            .iter()
+            .find(|host| self.suite().is_some_and(|suite| suite.is_busy(host)))
+        {
             return Some(format!("a program is at work on {}", host.name));
         }
         let replicas: Vec<IpAddr> = rest().map(|host| host.address).collect();
@@ -265,10 +319,15 @@ impl Cluster {
         })
     }
 
-    /// Where keepalived was killed its VIP stays on its interface, and all looks well until another node has it, too (K9).
+    /// Where keepalived was killed its VIP stays on its interface, and all looks well until another
+    /// node has it, too (K9).
     pub fn without_keepalived(&self) -> Option<String> {
         let alone = self.setup.profile == Profile::Alone;
-        let host = self.lab.hosts.iter().find(|host| !alone && !keepalived::runs(host))?;
+        let host = self
+            .lab
+            .hosts
+            .iter()
+            .find(|host| !alone && !keepalived::runs(host))?;
         Some(format!("keepalived does not run on {}", host.name))
     }
 
@@ -287,7 +346,11 @@ impl Cluster {
         let (net, story) = (&self.lab.client, &self.lab.story);
         if self.setup.profile == Profile::Alone {
             let sentinels: Vec<IpAddr> = self.watchers().map(|host| host.address).collect();
-            let heed = if self.setup.deaf { Heed::Errors } else { Heed::Switches };
+            let heed = if self.setup.deaf {
+                Heed::Errors
+            } else {
+                Heed::Switches
+            };
             let mut asking = Asking::new(net, &sentinels, heed);
             return Writer::with(first, net, rate, story, move |number| asking.write(number));
         }
@@ -299,14 +362,26 @@ impl Cluster {
 /// Puts it where Redis and its Sentinel are.
 fn valkey(host: &Host) -> Result<()> {
     let script = lab::tree()?.join("tests/lab/fetch-server.sh");
-    let fetched = std::process::Command::new("sh").arg(script).arg("valkey-9").output()?;
-    ensure!(fetched.status.success(), "fetching Valkey 9: {}", String::from_utf8_lossy(&fetched.stderr));
+    let fetched = std::process::Command::new("sh")
+        .arg(script)
+        .arg("valkey-9")
+        .output()?;
+    ensure!(
+        fetched.status.success(),
+        "fetching Valkey 9: {}",
+        String::from_utf8_lossy(&fetched.stderr)
+    );
     // In the host's own mounts: what is below /usr is the machine's.
     let put = host.sh(&format!(
         "for name in redis-server redis-sentinel; do \
          mount --bind {TREE}/target/valkey-9/redis-server \"$(readlink -f /usr/bin/$name)\" || exit; done; \
          redis-server --version | grep -q Valkey"
     ))?;
-    ensure!(put.status.success(), "replacing Redis on {}: {}", host.name, String::from_utf8_lossy(&put.stderr));
+    ensure!(
+        put.status.success(),
+        "replacing Redis on {}: {}",
+        host.name,
+        String::from_utf8_lossy(&put.stderr)
+    );
     Ok(())
 }

@@ -37,7 +37,8 @@ pub struct Plan {
     pub runs: usize,
     /// Writes a second.
     pub rate: u32,
-    /// How Redis is set up. In the scripts' pairs it boots as redis.conf says: their guide knows nothing else.
+    /// How Redis is set up. In the scripts' pairs it boots as redis.conf says: their guide knows
+    /// nothing else.
     pub settings: Settings,
     /// Where the timeline of every run goes, if anywhere.
     pub stories: Option<PathBuf>,
@@ -57,7 +58,14 @@ pub fn compare(plan: &Plan, mut say: impl FnMut(&str)) -> Result<String> {
     let mut table = heading(plan);
     let mut shown = Vec::new();
     for (row, scenario) in plan.scenarios.iter().enumerate() {
-        let mut cells: Vec<Cell> = plan.suites.iter().map(|_| Cell { records: Vec::new(), failures: 0 }).collect();
+        let mut cells: Vec<Cell> = plan
+            .suites
+            .iter()
+            .map(|_| Cell {
+                records: Vec::new(),
+                failures: 0,
+            })
+            .collect();
         for number in 1..=plan.runs {
             let drawn = plan.svg.is_some() && row == 0 && number == 1;
             let mut steps = if drawn { vec![QUIET] } else { Vec::new() };
@@ -68,7 +76,11 @@ pub fn compare(plan: &Plan, mut say: impl FnMut(&str)) -> Result<String> {
                         if drawn {
                             steps = record.steps();
                             let name = title(*suite).to_owned();
-                            shown.push(Panel { name, record: record.clone(), events });
+                            shown.push(Panel {
+                                name,
+                                record: record.clone(),
+                                events,
+                            });
                         }
                         cell.records.push(record);
                     }
@@ -79,7 +91,12 @@ pub fn compare(plan: &Plan, mut say: impl FnMut(&str)) -> Result<String> {
                 }
             }
             if let Some(file) = plan.svg.as_ref().filter(|_| !shown.is_empty() && drawn) {
-                let svg = picture::draw(&scenario.title.replace('`', ""), &circumstances(plan), plan.rate, &shown)?;
+                let svg = picture::draw(
+                    &scenario.title.replace('`', ""),
+                    &circumstances(plan),
+                    plan.rate,
+                    &shown,
+                )?;
                 std::fs::write(file, svg).with_context(|| format!("writing {}", file.display()))?;
             }
         }
@@ -96,15 +113,23 @@ fn play(
     number: usize,
     steps: &[Duration],
 ) -> Result<(Record, Vec<Event>)> {
-    let boot = if suite == Suite::Scripts { Boot::AsConfigured } else { plan.settings.boot };
-    let lab = Lab::new(Settings { boot, ..plan.settings })?;
+    let boot = if suite == Suite::Scripts {
+        Boot::AsConfigured
+    } else {
+        plan.settings.boot
+    };
+    let lab = Lab::new(Settings {
+        boot,
+        ..plan.settings
+    })?;
     let record = scenario.run_in_step(&lab, suite, Rate::PerSecond(plan.rate), steps);
     let events = lab.told(false);
     if let Some(dir) = &plan.stories {
         std::fs::create_dir_all(dir)?;
         let suite = suite.name().replace(", ", "-");
         let file = dir.join(format!("{}-{suite}-{number}.txt", scenario.name));
-        std::fs::write(&file, story::render(&events)).with_context(|| format!("writing {}", file.display()))?;
+        std::fs::write(&file, story::render(&events))
+            .with_context(|| format!("writing {}", file.display()))?;
     }
     Ok((record?, events))
 }
@@ -123,7 +148,10 @@ fn circumstances(plan: &Plan) -> String {
     let keepalived = version("keepalived", "--version");
     let redis = version("redis-server", "--version");
     // The scripts' Redis boots in its own way.
-    let settings = Settings { boot: Boot::AsConfigured, ..plan.settings };
+    let settings = Settings {
+        boot: Boot::AsConfigured,
+        ..plan.settings
+    };
     format!(
         "writes acknowledged per second through the virtual IP, of {} that a client sends; {keepalived}, {redis} \
          ({settings})",
@@ -147,7 +175,9 @@ fn heading(plan: &Plan) -> String {
 }
 
 pub(crate) fn version(program: &str, flag: &str) -> String {
-    let Ok(out) = Command::new(program).arg(flag).output() else { return program.to_owned() };
+    let Ok(out) = Command::new(program).arg(flag).output() else {
+        return program.to_owned();
+    };
     // keepalived speaks on stderr.
     let said = [out.stdout, out.stderr].concat();
     let said = String::from_utf8_lossy(&said).into_owned();
@@ -155,7 +185,10 @@ pub(crate) fn version(program: &str, flag: &str) -> String {
         let word = word.trim_start_matches("v=").trim_start_matches('v');
         word.contains('.') && word.starts_with(|c: char| c.is_ascii_digit())
     });
-    let number = number.unwrap_or("").trim_start_matches("v=").trim_start_matches('v');
+    let number = number
+        .unwrap_or("")
+        .trim_start_matches("v=")
+        .trim_start_matches('v');
     format!("{program} {number}")
 }
 
@@ -169,13 +202,22 @@ impl Cell {
                 let named = self.records.iter().flat_map(|r| &r.phases);
                 let missed = named.filter(|p| p.name == phase.name && !p.reached).count();
                 if missed > 0 {
-                    let _ = write!(text, " (**never done** in {missed} of {})", self.records.len());
+                    let _ = write!(
+                        text,
+                        " (**never done** in {missed} of {})",
+                        self.records.len()
+                    );
                 }
                 text.push_str("; ");
             }
-            let count = |what: fn(&Record) -> usize| spread(self.records.iter().map(what).collect(), |n| n.to_string());
+            let count = |what: fn(&Record) -> usize| {
+                spread(self.records.iter().map(what).collect(), |n| n.to_string())
+            };
             let acknowledged = count(|r| r.fate.acknowledged);
-            let (lost, in_files) = (count(|r| r.fate.lost.len()), count(|r| r.fate.in_files.len()));
+            let (lost, in_files) = (
+                count(|r| r.fate.lost.len()),
+                count(|r| r.fate.in_files.len()),
+            );
             let _ = write!(text, "acknowledged {acknowledged}, lost {lost}");
             if self.records.iter().any(|r| r.bulk.0 > 0) {
                 let _ = write!(text, " and {} MB", count(|r| r.bulk.1));
@@ -195,15 +237,25 @@ impl Cell {
 
 /// A length of time in one or two words.
 pub fn seconds(gap: Duration) -> String {
-    if gap < Duration::from_secs(1) { format!("{} ms", gap.as_millis()) } else { format!("{:.1} s", gap.as_secs_f64()) }
+    if gap < Duration::from_secs(1) {
+        format!("{} ms", gap.as_millis())
+    } else {
+        format!("{:.1} s", gap.as_secs_f64())
+    }
 }
 
 /// Median, and the lowest and the highest where they differ.
 pub(crate) fn spread<T: Copy + Ord>(mut values: Vec<T>, text: impl Fn(T) -> String) -> String {
     values.sort_unstable();
-    let (Some(low), Some(high)) = (values.first(), values.last()) else { return String::new() };
+    let (Some(low), Some(high)) = (values.first(), values.last()) else {
+        return String::new();
+    };
     let (low, high, median) = (text(*low), text(*high), text(values[values.len() / 2]));
-    if low == high { median } else { format!("{median} ({low}-{high})") }
+    if low == high {
+        median
+    } else {
+        format!("{median} ({low}-{high})")
+    }
 }
 
 /// The middle one.

@@ -39,8 +39,11 @@ impl Screen {
         let status = self.status.lock().map(|s| s.clone()).unwrap_or_default();
         let mut out = std::io::stdout().lock();
         // Nobody there to see it is no reason to stop.
-        let _ =
-            if self.live { write!(out, "\r\x1b[K{text}\n{NO_WRAP}{status}{WRAP}") } else { writeln!(out, "{text}") };
+        let _ = if self.live {
+            write!(out, "\r\x1b[K{text}\n{NO_WRAP}{status}{WRAP}")
+        } else {
+            writeln!(out, "{text}")
+        };
         let _ = out.flush();
     }
 
@@ -65,7 +68,12 @@ impl Screen {
             _ => false,
         };
         if shown {
-            self.line(&format!("  {:6.2} s  {:8} {}", event.at.as_secs_f64(), event.who, event.what));
+            self.line(&format!(
+                "  {:6.2} s  {:8} {}",
+                event.at.as_secs_f64(),
+                event.who,
+                event.what
+            ));
         }
     }
 }
@@ -73,7 +81,10 @@ impl Screen {
 /// Plays it. About a minute.
 pub fn demo() -> Result<()> {
     let live = std::io::stdout().is_terminal();
-    let screen = Screen { live, status: Arc::default() };
+    let screen = Screen {
+        live,
+        status: Arc::default(),
+    };
     screen.line("Building the programs...");
     Suite::OURS.prepare()?;
     screen.line("Two hosts, redis-a and redis-b, each with keepalived and Redis; one virtual IP.");
@@ -120,7 +131,9 @@ fn play(screen: &Screen, lab: &Lab) -> Result<()> {
     quiet();
     screen.line("\nkill -9 of the Redis that serves:");
     redis_server::kill(a)?;
-    wait::until_steady("redis-b serves", Duration::from_secs(1), limit, || lab.serves(b))?;
+    wait::until_steady("redis-b serves", Duration::from_secs(1), limit, || {
+        lab.serves(b)
+    })?;
     screen.line("redis-b serves.");
     quiet();
     screen.line("\nRedis is started again on redis-a:");

@@ -49,9 +49,24 @@ struct Life {
 impl Host {
     /// A host that is still off, with a blank disk below `dir`. `tree` is the source tree that it
     /// sees at [`boot::TREE`].
-    pub fn new(name: &str, address: IpAddr, dir: PathBuf, tree: PathBuf, switch: Arc<Switch>, story: Story) -> Host {
+    pub fn new(
+        name: &str,
+        address: IpAddr,
+        dir: PathBuf,
+        tree: PathBuf,
+        switch: Arc<Switch>,
+        story: Story,
+    ) -> Host {
         let life = Mutex::new(None);
-        Host { name: name.to_owned(), address, story, dir, tree, switch, life }
+        Host {
+            name: name.to_owned(),
+            address,
+            story,
+            dir,
+            tree,
+            switch,
+            life,
+        }
     }
 
     fn life(&self) -> std::sync::MutexGuard<'_, Option<Life>> {
@@ -69,7 +84,15 @@ impl Host {
         ensure!(life.is_none(), "{} is already on", self.name);
         fs::create_dir_all(&self.dir)?;
         let mut unshare = Command::new("unshare")
-            .args(["--mount", "--net", "--uts", "--pid", "--fork", "--kill-child", "--"])
+            .args([
+                "--mount",
+                "--net",
+                "--uts",
+                "--pid",
+                "--fork",
+                "--kill-child",
+                "--",
+            ])
             .arg(init_program()?)
             .args(["host-init", "--name", &self.name, "--dir"])
             .arg(&self.dir)
@@ -103,8 +126,11 @@ impl Host {
 
     /// Power loss: everything is gone at once, without a last packet.
     pub fn power_off(&self) -> Result<()> {
-        let Some(mut life) = self.life().take() else { return Ok(()) };
-        // Silent first: dying sockets would say goodbye. It fails where the link is down, which is as silent.
+        let Some(mut life) = self.life().take() else {
+            return Ok(());
+        };
+        // Silent first: dying sockets would say goodbye. It fails where the link is down, which is
+        // as silent.
         let _ = self.switch.silent(&self.name, true);
         kill(Pid::from_raw(life.pid), Signal::SIGKILL)?;
         self.tell("power off");
@@ -125,7 +151,10 @@ impl Host {
 
     /// Its pid 1, as the lab knows it.
     pub(crate) fn pid(&self) -> Result<i32> {
-        self.life().as_ref().map(|life| life.pid).with_context(|| format!("{} is off", self.name))
+        self.life()
+            .as_ref()
+            .map(|life| life.pid)
+            .with_context(|| format!("{} is off", self.name))
     }
 
     /// Where the lab finds the host's file `path`. On: as the host sees it. Off: on its disk,
@@ -160,17 +189,25 @@ impl Host {
     pub fn command(&self, program: &str) -> Result<Command> {
         let mut command = Command::new("nsenter");
         command.arg(format!("--target={}", self.pid()?));
-        command.args(["--mount", "--net", "--uts", "--pid", "--wd=/", "--", program]);
+        command.args([
+            "--mount", "--net", "--uts", "--pid", "--wd=/", "--", program,
+        ]);
         command.stdin(Stdio::null());
         command.env_clear();
-        command.env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
+        command.env(
+            "PATH",
+            "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+        );
         command.env("LANG", "C.UTF-8");
         Ok(command)
     }
 
     /// The command line with which a person gets a shell inside.
     pub fn enter(&self) -> Result<String> {
-        Ok(format!("nsenter --target={} --mount --net --uts --pid --wd=/ bash", self.pid()?))
+        Ok(format!(
+            "nsenter --target={} --mount --net --uts --pid --wd=/ bash",
+            self.pid()?
+        ))
     }
 
     /// Runs a shell command inside to its end; the result holds all that it said.
@@ -190,8 +227,15 @@ impl Host {
     /// Starts a program inside that goes on by itself.
     pub fn spawn(&self, program: &str, args: &[&str]) -> Result<()> {
         let mut command = self.detached(program)?;
-        command.args(args).stdout(Stdio::null()).stderr(Stdio::null());
-        ensure!(command.status()?.success(), "starting {program} on {}", self.name);
+        command
+            .args(args)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        ensure!(
+            command.status()?.success(),
+            "starting {program} on {}",
+            self.name
+        );
         Ok(())
     }
 
@@ -219,21 +263,32 @@ impl Host {
         self.switch.isolated(&self.name, cut)
     }
 
-    /// What it sends to `other` gets lost on the way, or does so no more. What that one sends still arrives: for a cut
-    /// between two hosts alone, both have to lose what they send.
+    /// What it sends to `other` gets lost on the way, or does so no more. What that one sends still
+    /// arrives: for a cut between two hosts alone, both have to lose what they send.
     pub fn lose(&self, other: &Host, lost: bool) -> Result<()> {
-        let net = self.net().with_context(|| format!("{} is off", self.name))?;
-        self.tell(format!("what it sends to {} {}", other.name, if lost { "gets lost" } else { "arrives again" }));
+        let net = self
+            .net()
+            .with_context(|| format!("{} is off", self.name))?;
+        self.tell(format!(
+            "what it sends to {} {}",
+            other.name,
+            if lost { "gets lost" } else { "arrives again" }
+        ));
         // Nobody has that MAC address, and the switch says nothing of it.
         net.sh(&match lost {
-            true => format!("ip neigh replace {} lladdr 02:ff:ff:ff:ff:ff dev eth0 nud permanent", other.address),
+            true => format!(
+                "ip neigh replace {} lladdr 02:ff:ff:ff:ff:ff dev eth0 nud permanent",
+                other.address
+            ),
             false => format!("ip neigh del {} dev eth0", other.address),
         })
     }
 
     /// Limits its cable to megabits a second, both ways.
     pub fn rate(&self, mbit: Option<u32>) -> Result<()> {
-        let net = self.net().with_context(|| format!("{} is off", self.name))?;
+        let net = self
+            .net()
+            .with_context(|| format!("{} is off", self.name))?;
         self.tell(format!("network limited to {mbit:?} Mbit/s"));
         self.switch.rate(&self.name, &net, mbit)
     }
@@ -252,5 +307,8 @@ fn init_program() -> Result<PathBuf> {
         return Ok(own);
     }
     let beside = own.ancestors().skip(1).take(2).map(|dir| dir.join("lab"));
-    beside.into_iter().find(|path| path.is_file()).context("no program `lab` beside this one")
+    beside
+        .into_iter()
+        .find(|path| path.is_file())
+        .context("no program `lab` beside this one")
 }

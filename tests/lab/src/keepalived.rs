@@ -18,7 +18,10 @@ const NAME: &str = "keepalived";
 const CONFIG: &str = "/etc/keepalived/keepalived.conf";
 /// There while nobody wants keepalived to run: written by the lab and by the `systemctl` below.
 const UNWANTED: &str = "/run/lab/keepalived.unwanted";
-const SERVICE: Service = Service { name: NAME, unwanted: UNWANTED };
+const SERVICE: Service = Service {
+    name: NAME,
+    unwanted: UNWANTED,
+};
 /// Where `RestartSec` may stand, and what systemd takes where it does not.
 const DROP_INS: &str = "/etc/systemd/system/keepalived.service.d";
 const RESTART: Duration = Duration::from_millis(100);
@@ -56,22 +59,36 @@ pub fn start(host: &Arc<Host>, supervision: Supervision) -> Result<()> {
 fn launch(host: &Arc<Host>, supervision: Supervision) -> Result<()> {
     let child = host
         .detached(NAME)?
-        .args(["--dont-fork", "--log-console", "--log-detail", "--use-file", CONFIG])
+        .args([
+            "--dont-fork",
+            "--log-console",
+            "--log-detail",
+            "--use-file",
+            CONFIG,
+        ])
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
         .spawn()?;
-    let restart = move |host: &Host| (supervision == Supervision::Restart).then(|| restart_sec(host));
+    let restart =
+        move |host: &Host| (supervision == Supervision::Restart).then(|| restart_sec(host));
     let again = move |host: &Arc<Host>| drop(launch(host, supervision));
     SERVICE.look_after(host, child, follow, restart, again);
     Ok(())
 }
 
 fn restart_sec(host: &Host) -> Duration {
-    let Ok(files) = std::fs::read_dir(host.file(DROP_INS)) else { return RESTART };
-    let texts = files.flatten().map(|file| std::fs::read_to_string(file.path()));
+    let Ok(files) = std::fs::read_dir(host.file(DROP_INS)) else {
+        return RESTART;
+    };
+    let texts = files
+        .flatten()
+        .map(|file| std::fs::read_to_string(file.path()));
     let text = texts.map_while(std::result::Result::ok).collect::<String>();
-    let set = text.lines().find_map(|line| line.strip_prefix("RestartSec="));
-    set.and_then(|value| value.trim().parse().ok()).map_or(RESTART, Duration::from_secs_f32)
+    let set = text
+        .lines()
+        .find_map(|line| line.strip_prefix("RestartSec="));
+    set.and_then(|value| value.trim().parse().ok())
+        .map_or(RESTART, Duration::from_secs_f32)
 }
 
 /// Takes keepalived's lines into the story and a file. The programs that keepalived starts do not
@@ -84,7 +101,9 @@ fn follow(host: &Host, lines: impl BufRead) {
             let _ = writeln!(log, "{line}");
         }
         // Its own time stamp knows whole seconds only: ours is better.
-        let text = line.split_once(": ").map_or(line.as_str(), |(_, text)| text);
+        let text = line
+            .split_once(": ")
+            .map_or(line.as_str(), |(_, text)| text);
         host.story.add(&host.name, "log", text);
     }
 }
@@ -139,5 +158,8 @@ fn family(host: &Host) -> Family {
     let is_child = |process: &&Process| found.iter().any(|other| other.pid == process.parent);
     let (children, parents): (Vec<_>, Vec<_>) = found.iter().partition(is_child);
     let pids = |list: Vec<&Process>| list.into_iter().map(|process| process.pid).collect();
-    Family { parents: pids(parents), children: pids(children) }
+    Family {
+        parents: pids(parents),
+        children: pids(children),
+    }
 }

@@ -68,7 +68,14 @@ impl Lab {
         let tree = tree()?;
         let boot = |(name, v4): &Node| -> Result<Arc<Host>> {
             let disk = dir.path().join(name);
-            let host = Host::new(name, address(*v4), disk, tree.clone(), switch.clone(), story.clone());
+            let host = Host::new(
+                name,
+                address(*v4),
+                disk,
+                tree.clone(),
+                switch.clone(),
+                story.clone(),
+            );
             host.power_on(Cable::Ready)?;
             blank(&host)?;
             settings.server.put(&host)?;
@@ -81,7 +88,17 @@ impl Lab {
         }
         let vip = address(VIP);
         let observer = Observer::new(&hosts, &client, vip);
-        Ok(Lab { story, hosts, others, client, settings, vip, observer: Some(observer), switch, dir: Some(dir) })
+        Ok(Lab {
+            story,
+            hosts,
+            others,
+            client,
+            settings,
+            vip,
+            observer: Some(observer),
+            switch,
+            dir: Some(dir),
+        })
     }
 
     /// The preferred node.
@@ -96,7 +113,10 @@ impl Lab {
 
     /// What every host looked like a moment ago.
     pub fn seen(&self) -> Vec<Seen> {
-        self.observer.as_ref().map(Observer::seen).unwrap_or_default()
+        self.observer
+            .as_ref()
+            .map(Observer::seen)
+            .unwrap_or_default()
     }
 
     /// Names of the hosts that hold the VIP.
@@ -111,7 +131,11 @@ impl Lab {
 
     fn names(&self, wanted: impl Fn(&Seen) -> bool) -> Vec<String> {
         let seen = self.seen();
-        let pairs = self.hosts.iter().zip(&seen).filter(|(_, seen)| wanted(seen));
+        let pairs = self
+            .hosts
+            .iter()
+            .zip(&seen)
+            .filter(|(_, seen)| wanted(seen));
         pairs.map(|(host, _)| host.name.clone()).collect()
     }
 
@@ -122,8 +146,12 @@ impl Lab {
 
     /// `host` follows another one, its link connected.
     pub fn follows(&self, host: &Host) -> bool {
-        let others: Vec<String> =
-            self.hosts.iter().filter(|h| h.name != host.name).map(|h| h.address.to_string()).collect();
+        let others: Vec<String> = self
+            .hosts
+            .iter()
+            .filter(|h| h.name != host.name)
+            .map(|h| h.address.to_string())
+            .collect();
         self.hosts.iter().zip(self.seen()).any(|(h, seen)| {
             h.name == host.name
                 && matches!(&seen.role, Role::Replica { of, link }
@@ -134,16 +162,21 @@ impl Lab {
     /// `server` serves, and all others that are on follow it and no other, their links connected.
     pub fn all_follow(&self, server: &Host) -> bool {
         let address = server.address.to_string();
-        let follows =
-            |seen: &Seen| matches!(&seen.role, Role::Replica { of, link } if *of == address && link == "connected");
-        let mut others = self.hosts.iter().zip(self.seen()).filter(|(host, seen)| host.name != server.name && seen.on);
+        let follows = |seen: &Seen| matches!(&seen.role, Role::Replica { of, link } if *of == address && link == "connected");
+        let mut others = self
+            .hosts
+            .iter()
+            .zip(self.seen())
+            .filter(|(host, seen)| host.name != server.name && seen.on);
         self.serves(server) && others.all(|(_, seen)| follows(&seen))
     }
 
     /// Waits until `server` has served and `replica` has followed it for a second.
     pub fn until_serves(&self, server: &Host, replica: &Host, limit: Duration) -> Result<()> {
         let what = format!("{} serves and {} follows", server.name, replica.name);
-        wait::until_steady(&what, Duration::from_secs(1), limit, || self.serves(server) && self.follows(replica))
+        wait::until_steady(&what, Duration::from_secs(1), limit, || {
+            self.serves(server) && self.follows(replica)
+        })
     }
 
     /// The VRRP state that keepalived on `host` logged last; "?" before the first.
@@ -180,7 +213,11 @@ impl Lab {
     /// What happened, from all sources, in the order of time. Of keepalived's log only what
     /// speaks of states, checks and deaths, unless `full`.
     pub fn told(&self, full: bool) -> Vec<Event> {
-        let mut journals: Vec<Event> = self.hosts.iter().flat_map(|host| story::journals(&self.story, host)).collect();
+        let mut journals: Vec<Event> = self
+            .hosts
+            .iter()
+            .flat_map(|host| story::journals(&self.story, host))
+            .collect();
         let all = self.hosts.iter().chain(&self.others);
         journals.extend(all.flat_map(|host| sentinel::server::told(&self.story, host)));
         let mut events = self.story.events(journals);
@@ -203,7 +240,8 @@ impl Lab {
         }
     }
 
-    /// Cuts these two off from each other, and from nobody else; or joins them again. A host that boots has joined.
+    /// Cuts these two off from each other, and from nobody else; or joins them again. A host that
+    /// boots has joined.
     pub fn cut_between(&self, one: &Host, other: &Host, cut: bool) -> Result<()> {
         one.lose(other, cut)?;
         other.lose(one, cut)
@@ -221,7 +259,10 @@ impl Drop for Lab {
         if std::thread::panicking() {
             self.keep();
             eprintln!("{}", story::render(&self.told(false)));
-            eprintln!("disks, logs and timeline of this run: {}", self.dir().display());
+            eprintln!(
+                "disks, logs and timeline of this run: {}",
+                self.dir().display()
+            );
         }
         for host in self.hosts.iter().chain(&self.others) {
             let _ = host.power_off();
@@ -233,7 +274,9 @@ impl Drop for Lab {
 /// The address of that family for what has `v4` in a lab with [`Family::V4`].
 fn of_family(v4: IpAddr, family: Family) -> IpAddr {
     match (family, v4) {
-        (Family::V6, IpAddr::V4(v4)) => Ipv6Addr::new(0xfd00, 0x158, 0, 0, 0, 0, 0, v4.octets()[3].into()).into(),
+        (Family::V6, IpAddr::V4(v4)) => {
+            Ipv6Addr::new(0xfd00, 0x158, 0, 0, 0, 0, 0, v4.octets()[3].into()).into()
+        }
         _ => v4,
     }
 }
@@ -246,9 +289,11 @@ pub fn tree() -> Result<PathBuf> {
 
 /// What the machine has installed of our own kind must not matter.
 fn blank(host: &Host) -> Result<()> {
-    host.sh("rm -rf /etc/keepalived /etc/redis /etc/systemd/system/keepalived.service.d \
+    host.sh(
+        "rm -rf /etc/keepalived /etc/redis /etc/systemd/system/keepalived.service.d \
          /var/lib/redis /var/lib/keepalived-redis /var/log/keepalived* /var/log/redis* \
          /usr/libexec/keepalived /usr/local/sbin/* /etc/logrotate.d/keepalived*; \
-         mkdir -p /etc/keepalived /etc/redis /var/lib/redis")?;
+         mkdir -p /etc/keepalived /etc/redis /var/lib/redis",
+    )?;
     Ok(())
 }

@@ -78,7 +78,8 @@ enum Cli {
     },
     /// Two hosts, a failover and a failback, for a person to watch. About a minute.
     Demo,
-    /// Failover, failback and handover on every server: Redis 5.0, 6.2, this machine's own, 8.2, Valkey 8.1.
+    /// Failover, failback and handover on every server: Redis 5.0, 6.2, this machine's own, 8.2,
+    /// Valkey 8.1.
     Matrix {
         /// Only this one; may be given again.
         #[arg(long, value_enum)]
@@ -127,7 +128,8 @@ enum Cli {
         #[arg(long, value_parser = suite, default_value = "ours")]
         suite: Suite,
     },
-    /// Play clusters that Sentinel looks after: with keepalived and our programs, and with Sentinel alone.
+    /// Play clusters that Sentinel looks after: with keepalived and our programs, and with Sentinel
+    /// alone.
     Sentinel(Sentinel),
     /// Keep a pair and all processors busy, and see that nothing moves.
     Soak {
@@ -241,7 +243,11 @@ struct Redis {
 
 impl Redis {
     fn settings(&self) -> Settings {
-        Settings { persistence: self.persistence, boot: self.boot, ..Settings::DEFAULT }
+        Settings {
+            persistence: self.persistence,
+            boot: self.boot,
+            ..Settings::DEFAULT
+        }
     }
 }
 
@@ -284,7 +290,10 @@ fn clear_when_interrupted(disks: &Path) -> Result<()> {
     std::thread::spawn(move || {
         if signals.forever().next().is_some() {
             let script = "sleep 1; exec rm -rf -- \"$1\"";
-            let _ = Command::new("sh").args(["-c", script, "sh"]).arg(disks).spawn();
+            let _ = Command::new("sh")
+                .args(["-c", script, "sh"])
+                .arg(disks)
+                .spawn();
             std::process::exit(130);
         }
     });
@@ -295,7 +304,11 @@ fn play(cli: Cli) -> Result<()> {
     match cli {
         Cli::HostInit { .. } => Ok(()),
         Cli::Demo => demo::demo(),
-        Cli::Bench { names, runs, markdown } => {
+        Cli::Bench {
+            names,
+            runs,
+            markdown,
+        } => {
             let text = bench::bench(&bench::Plan { names, runs }, &|line| eprintln!("{line}"))?;
             print!("{text}");
             if let Some(file) = markdown {
@@ -308,14 +321,34 @@ fn play(cli: Cli) -> Result<()> {
             print!("{}", campaign::Tally::read(&files)?.summary());
             Ok(())
         }
-        Cli::Compare { runs, scenario, rate, redis, markdown, stories, with_fast, svg } => {
+        Cli::Compare {
+            runs,
+            scenario,
+            rate,
+            redis,
+            markdown,
+            stories,
+            with_fast,
+            svg,
+        } => {
             let scenarios = match scenario.as_slice() {
                 [] => scenario::ALL.to_vec(),
-                names => names.iter().map(|name| scenario::named(name)).collect::<Result<_>>()?,
+                names => names
+                    .iter()
+                    .map(|name| scenario::named(name))
+                    .collect::<Result<_>>()?,
             };
             let mut suites = vec![Suite::Scripts, Suite::OURS];
             suites.extend(with_fast.then_some(Suite::FAST));
-            let plan = compare::Plan { scenarios, suites, runs, rate, settings: redis.settings(), stories, svg };
+            let plan = compare::Plan {
+                scenarios,
+                suites,
+                runs,
+                rate,
+                settings: redis.settings(),
+                stories,
+                svg,
+            };
             let table = compare::compare(&plan, |line| eprintln!("{line}"))?;
             print!("{table}");
             if let Some(file) = markdown {
@@ -323,9 +356,26 @@ fn play(cli: Cli) -> Result<()> {
             }
             Ok(())
         }
-        Cli::Matrix { server, runs, rate, redis, markdown, stories } => {
-            let servers = if server.is_empty() { Server::value_variants().to_vec() } else { server };
-            let plan = matrix::Plan { servers, runs, rate, settings: redis.settings(), stories };
+        Cli::Matrix {
+            server,
+            runs,
+            rate,
+            redis,
+            markdown,
+            stories,
+        } => {
+            let servers = if server.is_empty() {
+                Server::value_variants().to_vec()
+            } else {
+                server
+            };
+            let plan = matrix::Plan {
+                servers,
+                runs,
+                rate,
+                settings: redis.settings(),
+                stories,
+            };
             let matrix = matrix::matrix(&plan, |line| eprintln!("{line}"))?;
             print!("{}", matrix.text);
             if let Some(file) = markdown {
@@ -338,7 +388,11 @@ fn play(cli: Cli) -> Result<()> {
         Cli::Soak { minutes, suite } => {
             let soaked = soak::soak(suite, Duration::from_secs(60 * minutes))?;
             println!("{soaked}");
-            ensure!(soaked.failures().is_empty(), "{} failures", soaked.failures().len());
+            ensure!(
+                soaked.failures().is_empty(),
+                "{} failures",
+                soaked.failures().len()
+            );
             Ok(())
         }
         Cli::Stand { suite } => {
@@ -351,17 +405,32 @@ fn play(cli: Cli) -> Result<()> {
             std::io::copy(&mut std::io::stdin(), &mut std::io::sink())?;
             Ok(())
         }
-        Cli::Run { suite, scenario, rate, redis, timeline, full, keep } => {
+        Cli::Run {
+            suite,
+            scenario,
+            rate,
+            redis,
+            timeline,
+            full,
+            keep,
+        } => {
             let scenario = scenario::named(&scenario)?;
             let mut lab = Lab::new(redis.settings())?;
-            let rate = if rate == 0 { Rate::Unlimited } else { Rate::PerSecond(rate) };
+            let rate = if rate == 0 {
+                Rate::Unlimited
+            } else {
+                Rate::PerSecond(rate)
+            };
             let record = scenario.run(&lab, suite, rate);
             if timeline || record.is_err() {
                 println!("{}", story::render(&lab.told(full)));
             }
             if keep {
                 lab.keep();
-                println!("disks, logs and timeline of this run: {}", lab.dir().display());
+                println!(
+                    "disks, logs and timeline of this run: {}",
+                    lab.dir().display()
+                );
             }
             println!("{}", record?);
             Ok(())
@@ -374,18 +443,36 @@ fn guarded(told: &Sentinel) -> Result<()> {
         [] => vec![Profile::Alone, Profile::Plain, Profile::Fast],
         given => given.to_vec(),
     };
-    let terms = server::Terms { down_after: Duration::from_millis(told.down_after), ..server::Terms::default() };
+    let terms = server::Terms {
+        down_after: Duration::from_millis(told.down_after),
+        ..server::Terms::default()
+    };
     let plan = report::Plan {
         scenarios: match told.scenario.as_slice() {
             [] => cluster::scenario::ALL.to_vec(),
-            names => names.iter().map(|name| cluster::scenario::named(name)).collect::<Result<_>>()?,
+            names => names
+                .iter()
+                .map(|name| cluster::scenario::named(name))
+                .collect::<Result<_>>()?,
         },
-        shapes: if told.shape.is_empty() { vec![Shape::Three, Shape::Witness] } else { told.shape.clone() },
+        shapes: if told.shape.is_empty() {
+            vec![Shape::Three, Shape::Witness]
+        } else {
+            told.shape.clone()
+        },
         profiles: all(&told.profile),
         runs: told.runs,
         at_once: told.at_once,
-        terms: cluster::scenario::Terms { rate: told.rate, long: Duration::from_secs(told.quiet), seed: told.seed },
-        setup: Setup { terms, deaf: told.deaf, ..Setup::default() },
+        terms: cluster::scenario::Terms {
+            rate: told.rate,
+            long: Duration::from_secs(told.quiet),
+            seed: told.seed,
+        },
+        setup: Setup {
+            terms,
+            deaf: told.deaf,
+            ..Setup::default()
+        },
         stories: told.stories.clone(),
         timeline: told.timeline,
     };
@@ -394,14 +481,26 @@ fn guarded(told: &Sentinel) -> Result<()> {
     if let Some(file) = &told.markdown {
         std::fs::write(file, &report.text).context(file.display().to_string())?;
     }
-    ensure!(report.failed == 0, "{} runs were not as they have to be", report.failed);
+    ensure!(
+        report.failed == 0,
+        "{} runs were not as they have to be",
+        report.failed
+    );
     Ok(())
 }
 
 fn hurt(told: &Campaign) -> Result<()> {
-    let settings = Settings { persistence: told.persistence, boot: told.boot, ..Settings::DEFAULT };
+    let settings = Settings {
+        persistence: told.persistence,
+        boot: told.boot,
+        ..Settings::DEFAULT
+    };
     // A round is the same in every plan of its seed.
-    let faults = told.only.iter().max().map_or(told.faults, |round| 5 * round);
+    let faults = told
+        .only
+        .iter()
+        .max()
+        .map_or(told.faults, |round| 5 * round);
     let mut rounds = campaign::plan(told.seed, faults, settings);
     rounds.retain(|round| told.only.is_empty() || told.only.contains(&round.number));
     if told.plan {

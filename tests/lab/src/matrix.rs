@@ -1,4 +1,5 @@
-//! The compatibility matrix: the same failover, failback and handover on every server, as a table in Markdown.
+//! The compatibility matrix: the same failover, failback and handover on every server, as a table
+//! in Markdown.
 
 use std::fmt::Write as _;
 use std::path::PathBuf;
@@ -40,13 +41,17 @@ pub struct Matrix {
     pub failed: usize,
 }
 
-/// Plays all of it, each run on a pair of its own, one after the other; tells `say` each result as it comes.
+/// Plays all of it, each run on a pair of its own, one after the other; tells `say` each result as
+/// it comes.
 ///
 /// # Errors
 /// A timeline can't be written.
 pub fn matrix(plan: &Plan, say: impl Fn(&str)) -> Result<Matrix> {
     let phases = TOUR;
-    let mut matrix = Matrix { text: heading(plan, &phases), failed: 0 };
+    let mut matrix = Matrix {
+        text: heading(plan, &phases),
+        failed: 0,
+    };
     for server in &plan.servers {
         let mut records = Vec::new();
         for number in 1..=plan.runs {
@@ -59,13 +64,20 @@ pub fn matrix(plan: &Plan, say: impl Fn(&str)) -> Result<Matrix> {
             }
         }
         matrix.failed += plan.runs - records.iter().filter(|record| is_well(record)).count();
-        writeln!(matrix.text, "{}", row(*server, &phases, &records, plan.runs))?;
+        writeln!(
+            matrix.text,
+            "{}",
+            row(*server, &phases, &records, plan.runs)
+        )?;
     }
     Ok(matrix)
 }
 
 fn play(plan: &Plan, server: Server, number: usize) -> Result<Record> {
-    let lab = Lab::new(Settings { server, ..plan.settings })?;
+    let lab = Lab::new(Settings {
+        server,
+        ..plan.settings
+    })?;
     let record = scenario::named("tour")?.run(&lab, Suite::OURS, Rate::PerSecond(plan.rate));
     if let Some(dir) = &plan.stories {
         std::fs::create_dir_all(dir)?;
@@ -77,7 +89,9 @@ fn play(plan: &Plan, server: Server, number: usize) -> Result<Record> {
 }
 
 fn is_well(record: &Record) -> bool {
-    record.agrees() && record.fate.lost.is_empty() && record.phases.iter().all(|phase| phase.reached)
+    record.agrees()
+        && record.fate.lost.is_empty()
+        && record.phases.iter().all(|phase| phase.reached)
 }
 
 fn heading(plan: &Plan, phases: &[&str]) -> String {
@@ -86,7 +100,11 @@ fn heading(plan: &Plan, phases: &[&str]) -> String {
         version("keepalived", "--version"),
         plan.rate,
         plan.runs,
-        if plan.runs > 1 { ": median (lowest-highest)" } else { "" },
+        if plan.runs > 1 {
+            ": median (lowest-highest)"
+        } else {
+            ""
+        },
         phases.join(" | "),
         "---|".repeat(phases.len())
     )
@@ -105,9 +123,14 @@ fn row(server: Server, phases: &[&str], records: &[Record], runs: usize) -> Stri
         }
         text.push_str(" |");
     }
-    let count = |what: fn(&Record) -> usize| spread(records.iter().map(what).collect(), |n| n.to_string());
+    let count =
+        |what: fn(&Record) -> usize| spread(records.iter().map(what).collect(), |n| n.to_string());
     let (acknowledged, lost) = (count(|r| r.fate.acknowledged), count(|r| r.fate.lost.len()));
-    let _ = write!(text, " {acknowledged} | {lost} | {} |", count(|r| r.fate.in_files.len()));
+    let _ = write!(
+        text,
+        " {acknowledged} | {lost} | {} |",
+        count(|r| r.fate.in_files.len())
+    );
     text
 }
 

@@ -19,7 +19,9 @@ impl NetNs {
             unshare(CloneFlags::CLONE_NEWNET).context("making a network namespace (root?)")?;
             Ok(File::open("/proc/thread-self/ns/net")?)
         });
-        let file = made.join().map_err(|_| anyhow::anyhow!("the thread died"))??;
+        let file = made
+            .join()
+            .map_err(|_| anyhow::anyhow!("the thread died"))??;
         let ns = NetNs(Arc::new(file));
         ns.sh("ip link set lo up")?;
         Ok(ns)

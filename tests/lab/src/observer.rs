@@ -50,7 +50,11 @@ pub struct Seen {
 }
 
 impl Seen {
-    const OFF: Seen = Seen { on: false, role: Role::Down, vip: false };
+    const OFF: Seen = Seen {
+        on: false,
+        role: Role::Down,
+        vip: false,
+    };
 
     /// In one short line.
     pub fn line(&self) -> String {
@@ -62,7 +66,11 @@ impl Seen {
             Role::Replica { of, link } => format!("replica of {of} ({link})"),
             other => format!("redis {}", format!("{other:?}").to_lowercase()),
         };
-        if self.vip { format!("{role}, VIP") } else { role }
+        if self.vip {
+            format!("{role}, VIP")
+        } else {
+            role
+        }
     }
 }
 
@@ -82,7 +90,13 @@ impl Observer {
         for (index, host) in hosts.iter().cloned().enumerate() {
             let (seen, stop, home) = (seen.clone(), stop.clone(), home.clone());
             threads.push(std::thread::spawn(move || {
-                let mut eye = Eye { host, home, vip, net: None, redis: None };
+                let mut eye = Eye {
+                    host,
+                    home,
+                    vip,
+                    net: None,
+                    redis: None,
+                };
                 while !stop.load(Ordering::Relaxed) {
                     let now = eye.look();
                     let mut all = seen.lock().unwrap_or_else(PoisonError::into_inner);
@@ -95,12 +109,19 @@ impl Observer {
                 }
             }));
         }
-        Observer { seen, stop, threads }
+        Observer {
+            seen,
+            stop,
+            threads,
+        }
     }
 
     /// All hosts at the last look.
     pub fn seen(&self) -> Vec<Seen> {
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.seen
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 }
 
@@ -138,7 +159,11 @@ impl Eye {
         if self.net.is_none() {
             return Seen::OFF;
         }
-        Seen { on: true, role: self.role(), vip: has(self.vip) }
+        Seen {
+            on: true,
+            role: self.role(),
+            vip: has(self.vip),
+        }
     }
 
     fn role(&mut self) -> Role {
@@ -172,15 +197,26 @@ fn ask(redis: &mut Connection) -> std::io::Result<Role> {
     }
     let fields: Vec<String> = role.iter().map(Reply::text).collect();
     Ok(match fields.as_slice() {
-        [role, of, _, link, ..] if role == "slave" => Role::Replica { of: of.clone(), link: link.clone() },
+        [role, of, _, link, ..] if role == "slave" => Role::Replica {
+            of: of.clone(),
+            link: link.clone(),
+        },
         _ => Role::Master,
     })
 }
 
 fn has(vip: IpAddr) -> bool {
-    let Ok(addresses) = getifaddrs() else { return false };
-    addresses.filter_map(|interface| interface.address).any(|address| {
-        address.as_sockaddr_in().is_some_and(|a| IpAddr::from(a.ip()) == vip)
-            || address.as_sockaddr_in6().is_some_and(|a| IpAddr::from(a.ip()) == vip)
-    })
+    let Ok(addresses) = getifaddrs() else {
+        return false;
+    };
+    addresses
+        .filter_map(|interface| interface.address)
+        .any(|address| {
+            address
+                .as_sockaddr_in()
+                .is_some_and(|a| IpAddr::from(a.ip()) == vip)
+                || address
+                    .as_sockaddr_in6()
+                    .is_some_and(|a| IpAddr::from(a.ip()) == vip)
+        })
 }

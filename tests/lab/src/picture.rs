@@ -56,13 +56,27 @@ impl Panel {
     }
 }
 
-/// The picture of `panels` as SVG, with what happened and on what as its heading. `rate` is how many
-/// writes a second there were to be.
+/// The picture of `panels` as SVG, with what happened and on what as its heading. `rate` is how
+/// many writes a second there were to be.
 pub fn draw(title: &str, circumstances: &str, rate: u32, panels: &[Panel]) -> Result<String> {
-    let begins = panels.iter().map(|p| p.since(p.record.began).max(-BEFORE.as_secs_f64())).fold(-0.1, f64::min);
-    let ends = panels.iter().map(|p| p.since(p.record.ended())).fold(1.0, f64::max);
-    let mut frame = Frame { time: begins..ends, top: f64::from(rate.max(1)) * 1.2, width: WIDTH, rows: 0 };
-    let rows = panels.iter().flat_map(|panel| frame::placed(panel, &frame)).map(|placed| placed.rows());
+    let begins = panels
+        .iter()
+        .map(|p| p.since(p.record.began).max(-BEFORE.as_secs_f64()))
+        .fold(-0.1, f64::min);
+    let ends = panels
+        .iter()
+        .map(|p| p.since(p.record.ended()))
+        .fold(1.0, f64::max);
+    let mut frame = Frame {
+        time: begins..ends,
+        top: f64::from(rate.max(1)) * 1.2,
+        width: WIDTH,
+        rows: 0,
+    };
+    let rows = panels
+        .iter()
+        .flat_map(|panel| frame::placed(panel, &frame))
+        .map(|placed| placed.rows());
     frame.rows = rows.max().unwrap_or_default();
     let panels_high = frame.height() * i32::try_from(panels.len()).context("so many panels")?;
     let height = HEADER + panels_high + AXIS;
@@ -83,13 +97,22 @@ pub fn draw(title: &str, circumstances: &str, rate: u32, panels: &[Panel]) -> Re
 
 fn header(sheet: &Sheet<'_>, title: &str, circumstances: &str, panels: &[Panel]) -> Result<()> {
     pen::text(sheet, title, (14, 20), Type::bold(17, pen::INK), HPos::Left)?;
-    pen::text(sheet, circumstances, (14, 41), Type::plain(11, pen::PALE_INK), HPos::Left)?;
+    pen::text(
+        sheet,
+        circumstances,
+        (14, 41),
+        Type::plain(11, pen::PALE_INK),
+        HPos::Left,
+    )?;
     let mut above = vec![
         (pen::WRITTEN, "acknowledged writes"),
         (pen::BAD, "acknowledged, and lost"),
         (pen::OUTAGE, "no write acknowledged"),
     ];
-    if panels.iter().any(|panel| !panel.record.fate.in_files.is_empty()) {
+    if panels
+        .iter()
+        .any(|panel| !panel.record.fate.in_files.is_empty())
+    {
         above.push((pen::IN_FILE, "acknowledged, in a rollback file only"));
     }
     let below = [
@@ -110,7 +133,12 @@ fn legend(sheet: &Sheet<'_>, y: i32, name: &str, items: &[(RGBColor, &str)]) -> 
     for (colour, what) in items {
         // The VIP is a line below a host's bar.
         let top = if *colour == pen::INK { y } else { y - 5 };
-        pen::filled(sheet, (x, top), (x + 14, if *colour == pen::INK { y + 4 } else { y + 5 }), *colour)?;
+        pen::filled(
+            sheet,
+            (x, top),
+            (x + 14, if *colour == pen::INK { y + 4 } else { y + 5 }),
+            *colour,
+        )?;
         pen::text(sheet, what, (x + 19, y), look, HPos::Left)?;
         x += look.width(what) + 34;
     }
@@ -138,8 +166,14 @@ fn axis(sheet: &Sheet<'_>, y: i32, frame: &Frame) -> Result<()> {
 /// Gives it a name for those who cannot see it, and leaves out what goes without saying.
 fn compact(svg: &str, title: &str) -> String {
     let title = title.replace('&', "&amp;").replace('<', "&lt;");
-    let svg = svg.replace(" opacity=\"1\"", "").replace(" stroke=\"none\"", "");
-    svg.replacen(">\n", &format!(" role=\"img\">\n<title>{title}</title>\n"), 1)
+    let svg = svg
+        .replace(" opacity=\"1\"", "")
+        .replace(" stroke=\"none\"", "");
+    svg.replacen(
+        ">\n",
+        &format!(" role=\"img\">\n<title>{title}</title>\n"),
+        1,
+    )
 }
 
 #[cfg(test)]
@@ -149,14 +183,29 @@ mod tests {
     use crate::suite::Suite;
 
     fn panel(name: &str) -> Panel {
-        Panel { name: name.to_owned(), record: record(), events: scripts() }
+        Panel {
+            name: name.to_owned(),
+            record: record(),
+            events: scripts(),
+        }
     }
 
     fn texts(svg: &str) -> Vec<String> {
-        let document = roxmltree::Document::parse(svg).unwrap_or_else(|e| panic!("no XML: {e}\n{svg}"));
-        assert!(document.root_element().has_tag_name(("http://www.w3.org/2000/svg", "svg")), "{svg}");
-        let texts = document.descendants().filter(|node| node.has_tag_name(("http://www.w3.org/2000/svg", "text")));
-        texts.filter_map(|node| node.text()).map(|text| text.trim().to_owned()).collect()
+        let document =
+            roxmltree::Document::parse(svg).unwrap_or_else(|e| panic!("no XML: {e}\n{svg}"));
+        assert!(
+            document
+                .root_element()
+                .has_tag_name(("http://www.w3.org/2000/svg", "svg")),
+            "{svg}"
+        );
+        let texts = document
+            .descendants()
+            .filter(|node| node.has_tag_name(("http://www.w3.org/2000/svg", "text")));
+        texts
+            .filter_map(|node| node.text())
+            .map(|text| text.trim().to_owned())
+            .collect()
     }
 
     #[test]
@@ -164,16 +213,35 @@ mod tests {
         let mut ours = panel("ours & \"theirs\" <now>");
         ours.record.suite = Suite::OURS;
         ours.record.fate.lost.clear();
-        let svg = draw("kill -9 & back", "here", 200, &[panel("shell scripts"), ours]).expect("it can be drawn");
+        let svg = draw(
+            "kill -9 & back",
+            "here",
+            200,
+            &[panel("shell scripts"), ours],
+        )
+        .expect("it can be drawn");
         let texts = texts(&svg);
         let count = |text: &str| texts.iter().filter(|t| *t == text).count();
-        assert_eq!((count("shell scripts"), count("ours & \"theirs\" <now>")), (1, 1), "{texts:#?}");
-        for mark in ["redis-a: kill -9 redis", "redis-a: start redis, keepalived", "redis-b: VIP", "redis-a: in sync"] {
+        assert_eq!(
+            (count("shell scripts"), count("ours & \"theirs\" <now>")),
+            (1, 1),
+            "{texts:#?}"
+        );
+        for mark in [
+            "redis-a: kill -9 redis",
+            "redis-a: start redis, keepalived",
+            "redis-b: VIP",
+            "redis-a: in sync",
+        ] {
             assert_eq!(count(mark), 2, "{mark}: {texts:#?}");
         }
         assert_eq!(count("failover: 10.7 s"), 2, "{texts:#?}");
         assert_eq!(count("failback: 13.4 s"), 2, "{texts:#?}");
-        assert_eq!(count("318 acknowledged writes lost"), 1, "only one of them lost something: {texts:#?}");
+        assert_eq!(
+            count("318 acknowledged writes lost"),
+            1,
+            "only one of them lost something: {texts:#?}"
+        );
         assert!(svg.len() < 60_000, "{} bytes", svg.len());
     }
 

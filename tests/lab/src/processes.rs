@@ -32,16 +32,26 @@ impl Process {
         let alive = !matches!(fields.next()?, "Z" | "X");
         let parent = Pid::from_raw(fields.next()?.parse().ok()?);
         let pid = Pid::from_raw(pid.parse().ok()?);
-        alive.then(|| Process { pid, parent, name: name.to_owned() })
+        alive.then(|| Process {
+            pid,
+            parent,
+            name: name.to_owned(),
+        })
     }
 }
 
 impl Host {
     /// The processes inside whose name `wanted` accepts; pid 1 and the dead are left out.
     pub fn processes(&self, wanted: impl Fn(&str) -> bool) -> Vec<Process> {
-        let Ok(init) = self.pid() else { return Vec::new() };
-        let Ok(space) = fs::read_link(format!("/proc/{init}/ns/pid")) else { return Vec::new() };
-        let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
+        let Ok(init) = self.pid() else {
+            return Vec::new();
+        };
+        let Ok(space) = fs::read_link(format!("/proc/{init}/ns/pid")) else {
+            return Vec::new();
+        };
+        let Ok(entries) = fs::read_dir("/proc") else {
+            return Vec::new();
+        };
         let found = entries.flatten().filter_map(|entry| {
             let dir = entry.path();
             // Everybody else's processes, and the dead, fail here.
@@ -90,6 +100,8 @@ impl Host {
     /// Waits until no process of that kind is left.
     pub fn until_gone(&self, what: &str, wanted: impl Fn(&str) -> bool) -> Result<()> {
         let limit = Duration::from_secs(10);
-        wait::until(&format!("{what} gone on {}", self.name), limit, || self.processes(&wanted).is_empty())
+        wait::until(&format!("{what} gone on {}", self.name), limit, || {
+            self.processes(&wanted).is_empty()
+        })
     }
 }

@@ -39,7 +39,10 @@ pub struct Fate {
 
 /// Reads everything back.
 pub fn read_back(lab: &Lab, written: &Written) -> Result<Fate> {
-    let mut fate = Fate { acknowledged: written.acks.len(), ..Fate::default() };
+    let mut fate = Fate {
+        acknowledged: written.acks.len(),
+        ..Fate::default()
+    };
     let timeout = Duration::from_secs(5);
     let through_vip = lab.client.within(|| {
         anyhow::ensure!(!lab.holders().is_empty(), "nobody has the VIP");
@@ -54,7 +57,9 @@ pub fn read_back(lab: &Lab, written: &Written) -> Result<Fate> {
         Err(_) => from_a_host(lab, written, &mut fate)?,
     };
     for host in &lab.hosts {
-        let Ok(files) = std::fs::read_dir(host.file(ROLLBACK)) else { continue };
+        let Ok(files) = std::fs::read_dir(host.file(ROLLBACK)) else {
+            continue;
+        };
         for file in files.flatten().map(|entry| entry.path()) {
             if gone.is_empty() || file.extension().is_none_or(|e| e != "rdb") {
                 continue;
@@ -97,13 +102,21 @@ pub fn missing_on(host: &Host, acks: &[Ack]) -> Result<Vec<Ack>> {
     let net = host.net().context("off")?;
     net.within(|| {
         let address = (std::net::Ipv4Addr::LOCALHOST, redis_server::PORT).into();
-        missing(&mut Connection::open(address, PASSWORD, Duration::from_secs(5))?, acks)
+        missing(
+            &mut Connection::open(address, PASSWORD, Duration::from_secs(5))?,
+            acks,
+        )
     })
 }
 
 /// Those of `acks` that the client does not find at `target`.
 pub fn missing_at(lab: &Lab, target: SocketAddr, acks: &[Ack]) -> Result<Vec<Ack>> {
-    lab.client.within(|| missing(&mut Connection::open(target, PASSWORD, Duration::from_secs(5))?, acks))
+    lab.client.within(|| {
+        missing(
+            &mut Connection::open(target, PASSWORD, Duration::from_secs(5))?,
+            acks,
+        )
+    })
 }
 
 fn missing(redis: &mut Connection, acks: &[Ack]) -> Result<Vec<Ack>> {
@@ -112,9 +125,15 @@ fn missing(redis: &mut Connection, acks: &[Ack]) -> Result<Vec<Ack>> {
         let mut command = vec!["MGET".to_owned()];
         command.extend(chunk.iter().map(|ack| key(ack.number)));
         let reply = redis.call(&command)?;
-        let Reply::List(values) = &reply else { anyhow::bail!("MGET: {}", reply.text()) };
+        let Reply::List(values) = &reply else {
+            anyhow::bail!("MGET: {}", reply.text())
+        };
         let pairs = chunk.iter().zip(values);
-        gone.extend(pairs.filter(|(a, v)| v.text() != a.number.to_string()).map(|(a, _)| *a));
+        gone.extend(
+            pairs
+                .filter(|(a, v)| v.text() != a.number.to_string())
+                .map(|(a, _)| *a),
+        );
     }
     Ok(gone)
 }
@@ -137,9 +156,15 @@ fn search(file: &Path, acks: &[Ack], server: Server) -> Result<Vec<Ack>> {
         .spawn()?;
     let _loaded = Loaded(child);
     let open = || Connection::open_unix(&socket, Duration::from_secs(5));
-    wait::until(&format!("{} loaded", file.display()), Duration::from_secs(60), || {
-        open().and_then(|mut redis| redis.call(&["PING"])).is_ok_and(|r| r.text() == "PONG")
-    })?;
+    wait::until(
+        &format!("{} loaded", file.display()),
+        Duration::from_secs(60),
+        || {
+            open()
+                .and_then(|mut redis| redis.call(&["PING"]))
+                .is_ok_and(|r| r.text() == "PONG")
+        },
+    )?;
     missing(&mut open()?, acks)
 }
 

@@ -65,34 +65,61 @@ impl Record {
     /// When the last phase and the last write were over, a moment of the story.
     pub fn ended(&self) -> Duration {
         let phases = self.phases.iter().map(|phase| phase.from + phase.took);
-        phases.chain(self.acks.last().map(|ack| ack.at)).max().unwrap_or(self.began)
+        phases
+            .chain(self.acks.last().map(|ack| ack.at))
+            .max()
+            .unwrap_or(self.began)
     }
 
     /// When each phase began, and when all was over, counted from the first write: what
     /// [`crate::run::Run::in_step`] takes.
     pub fn steps(&self) -> Vec<Duration> {
-        let moments = self.phases.iter().map(|phase| phase.from).chain([self.ended()]);
-        moments.map(|moment| moment.saturating_sub(self.began)).collect()
+        let moments = self
+            .phases
+            .iter()
+            .map(|phase| phase.from)
+            .chain([self.ended()]);
+        moments
+            .map(|moment| moment.saturating_sub(self.began))
+            .collect()
     }
 
     /// The gap of the phase with that name; of all when there is none.
     pub fn gap(&self, phase: &str) -> Duration {
-        let named = self.phases.iter().filter(|p| p.name == phase).map(|p| p.gap);
+        let named = self
+            .phases
+            .iter()
+            .filter(|p| p.name == phase)
+            .map(|p| p.gap);
         named.max().unwrap_or_else(|| self.longest_gap())
     }
 
     /// The longest gap of all phases.
     pub fn longest_gap(&self) -> Duration {
-        self.phases.iter().map(|phase| phase.gap).max().unwrap_or_default()
+        self.phases
+            .iter()
+            .map(|phase| phase.gap)
+            .max()
+            .unwrap_or_default()
     }
 }
 
 impl std::fmt::Display for Record {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} with {}, {}:", self.scenario, self.suite.name(), self.settings)?;
+        write!(
+            f,
+            "{} with {}, {}:",
+            self.scenario,
+            self.suite.name(),
+            self.settings
+        )?;
         for phase in &self.phases {
             let (gap, took) = (phase.gap.as_millis(), phase.took.as_secs_f32());
-            let goal = if phase.reached { "" } else { ", goal not reached" };
+            let goal = if phase.reached {
+                ""
+            } else {
+                ", goal not reached"
+            };
             write!(f, " {} gap {gap} ms (took {took:.1} s{goal});", phase.name)?;
         }
         write!(
@@ -106,9 +133,15 @@ impl std::fmt::Display for Record {
             self.holders.join("+"),
         )?;
         if self.bulk.0 > 0 {
-            write!(f, " of {} MB in bulk {} are lost;", self.bulk.0, self.bulk.1)?;
+            write!(
+                f,
+                " of {} MB in bulk {} are lost;",
+                self.bulk.0, self.bulk.1
+            )?;
         }
         write!(f, " errors")?;
-        self.errors.iter().try_for_each(|(kind, count)| write!(f, " {kind} {count}"))
+        self.errors
+            .iter()
+            .try_for_each(|(kind, count)| write!(f, " {kind} {count}"))
     }
 }

@@ -69,7 +69,11 @@ impl std::fmt::Display for Settings {
         if self.local == Local::Socket {
             write!(f, ", behind a unix socket")?;
         }
-        if self.family == Family::V6 { write!(f, ", IPv6") } else { Ok(()) }
+        if self.family == Family::V6 {
+            write!(f, ", IPv6")
+        } else {
+            Ok(())
+        }
     }
 }
 
@@ -151,17 +155,27 @@ pub fn start(host: &Host) -> Result<()> {
     host.spawn(NAME, &arguments)
 }
 
-/// Waits until nobody listens there: the threads of a server that was killed may do so for a moment longer than it is to
-/// be seen.
+/// Waits until nobody listens there: the threads of a server that was killed may do so for a moment
+/// longer than it is to be seen.
 pub(crate) fn until_free(host: &Host, port: u16) -> Result<()> {
-    let net = host.net().with_context(|| format!("{} is off", host.name))?;
-    let free = || net.within(|| Ok(TcpListener::bind((Ipv4Addr::UNSPECIFIED, port))?)).is_ok();
-    wait::until(&format!("port {port} is free"), Duration::from_secs(5), free)
+    let net = host
+        .net()
+        .with_context(|| format!("{} is off", host.name))?;
+    let free = || {
+        net.within(|| Ok(TcpListener::bind((Ipv4Addr::UNSPECIFIED, port))?))
+            .is_ok()
+    };
+    wait::until(
+        &format!("port {port} is free"),
+        Duration::from_secs(5),
+        free,
+    )
 }
 
 /// Adds a line to redis.conf.
 pub fn add_line(host: &Host, line: &str) -> Result<()> {
-    let text = std::fs::read_to_string(host.file(CONFIG)).with_context(|| format!("reading {CONFIG}"))?;
+    let text =
+        std::fs::read_to_string(host.file(CONFIG)).with_context(|| format!("reading {CONFIG}"))?;
     host.write(CONFIG, &format!("{text}{line}\n"), 0o640)
 }
 
@@ -222,7 +236,9 @@ pub fn call(host: &Host, command: &[&str]) -> Result<Reply> {
 
 /// One command with a time of its own.
 pub fn call_within(host: &Host, command: &[&str], timeout: Duration) -> Result<Reply> {
-    let net = host.net().with_context(|| format!("{} is off", host.name))?;
+    let net = host
+        .net()
+        .with_context(|| format!("{} is off", host.name))?;
     net.within(|| {
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, PORT));
         Ok(Connection::open(address, PASSWORD, timeout)?.call(command)?)
@@ -237,7 +253,9 @@ pub fn bulk_key(number: usize) -> String {
 /// Writes so many megabytes, a key each, that do not compress.
 pub fn fill(host: &Host, megabytes: usize) -> Result<()> {
     host.tell(format!("{megabytes} MB are written"));
-    let net = host.net().with_context(|| format!("{} is off", host.name))?;
+    let net = host
+        .net()
+        .with_context(|| format!("{} is off", host.name))?;
     net.within(|| {
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, PORT));
         let mut redis = Connection::open(address, PASSWORD, Duration::from_secs(20))?;

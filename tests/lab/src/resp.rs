@@ -69,10 +69,15 @@ impl Connection {
     }
 
     /// Connects without a password; over TLS, where the lab has that everywhere.
-    pub fn open_plain(address: SocketAddr, connect: Duration, timeout: Duration) -> io::Result<Connection> {
+    pub fn open_plain(
+        address: SocketAddr,
+        connect: Duration,
+        timeout: Duration,
+    ) -> io::Result<Connection> {
         let stream = TcpStream::connect_timeout(&address, connect)?;
         stream.set_nodelay(true)?;
-        let stream = tls::on(stream).map_or_else(Stream::Tcp, |secured| Stream::Tls(Box::new(secured)));
+        let stream =
+            tls::on(stream).map_or_else(Stream::Tcp, |secured| Stream::Tls(Box::new(secured)));
         Ok(Connection::new(stream, timeout))
     }
 
@@ -85,11 +90,19 @@ impl Connection {
 
     /// Connects to a Unix socket, without a password.
     pub fn open_unix(path: &Path, timeout: Duration) -> io::Result<Connection> {
-        Ok(Connection::new(Stream::Unix(UnixStream::connect(path)?), timeout))
+        Ok(Connection::new(
+            Stream::Unix(UnixStream::connect(path)?),
+            timeout,
+        ))
     }
 
     fn new(stream: Stream, timeout: Duration) -> Connection {
-        Connection { stream, buffer: Vec::new(), used: 0, timeout }
+        Connection {
+            stream,
+            buffer: Vec::new(),
+            used: 0,
+            timeout,
+        }
     }
 
     /// One command, one reply.
@@ -99,13 +112,19 @@ impl Connection {
     }
 
     /// All commands in one go, a reply for each; the timeout is for all of them.
-    pub fn pipeline<A: AsRef<[u8]>, C: AsRef<[A]>>(&mut self, commands: &[C]) -> io::Result<Vec<Reply>> {
+    pub fn pipeline<A: AsRef<[u8]>, C: AsRef<[A]>>(
+        &mut self,
+        commands: &[C],
+    ) -> io::Result<Vec<Reply>> {
         let (replies, outcome) = self.pipeline_as_far(commands);
         outcome.map(|()| replies)
     }
 
     /// The same; what was answered before an error is there beside it.
-    pub fn pipeline_as_far<A: AsRef<[u8]>, C: AsRef<[A]>>(&mut self, commands: &[C]) -> (Vec<Reply>, io::Result<()>) {
+    pub fn pipeline_as_far<A: AsRef<[u8]>, C: AsRef<[A]>>(
+        &mut self,
+        commands: &[C],
+    ) -> (Vec<Reply>, io::Result<()>) {
         let end = Instant::now() + self.timeout;
         let mut replies = Vec::with_capacity(commands.len());
         let outcome = self.send(commands).and_then(|()| {
@@ -170,7 +189,11 @@ impl Connection {
             },
             "*" => {
                 let count = number()?.max(0);
-                Reply::List((0..count).map(|_| self.reply(end)).collect::<io::Result<_>>()?)
+                Reply::List(
+                    (0..count)
+                        .map(|_| self.reply(end))
+                        .collect::<io::Result<_>>()?,
+                )
             }
             _ => return Err(bad(&line)),
         })
@@ -179,7 +202,10 @@ impl Connection {
     fn line(&mut self, end: Instant) -> io::Result<String> {
         let mut from = self.used;
         loop {
-            if let Some(at) = self.buffer[from..].windows(2).position(|two| two == b"\r\n") {
+            if let Some(at) = self.buffer[from..]
+                .windows(2)
+                .position(|two| two == b"\r\n")
+            {
                 let line = String::from_utf8_lossy(&self.buffer[self.used..from + at]).into_owned();
                 self.used = from + at + 2;
                 return Ok(line);
@@ -231,7 +257,10 @@ impl Connection {
 }
 
 fn bad(line: &str) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, format!("not a Redis reply: {line}"))
+    io::Error::new(
+        io::ErrorKind::InvalidData,
+        format!("not a Redis reply: {line}"),
+    )
 }
 
 /// One word for what went wrong, the same for the same cause: for counting.
@@ -242,6 +271,11 @@ pub fn kind(error: &io::Error) -> String {
         io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => "reset".into(),
         io::ErrorKind::UnexpectedEof => "closed".into(),
         io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable => "unreachable".into(),
-        _ => error.to_string().split_whitespace().next().unwrap_or("other").to_owned(),
+        _ => error
+            .to_string()
+            .split_whitespace()
+            .next()
+            .unwrap_or("other")
+            .to_owned(),
     }
 }

@@ -52,7 +52,15 @@ impl<'a> Run<'a> {
         bring_up(lab, suite)?;
         let began = lab.story.now();
         let writer = lab.write(rate);
-        let run = Run { lab, suite, in_step: Vec::new(), began, writer, bulk: 0, phases: Vec::new() };
+        let run = Run {
+            lab,
+            suite,
+            in_step: Vec::new(),
+            began,
+            writer,
+            bulk: 0,
+            phases: Vec::new(),
+        };
         run.until_written(100)?;
         Ok(run)
     }
@@ -71,14 +79,19 @@ impl<'a> Run<'a> {
         act()?;
         let (_, last) = self.writer.acknowledged();
         // A promotion may be the other host's last step before the VIP goes on.
-        let hold = if matches!(goal, Goal::Promoted(_)) { STEADY / 2 } else { STEADY };
+        let hold = if matches!(goal, Goal::Promoted(_)) {
+            STEADY / 2
+        } else {
+            STEADY
+        };
         let waited = wait::until_steady(&format!("the goal of {name}"), hold, limit, || {
             self.holds(goal) && self.writer.acknowledged().1 > last
         });
         if let Err(e) = &waited {
             self.lab.story.add("lab", "does", format!("{e:#}"));
         }
-        self.phases.push((name, from, self.lab.story.now(), waited.is_ok()));
+        self.phases
+            .push((name, from, self.lab.story.now(), waited.is_ok()));
         Ok(())
     }
 
@@ -96,7 +109,9 @@ impl<'a> Run<'a> {
                 lab.serves(host) && (self.suite != Suite::Scripts || !self.suite.is_busy(host))
             }
             Goal::Promoted(host) => {
-                lab.holders().contains(&host.name) && lab.masters().contains(&host.name) && !self.suite.is_busy(host)
+                lab.holders().contains(&host.name)
+                    && lab.masters().contains(&host.name)
+                    && !self.suite.is_busy(host)
             }
             Goal::Serves(host) => pair(host),
             Goal::Settled => lab.hosts.iter().any(|host| pair(host)),
@@ -107,12 +122,16 @@ impl<'a> Run<'a> {
     pub fn until_written(&self, count: usize) -> Result<()> {
         let (before, _) = self.writer.acknowledged();
         let limit = Duration::from_secs(60);
-        wait::until(&format!("{count} more writes"), limit, || self.writer.acknowledged().0 >= before + count)
+        wait::until(&format!("{count} more writes"), limit, || {
+            self.writer.acknowledged().0 >= before + count
+        })
     }
 
     /// A hundred more writes are acknowledged; otherwise the last phase has not reached its goal.
     pub fn goes_on(&mut self) {
-        let Err(e) = self.until_written(100) else { return };
+        let Err(e) = self.until_written(100) else {
+            return;
+        };
         self.lab.story.add("lab", "does", format!("{e:#}"));
         if let Some((.., reached)) = self.phases.last_mut() {
             *reached = false;
@@ -121,7 +140,9 @@ impl<'a> Run<'a> {
 
     /// Waits until [`Run::in_step`] lets the next phase begin, or the end come.
     pub fn keep_step(&self) {
-        let Some(step) = self.in_step.get(self.phases.len()) else { return };
+        let Some(step) = self.in_step.get(self.phases.len()) else {
+            return;
+        };
         std::thread::sleep((self.began + *step).saturating_sub(self.lab.story.now()));
     }
 
@@ -146,7 +167,14 @@ impl<'a> Run<'a> {
         tell_of(&self.lab.story, &fate.in_files, "in a rollback file only");
         let phases = self.phases.into_iter().map(|(name, from, to, reached)| {
             let (gap, _) = written.longest_gap(from, to);
-            Phase { name, from, gap, acknowledged: written.count(from, to), took: to - from, reached }
+            Phase {
+                name,
+                from,
+                gap,
+                acknowledged: written.count(from, to),
+                took: to - from,
+                reached,
+            }
         });
         let record = Record {
             scenario,
@@ -171,8 +199,14 @@ pub(crate) fn tell_of(story: &Story, missing: &[Ack], what: &str) {
     let mut sorted = missing.to_vec();
     sorted.sort_by_key(|ack| ack.number);
     for run in sorted.chunk_by(|one, next| next.number == one.number + 1) {
-        let (Some(first), Some(last)) = (run.first(), run.last()) else { continue };
-        let text = format!("acknowledged here, {what}: w:{} and so on, {}", first.number, run.len());
+        let (Some(first), Some(last)) = (run.first(), run.last()) else {
+            continue;
+        };
+        let text = format!(
+            "acknowledged here, {what}: w:{} and so on, {}",
+            first.number,
+            run.len()
+        );
         story.add_at(first.at, "writer", "missing", text);
         if run.len() > 1 {
             let text = format!("the last of these, w:{}", last.number);

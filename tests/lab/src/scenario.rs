@@ -36,19 +36,71 @@ pub struct Scenario {
 
 /// All of the table.
 pub const ALL: [Scenario; 13] = [
-    Scenario { name: "kill-redis", title: "`kill -9` of the serving redis, and back again", play: kill_redis },
-    Scenario { name: "big-copy", title: "the same with 600 MB to copy over a 20 MB/s link", play: big_copy },
-    Scenario { name: "kill-keepalived", title: "`kill -9` of keepalived, and back", play: kill_keepalived },
-    Scenario { name: "stop-keepalived", title: "clean stop of keepalived, and start", play: stop_keepalived },
-    Scenario { name: "power-loss", title: "power loss of the serving host, and back", play: power_loss },
-    Scenario { name: "late-network", title: "the same, its network up 3 s after its keepalived", play: late_network },
-    Scenario { name: "cold-start", title: "both hosts cold, the newest data on the second", play: cold_start },
-    Scenario { name: "freeze", title: "freeze of the serving host for 6 s", play: freeze },
-    Scenario { name: "backup-restarts", title: "backup's redis restarts quickly", play: backup_restarts },
-    Scenario { name: "serving-restarts", title: "the serving redis restarts quickly", play: empty::serving_restarts },
-    Scenario { name: "hang", title: "redis hung (SIGSTOP), then SIGCONT", play: hang },
-    Scenario { name: "partition", title: "partition of the two hosts for 20 s, then healed", play: partition },
-    Scenario { name: "flapping", title: "five stop/start cycles of keepalived two seconds apart", play: flapping },
+    Scenario {
+        name: "kill-redis",
+        title: "`kill -9` of the serving redis, and back again",
+        play: kill_redis,
+    },
+    Scenario {
+        name: "big-copy",
+        title: "the same with 600 MB to copy over a 20 MB/s link",
+        play: big_copy,
+    },
+    Scenario {
+        name: "kill-keepalived",
+        title: "`kill -9` of keepalived, and back",
+        play: kill_keepalived,
+    },
+    Scenario {
+        name: "stop-keepalived",
+        title: "clean stop of keepalived, and start",
+        play: stop_keepalived,
+    },
+    Scenario {
+        name: "power-loss",
+        title: "power loss of the serving host, and back",
+        play: power_loss,
+    },
+    Scenario {
+        name: "late-network",
+        title: "the same, its network up 3 s after its keepalived",
+        play: late_network,
+    },
+    Scenario {
+        name: "cold-start",
+        title: "both hosts cold, the newest data on the second",
+        play: cold_start,
+    },
+    Scenario {
+        name: "freeze",
+        title: "freeze of the serving host for 6 s",
+        play: freeze,
+    },
+    Scenario {
+        name: "backup-restarts",
+        title: "backup's redis restarts quickly",
+        play: backup_restarts,
+    },
+    Scenario {
+        name: "serving-restarts",
+        title: "the serving redis restarts quickly",
+        play: empty::serving_restarts,
+    },
+    Scenario {
+        name: "hang",
+        title: "redis hung (SIGSTOP), then SIGCONT",
+        play: hang,
+    },
+    Scenario {
+        name: "partition",
+        title: "partition of the two hosts for 20 s, then healed",
+        play: partition,
+    },
+    Scenario {
+        name: "flapping",
+        title: "five stop/start cycles of keepalived two seconds apart",
+        play: flapping,
+    },
 ];
 
 /// More of them: what has to be put right, and hosts that are cut off.
@@ -76,13 +128,20 @@ pub const MORE: [Scenario; 17] = [
 pub const TOUR: [&str; 3] = ["failover", "failback", "handover"];
 
 const fn more(name: &'static str, play: fn(&mut Run<'_>) -> Result<()>) -> Scenario {
-    Scenario { name, title: name, play }
+    Scenario {
+        name,
+        title: name,
+        play,
+    }
 }
 
 /// The scenario with that name.
 pub fn named(name: &str) -> Result<Scenario> {
     let names: Vec<&str> = ALL.iter().chain(&MORE).map(|s| s.name).collect();
-    let found = ALL.into_iter().chain(MORE).find(|scenario| scenario.name == name);
+    let found = ALL
+        .into_iter()
+        .chain(MORE)
+        .find(|scenario| scenario.name == name);
     found.with_context(|| format!("no scenario {name}; there are: {}", names.join(" ")))
 }
 
@@ -93,7 +152,13 @@ impl Scenario {
     }
 
     /// The same, no phase earlier than `steps` say: see [`Run::in_step`].
-    pub fn run_in_step(&self, lab: &Lab, suite: Suite, rate: Rate, steps: &[Duration]) -> Result<Record> {
+    pub fn run_in_step(
+        &self,
+        lab: &Lab,
+        suite: Suite,
+        rate: Rate,
+        steps: &[Duration],
+    ) -> Result<Record> {
         let mut run = Run::start(lab, suite, rate)?;
         run.in_step = steps.to_vec();
         (self.play)(&mut run)?;
@@ -127,11 +192,14 @@ fn failback(run: &mut Run<'_>, limit: Duration, act: impl FnOnce() -> Result<()>
 
 fn kill_redis(run: &mut Run<'_>) -> Result<()> {
     let (suite, a, b) = (run.suite, run.lab.a(), run.lab.b());
-    run.phase("failover", LIMIT, Goal::ServesAlone(b), || redis_server::kill(a))?;
+    run.phase("failover", LIMIT, Goal::ServesAlone(b), || {
+        redis_server::kill(a)
+    })?;
     failback(run, LIMIT, || repair(suite, a))
 }
 
-/// What [`crate::matrix`] plays: the serving Redis dies and comes back, and then the role is moved with both alive.
+/// What [`crate::matrix`] plays: the serving Redis dies and comes back, and then the role is moved
+/// with both alive.
 fn tour(run: &mut Run<'_>) -> Result<()> {
     kill_redis(run)?;
     let (a, b) = (run.lab.a(), run.lab.b());
@@ -140,7 +208,9 @@ fn tour(run: &mut Run<'_>) -> Result<()> {
 
 fn big_copy(run: &mut Run<'_>) -> Result<()> {
     let (suite, a, b) = (run.suite, run.lab.a(), run.lab.b());
-    run.phase("failover", LIMIT, Goal::ServesAlone(b), || redis_server::kill(a))?;
+    run.phase("failover", LIMIT, Goal::ServesAlone(b), || {
+        redis_server::kill(a)
+    })?;
     run.fill(b, 600)?;
     run.until_written(100)?;
     a.rate(Some(160))?;
@@ -163,7 +233,11 @@ fn kill_keepalived(run: &mut Run<'_>) -> Result<()> {
 
 fn stop_keepalived(run: &mut Run<'_>) -> Result<()> {
     let (suite, a, b) = (run.suite, run.lab.a(), run.lab.b());
-    let goal = if suite == Suite::Scripts { Goal::Promoted(b) } else { Goal::Serves(b) };
+    let goal = if suite == Suite::Scripts {
+        Goal::Promoted(b)
+    } else {
+        Goal::Serves(b)
+    };
     run.phase("failover", LIMIT, goal, || keepalived::stop(a))?;
     failback(run, LIMIT, || suite.start_keepalived(a))
 }

@@ -1,4 +1,5 @@
-//! Redis Sentinel: the server on a host, what it says of the cluster, and a client that asks it for the master.
+//! Redis Sentinel: the server on a host, what it says of the cluster, and a client that asks it for
+//! the master.
 
 pub mod client;
 pub mod eye;

@@ -11,7 +11,8 @@ use crate::boot::TREE;
 use crate::host::Host;
 use crate::lab;
 
-/// A server. What differs beside its version: before 6.2 it has no pause of writes (R12), before 7 no functions (R24).
+/// A server. What differs beside its version: before 6.2 it has no pause of writes (R12), before 7
+/// no functions (R24).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum Server {
     /// Redis 5.0.6.
@@ -57,24 +58,44 @@ impl Server {
 
     /// The program, on this machine; fetched where it is not there yet.
     pub fn program(self) -> Result<PathBuf> {
-        let Some(name) = self.fetched() else { return Ok("redis-server".into()) };
+        let Some(name) = self.fetched() else {
+            return Ok("redis-server".into());
+        };
         let tree = lab::tree()?;
-        let fetched = Command::new("sh").arg(tree.join("tests/lab/fetch-server.sh")).arg(name).output()?;
-        ensure!(fetched.status.success(), "fetching {self}: {}", String::from_utf8_lossy(&fetched.stderr));
+        let fetched = Command::new("sh")
+            .arg(tree.join("tests/lab/fetch-server.sh"))
+            .arg(name)
+            .output()?;
+        ensure!(
+            fetched.status.success(),
+            "fetching {self}: {}",
+            String::from_utf8_lossy(&fetched.stderr)
+        );
         Ok(tree.join("target").join(name).join("redis-server"))
     }
 
-    /// Puts it before the machine's own on `host`, with the program that reads its files. It stays there when the host
-    /// is switched off.
+    /// Puts it before the machine's own on `host`, with the program that reads its files. It stays
+    /// there when the host is switched off.
     pub fn put(self, host: &Host) -> Result<()> {
-        let Some(name) = self.fetched() else { return Ok(()) };
+        let Some(name) = self.fetched() else {
+            return Ok(());
+        };
         self.program()?;
-        let reader = if self == Server::Valkey8 { "valkey-check-rdb" } else { "redis-check-rdb" };
+        let reader = if self == Server::Valkey8 {
+            "valkey-check-rdb"
+        } else {
+            "redis-check-rdb"
+        };
         let put = host.sh(&format!(
             "for name in redis-server {reader}; do \
              ln -sf {TREE}/target/{name}/redis-server /usr/local/bin/$name || exit; done"
         ))?;
-        ensure!(put.status.success(), "putting {self} on {}: {}", host.name, String::from_utf8_lossy(&put.stderr));
+        ensure!(
+            put.status.success(),
+            "putting {self} on {}: {}",
+            host.name,
+            String::from_utf8_lossy(&put.stderr)
+        );
         Ok(())
     }
 
@@ -84,7 +105,9 @@ impl Server {
             // Without a bind it listens everywhere.
             Server::Redis5 => "protected-mode no\n",
             Server::Redis6 => "bind * -::*\n",
-            Server::Own | Server::Redis8 | Server::Valkey8 => "bind * -::*\nenable-debug-command yes\n",
+            Server::Own | Server::Redis8 | Server::Valkey8 => {
+                "bind * -::*\nenable-debug-command yes\n"
+            }
         }
     }
 }

@@ -1,4 +1,5 @@
-//! What systemd does for a service of a host: it hears what that says, and starts it again when it has died.
+//! What systemd does for a service of a host: it hears what that says, and starts it again when it
+//! has died.
 
 use std::io::BufReader;
 use std::process::{Child, ChildStderr};
@@ -17,8 +18,9 @@ pub struct Service {
 }
 
 impl Service {
-    /// Looks after `child`, which started it, and whose stderr is the service's: `follow` hears that to its end, which is
-    /// the service's end. Then `restart` says after what pause it is started again by `launch`, if at all.
+    /// Looks after `child`, which started it, and whose stderr is the service's: `follow` hears
+    /// that to its end, which is the service's end. Then `restart` says after what pause it is
+    /// started again by `launch`, if at all.
     pub fn look_after(
         self,
         host: &Arc<Host>,

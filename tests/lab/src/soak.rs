@@ -56,35 +56,70 @@ pub fn soak(suite: Suite, time: Duration) -> Result<Soaked> {
         host.spawn("sh", &["-c", "while :; do :; done"])?;
     }
     let from = lab.story.now();
-    let before: Vec<usize> = lab.hosts.iter().map(|host| check_lines(host).len()).collect();
+    let before: Vec<usize> = lab
+        .hosts
+        .iter()
+        .map(|host| check_lines(host).len())
+        .collect();
     let pids: Vec<Option<Pid>> = lab.hosts.iter().map(|host| watcher::pid(host)).collect();
     let cpu = |pid: &Option<Pid>| pid.map_or(Ok(Duration::ZERO), cpu_of);
     let used: Vec<Duration> = pids.iter().map(cpu).collect::<Result<_>>()?;
-    run.phase("soak", Duration::from_secs(20), Goal::Serves(lab.a()), || {
-        std::thread::sleep(time);
-        Ok(())
-    })?;
+    run.phase(
+        "soak",
+        Duration::from_secs(20),
+        Goal::Serves(lab.a()),
+        || {
+            std::thread::sleep(time);
+            Ok(())
+        },
+    )?;
     let took = lab.story.now() - from;
     let mut moved = moves(&lab, from);
     let mut watchers = Vec::new();
     for (index, host) in lab.hosts.iter().enumerate() {
-        moved.extend(check_lines(host).split_off(before[index]).into_iter().map(|l| format!("{}: {l}", host.name)));
+        moved.extend(
+            check_lines(host)
+                .split_off(before[index])
+                .into_iter()
+                .map(|l| format!("{}: {l}", host.name)),
+        );
         if pids[index] != watcher::pid(host) {
-            moved.push(format!("{}: the watcher is not the one that it was", host.name));
+            moved.push(format!(
+                "{}: the watcher is not the one that it was",
+                host.name
+            ));
         } else if let Some(pid) = pids[index] {
-            watchers.push(Watcher { host: host.name.clone(), cpu: cpu_of(pid)? - used[index], peak: peak_of(pid)? });
+            watchers.push(Watcher {
+                host: host.name.clone(),
+                cpu: cpu_of(pid)? - used[index],
+                peak: peak_of(pid)?,
+            });
         }
     }
     let record = run.finish("soak")?;
-    let slowest = record.acks.iter().map(|ack| ack.at - ack.sent).max().unwrap_or_default();
-    Ok(Soaked { record, busy, slowest, moved, watchers, took })
+    let slowest = record
+        .acks
+        .iter()
+        .map(|ack| ack.at - ack.sent)
+        .max()
+        .unwrap_or_default();
+    Ok(Soaked {
+        record,
+        busy,
+        slowest,
+        moved,
+        watchers,
+        took,
+    })
 }
 
 /// Changes of a VRRP state since `from`.
 fn moves(lab: &Lab, from: Duration) -> Vec<String> {
     let events = lab.told(true).into_iter();
     let states = events.filter(|event| event.at >= from && event.what.contains("Entering "));
-    states.map(|event| format!("{}: {}", event.who, event.what)).collect()
+    states
+        .map(|event| format!("{}: {}", event.who, event.what))
+        .collect()
 }
 
 /// Lines of the journal that tells changes of a verdict.
@@ -97,13 +132,21 @@ fn check_lines(host: &Host) -> Vec<String> {
 fn cpu_of(pid: Pid) -> Result<Duration> {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"))?;
     let (_, rest) = stat.rsplit_once(") ").context("no process")?;
-    let ticks = rest.split(' ').skip(11).take(2).map(|field| field.parse::<u32>().unwrap_or_default()).sum::<u32>();
+    let ticks = rest
+        .split(' ')
+        .skip(11)
+        .take(2)
+        .map(|field| field.parse::<u32>().unwrap_or_default())
+        .sum::<u32>();
     Ok(TICK * ticks)
 }
 
 fn peak_of(pid: Pid) -> Result<u64> {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).context("no VmHWM")?;
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmHWM:"))
+        .context("no VmHWM")?;
     Ok(line.trim().trim_end_matches(" kB").parse()?)
 }
 
@@ -111,8 +154,13 @@ impl Soaked {
     /// What should not have happened.
     pub fn failures(&self) -> Vec<String> {
         let mut failures = self.moved.clone();
-        // The client's patience is short; on a loaded processor an answer may outlast it, and nothing has moved.
-        let told = self.record.errors.iter().filter(|(kind, _)| kind != TIMEOUT);
+        // The client's patience is short; on a loaded processor an answer may outlast it, and
+        // nothing has moved.
+        let told = self
+            .record
+            .errors
+            .iter()
+            .filter(|(kind, _)| kind != TIMEOUT);
         failures.extend(told.map(|(kind, count)| format!("{count} writes failed: {kind}")));
         let gap = self.record.gap("soak");
         if gap >= HANG {
@@ -136,7 +184,11 @@ impl fmt::Display for Soaked {
             record.suite.name(),
             self.busy,
             record.fate.acknowledged,
-            record.errors.iter().find(|(kind, _)| kind == TIMEOUT).map_or(0, |(_, count)| *count),
+            record
+                .errors
+                .iter()
+                .find(|(kind, _)| kind == TIMEOUT)
+                .map_or(0, |(_, count)| *count),
             writer::TIMEOUT.as_millis(),
             record.gap("soak").as_millis(),
             self.slowest.as_secs_f64() * 1e3,
@@ -144,10 +196,16 @@ impl fmt::Display for Soaked {
         for watcher in &self.watchers {
             let cpu = watcher.cpu.as_secs_f64();
             let (percent, peak) = (cpu / took * 1e2, watcher.peak);
-            writeln!(f, "{}: the watcher took {cpu:.2} s of CPU ({percent:.3} %), at most {peak} KiB", watcher.host)?;
+            writeln!(
+                f,
+                "{}: the watcher took {cpu:.2} s of CPU ({percent:.3} %), at most {peak} KiB",
+                watcher.host
+            )?;
         }
         let failures = self.failures();
-        failures.iter().try_for_each(|failure| writeln!(f, "  {failure}"))?;
+        failures
+            .iter()
+            .try_for_each(|failure| writeln!(f, "  {failure}"))?;
         write!(f, "{} failures", failures.len())
     }
 }

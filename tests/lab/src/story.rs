@@ -41,8 +41,15 @@ pub struct Story {
 
 impl Default for Story {
     fn default() -> Self {
-        let inner = Inner { events: Vec::new(), listener: None };
-        Story { start: Instant::now(), wall: Local::now(), inner: Arc::new(Mutex::new(inner)) }
+        let inner = Inner {
+            events: Vec::new(),
+            listener: None,
+        };
+        Story {
+            start: Instant::now(),
+            wall: Local::now(),
+            inner: Arc::new(Mutex::new(inner)),
+        }
     }
 }
 
@@ -74,7 +81,12 @@ impl Story {
 
     /// Adds an event that happened at `at`.
     pub fn add_at(&self, at: Duration, who: &str, source: &'static str, what: impl Into<String>) {
-        let event = Event { at, who: who.to_owned(), source, what: what.into() };
+        let event = Event {
+            at,
+            who: who.to_owned(),
+            source,
+            what: what.into(),
+        };
         let mut inner = self.lock();
         if let Some(listener) = &inner.listener {
             listener(&event);
@@ -98,10 +110,14 @@ impl Story {
 
 /// The lines of all journals of a host, at the times that they give themselves.
 pub fn journals(story: &Story, host: &Host) -> Vec<Event> {
-    let Ok(files) = std::fs::read_dir(host.file(JOURNALS)) else { return Vec::new() };
+    let Ok(files) = std::fs::read_dir(host.file(JOURNALS)) else {
+        return Vec::new();
+    };
     let mut events = Vec::new();
     for file in files.flatten().map(|entry| entry.path()) {
-        let Ok(text) = std::fs::read_to_string(&file) else { continue };
+        let Ok(text) = std::fs::read_to_string(&file) else {
+            continue;
+        };
         for line in text.lines() {
             let (stamp, rest) = line.split_once(' ').unwrap_or((line, ""));
             let (at, what) = match DateTime::parse_from_rfc3339(stamp) {
@@ -109,7 +125,12 @@ pub fn journals(story: &Story, host: &Host) -> Vec<Event> {
                 Err(_) => (Duration::ZERO, line),
             };
             let (who, what) = (host.name.clone(), what.to_owned());
-            events.push(Event { at, who, source: "journal", what });
+            events.push(Event {
+                at,
+                who,
+                source: "journal",
+                what,
+            });
         }
     }
     events
@@ -140,7 +161,14 @@ pub fn matters(line: &str) -> bool {
 pub fn render(events: &[Event]) -> String {
     let mut text = String::new();
     for event in events {
-        let _ = writeln!(text, "{:9.3}  {:8} {:8} {}", event.at.as_secs_f64(), event.who, event.source, event.what);
+        let _ = writeln!(
+            text,
+            "{:9.3}  {:8} {:8} {}",
+            event.at.as_secs_f64(),
+            event.who,
+            event.source,
+            event.what
+        );
     }
     text
 }

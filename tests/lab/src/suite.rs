@@ -23,27 +23,49 @@ pub enum Suite {
     Ours {
         /// Installed with `--sticky`: no failback.
         sticky: bool,
-        /// Installed with `--profile fast`: adverts ten times a second, and a watcher beside the check.
+        /// Installed with `--profile fast`: adverts ten times a second, and a watcher beside the
+        /// check.
         fast: bool,
     },
 }
 
 impl Suite {
     /// Ours, with failback.
-    pub const OURS: Suite = Suite::Ours { sticky: false, fast: false };
+    pub const OURS: Suite = Suite::Ours {
+        sticky: false,
+        fast: false,
+    };
     /// Ours, without.
-    pub const STICKY: Suite = Suite::Ours { sticky: true, fast: false };
+    pub const STICKY: Suite = Suite::Ours {
+        sticky: true,
+        fast: false,
+    };
     /// Ours, with failback, in the fast profile.
-    pub const FAST: Suite = Suite::Ours { sticky: false, fast: true };
+    pub const FAST: Suite = Suite::Ours {
+        sticky: false,
+        fast: true,
+    };
 
     /// A short name.
     pub fn name(self) -> &'static str {
         match self {
             Suite::Scripts => "scripts",
-            Suite::Ours { sticky: false, fast: false } => "ours",
-            Suite::Ours { sticky: true, fast: false } => "ours, sticky",
-            Suite::Ours { sticky: false, fast: true } => "ours, fast",
-            Suite::Ours { sticky: true, fast: true } => "ours, sticky and fast",
+            Suite::Ours {
+                sticky: false,
+                fast: false,
+            } => "ours",
+            Suite::Ours {
+                sticky: true,
+                fast: false,
+            } => "ours, sticky",
+            Suite::Ours {
+                sticky: false,
+                fast: true,
+            } => "ours, fast",
+            Suite::Ours {
+                sticky: true,
+                fast: true,
+            } => "ours, sticky and fast",
         }
     }
 
@@ -86,6 +108,8 @@ impl Suite {
     /// Whether a program that keepalived started is at work on the host.
     pub fn is_busy(self, host: &Host) -> bool {
         let programs = ["redis_master", "redis_backup", "redis_fault", "redis_stop"];
-        !host.processes(|name| programs.iter().any(|p| name.starts_with(p))).is_empty()
+        !host
+            .processes(|name| programs.iter().any(|p| name.starts_with(p)))
+            .is_empty()
     }
 }

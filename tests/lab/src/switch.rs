@@ -19,13 +19,21 @@ impl Switch {
         Ok(Switch { ns })
     }
 
-    /// Plugs a cable in: `eth0` with `address` appears in the namespace `inside`. A host that comes back has the MAC
-    /// address that it had: others would not reach a new one before their ARP entry for it has expired.
+    /// Plugs a cable in: `eth0` with `address` appears in the namespace `inside`. A host that comes
+    /// back has the MAC address that it had: others would not reach a new one before their ARP
+    /// entry for it has expired.
     pub fn plug(&self, port: &str, inside: &NetNs, address: IpAddr) -> Result<()> {
         let (last, prefix) = match address {
             IpAddr::V4(v4) => (v4.octets(), "/24"),
             // Nobody else has it; without nodad it could not be used for a second or two.
-            IpAddr::V6(v6) => (v6.to_bits().to_le_bytes().first_chunk().copied().unwrap_or_default(), "/64 nodad"),
+            IpAddr::V6(v6) => (
+                v6.to_bits()
+                    .to_le_bytes()
+                    .first_chunk()
+                    .copied()
+                    .unwrap_or_default(),
+                "/64 nodad",
+            ),
         };
         let mac: String = last.iter().map(|octet| format!(":{octet:02x}")).collect();
         self.ns.sh(&format!(
@@ -41,7 +49,8 @@ impl Switch {
 
     /// Pulls the cable out, and `eth0` with it. No error if there was none.
     pub fn unplug(&self, port: &str) -> Result<()> {
-        self.ns.sh(&format!("ip link del {port} 2>/dev/null || true"))
+        self.ns
+            .sh(&format!("ip link del {port} 2>/dev/null || true"))
     }
 
     /// Carrier of the host's `eth0`.
@@ -53,13 +62,15 @@ impl Switch {
     /// A silent port keeps its carrier but lets nothing through, as while a spanning tree forms.
     pub fn silent(&self, port: &str, silent: bool) -> Result<()> {
         let state = if silent { 0 } else { 3 };
-        self.ns.sh(&format!("bridge link set dev {port} state {state}"))
+        self.ns
+            .sh(&format!("bridge link set dev {port} state {state}"))
     }
 
     /// Isolated ports reach the client, but not each other.
     pub fn isolated(&self, port: &str, isolated: bool) -> Result<()> {
         let state = if isolated { "on" } else { "off" };
-        self.ns.sh(&format!("bridge link set dev {port} isolated {state}"))
+        self.ns
+            .sh(&format!("bridge link set dev {port} isolated {state}"))
     }
 
     /// Limits a port to `mbit` megabits a second each way, or lifts the limit. `inside` is the
@@ -67,9 +78,9 @@ impl Switch {
     pub fn rate(&self, port: &str, inside: &NetNs, mbit: Option<u32>) -> Result<()> {
         for (ns, dev) in [(&self.ns, port), (inside, "eth0")] {
             match mbit {
-                Some(mbit) => {
-                    ns.sh(&format!("tc qdisc replace dev {dev} root tbf rate {mbit}mbit burst 256k latency 50ms"))?
-                }
+                Some(mbit) => ns.sh(&format!(
+                    "tc qdisc replace dev {dev} root tbf rate {mbit}mbit burst 256k latency 50ms"
+                ))?,
                 None => ns.sh(&format!("tc qdisc del dev {dev} root 2>/dev/null || true"))?,
             }
         }

@@ -1,5 +1,6 @@
-//! TLS between all and everybody: switched on for the whole process, before its first lab. Redis and the sentinels then have
-//! no port in plain text and ask for client certificates, and every connection of the lab goes over TLS.
+//! TLS between all and everybody: switched on for the whole process, before its first lab. Redis
+//! and the sentinels then have no port in plain text and ask for client certificates, and every
+//! connection of the lab goes over TLS.
 
 use std::net::TcpStream;
 use std::sync::{Arc, OnceLock};
@@ -28,7 +29,9 @@ struct Authority {
 
 /// From now on.
 pub fn everywhere() {
-    AUTHORITY.get_or_init(|| authority().unwrap_or_else(|error| panic!("making certificates: {error:#}")));
+    AUTHORITY.get_or_init(|| {
+        authority().unwrap_or_else(|error| panic!("making certificates: {error:#}"))
+    });
 }
 
 /// Is it switched on?
@@ -39,7 +42,9 @@ pub fn is_on() -> bool {
 fn authority() -> Result<Authority> {
     let mut params = CertificateParams::new(Vec::new())?;
     // Of the same name as those that it signs, each would be its own issuer to OpenSSL.
-    params.distinguished_name.push(DnType::CommonName, "the authority");
+    params
+        .distinguished_name
+        .push(DnType::CommonName, "the authority");
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     let issuer = CertifiedIssuer::self_signed(params, KeyPair::generate()?)?;
     let mut roots = RootCertStore::empty();
@@ -52,7 +57,10 @@ fn authority() -> Result<Authority> {
             vec![CertificateDer::from_pem_slice(cert.as_bytes())?],
             PrivateKeyDer::from_pem_slice(key.as_bytes())?,
         )?;
-    Ok(Authority { issuer, client: Arc::new(client) })
+    Ok(Authority {
+        issuer,
+        client: Arc::new(client),
+    })
 }
 
 /// A certificate that is valid for these, and its key.
@@ -65,7 +73,9 @@ fn signed(issuer: &CertifiedIssuer<'static, KeyPair>, names: &[&str]) -> Result<
 
 /// Gives the host a certificate for its own address, not for the VIP.
 pub fn certify(host: &Host) -> Result<()> {
-    let Some(authority) = AUTHORITY.get() else { return Ok(()) };
+    let Some(authority) = AUTHORITY.get() else {
+        return Ok(());
+    };
     let (cert, key) = signed(&authority.issuer, &[&host.address.to_string(), LOOPBACK])?;
     host.sh("mkdir -p /etc/redis/tls")?;
     host.write(CA, &authority.issuer.pem(), 0o644)?;
@@ -86,7 +96,11 @@ pub fn port_lines(port: u16) -> String {
 
 /// What our own configuration file needs for it.
 pub fn section(name: &str) -> String {
-    if is_on() { format!("\n[{name}]\nca = \"{CA}\"\ncert = \"{CERT}\"\nkey = \"{KEY}\"\n") } else { String::new() }
+    if is_on() {
+        format!("\n[{name}]\nca = \"{CA}\"\ncert = \"{CERT}\"\nkey = \"{KEY}\"\n")
+    } else {
+        String::new()
+    }
 }
 
 /// A conversation over TLS.
@@ -94,7 +108,9 @@ pub type Secured = StreamOwned<ClientConnection, TcpStream>;
 
 /// Puts TLS on a connection, if it is switched on. The handshake comes with the first bytes.
 pub fn on(socket: TcpStream) -> Result<Secured, TcpStream> {
-    let Some(authority) = AUTHORITY.get() else { return Err(socket) };
+    let Some(authority) = AUTHORITY.get() else {
+        return Err(socket);
+    };
     let name = ServerName::try_from(LOOPBACK).context("a name");
     match name.and_then(|name| Ok(ClientConnection::new(authority.client.clone(), name)?)) {
         Ok(session) => Ok(StreamOwned::new(session, socket)),

@@ -20,7 +20,12 @@ pub fn until(what: &str, limit: Duration, mut condition: impl FnMut() -> bool) -
 }
 
 /// Looks until `condition` has held for `hold` without a break.
-pub fn until_steady(what: &str, hold: Duration, limit: Duration, mut condition: impl FnMut() -> bool) -> Result<()> {
+pub fn until_steady(
+    what: &str,
+    hold: Duration,
+    limit: Duration,
+    mut condition: impl FnMut() -> bool,
+) -> Result<()> {
     let mut since = None;
     until(what, limit, || {
         if !condition() {

@@ -1,4 +1,5 @@
-//! The watcher of the fast profile on a host: started as its installed unit says, and started again whenever it ends.
+//! The watcher of the fast profile on a host: started as its installed unit says, and started again
+//! whenever it ends.
 
 use std::io::{BufRead, BufReader};
 use std::os::unix::net::UnixDatagram;
@@ -19,12 +20,16 @@ const UNIT: &str = "/etc/systemd/system/keepalived-redis-watch.service";
 pub const FILE: &str = "/run/keepalived-redis/redis-ha.watch";
 /// There while nobody wants the watcher to run.
 const UNWANTED: &str = "/run/lab/watcher.unwanted";
-const SERVICE: Service = Service { name: "the watcher", unwanted: UNWANTED };
+const SERVICE: Service = Service {
+    name: "the watcher",
+    unwanted: UNWANTED,
+};
 /// Where it says that it is ready, as to systemd.
 const NOTIFY: &str = "/run/lab/watcher.notify";
 const NAME: &str = "check_redis";
 
-/// Starts it where it does not run yet, and waits until it says that it is ready; no longer than systemd would.
+/// Starts it where it does not run yet, and waits until it says that it is ready; no longer than
+/// systemd would.
 pub fn start(host: &Arc<Host>) -> Result<()> {
     if pid(host).is_some() {
         return Ok(());
@@ -37,13 +42,18 @@ pub fn start(host: &Arc<Host>) -> Result<()> {
     let limit = seconds(&setting(host, "TimeoutStartSec")?)?;
     let (end, mut message) = (Instant::now() + limit, [0; 512]);
     loop {
-        let left = end.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
+        let left = end
+            .saturating_duration_since(Instant::now())
+            .max(Duration::from_millis(1));
         socket.set_read_timeout(Some(left))?;
         let Ok(length) = socket.recv(&mut message) else {
             host.tell("the watcher does not get ready");
             return Ok(());
         };
-        if message[..length].split(|byte| *byte == b'\n').any(|line| line == b"READY=1") {
+        if message[..length]
+            .split(|byte| *byte == b'\n')
+            .any(|line| line == b"READY=1")
+        {
             return Ok(());
         }
     }
@@ -75,12 +85,18 @@ fn launch(host: &Arc<Host>) -> Result<()> {
 /// What the unit says.
 fn setting(host: &Host, key: &str) -> Result<String> {
     let text = std::fs::read_to_string(host.file(UNIT)).context("reading the watcher's unit")?;
-    let found = text.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix('='));
-    Ok(found.with_context(|| format!("no {key} in {UNIT}"))?.to_owned())
+    let found = text
+        .lines()
+        .find_map(|line| line.strip_prefix(key)?.strip_prefix('='));
+    Ok(found
+        .with_context(|| format!("no {key} in {UNIT}"))?
+        .to_owned())
 }
 
 fn seconds(text: &str) -> Result<Duration> {
-    Ok(Duration::from_secs_f32(text.trim().parse().with_context(|| format!("{text} is no number of seconds"))?))
+    Ok(Duration::from_secs_f32(text.trim().parse().with_context(
+        || format!("{text} is no number of seconds"),
+    )?))
 }
 
 /// The process, as the lab knows it. A check has the same name.
@@ -89,7 +105,10 @@ pub fn pid(host: &Host) -> Option<Pid> {
         let line = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
         line.split(|byte| *byte == 0).any(|word| word == b"--watch")
     };
-    host.processes(|name| name == NAME).into_iter().map(|process| process.pid).find(|pid| is_watcher(*pid))
+    host.processes(|name| name == NAME)
+        .into_iter()
+        .map(|process| process.pid)
+        .find(|pid| is_watcher(*pid))
 }
 
 /// Sends it a signal; it is started again if it dies of that.
@@ -103,10 +122,15 @@ pub fn signal(host: &Host, signal: Signal) -> Result<()> {
 pub fn stop(host: &Host) -> Result<()> {
     host.write(UNWANTED, "", 0o600)?;
     signal(host, Signal::SIGTERM)?;
-    wait::until("the watcher ends", Duration::from_secs(5), || pid(host).is_none())
+    wait::until("the watcher ends", Duration::from_secs(5), || {
+        pid(host).is_none()
+    })
 }
 
 /// What the file says; empty where there is none.
 pub fn says(host: &Host) -> String {
-    std::fs::read_to_string(host.file(FILE)).unwrap_or_default().trim().to_owned()
+    std::fs::read_to_string(host.file(FILE))
+        .unwrap_or_default()
+        .trim()
+        .to_owned()
 }

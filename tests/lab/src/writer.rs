@@ -59,15 +59,24 @@ pub struct Written {
 impl Written {
     /// The longest time without an acknowledged write in `from..to`, and when it began.
     pub fn longest_gap(&self, from: Duration, to: Duration) -> (Duration, Duration) {
-        let inside = self.acks.iter().map(|ack| ack.at).filter(|at| (from..to).contains(at));
+        let inside = self
+            .acks
+            .iter()
+            .map(|ack| ack.at)
+            .filter(|at| (from..to).contains(at));
         let ends: Vec<Duration> = [from].into_iter().chain(inside).chain([to]).collect();
-        let gaps = ends.windows(2).map(|two| (two[1].saturating_sub(two[0]), two[0]));
+        let gaps = ends
+            .windows(2)
+            .map(|two| (two[1].saturating_sub(two[0]), two[0]));
         gaps.max().unwrap_or_default()
     }
 
     /// Acknowledged writes within `from..to`.
     pub fn count(&self, from: Duration, to: Duration) -> usize {
-        self.acks.iter().filter(|ack| (from..to).contains(&ack.at)).count()
+        self.acks
+            .iter()
+            .filter(|ack| (from..to).contains(&ack.at))
+            .count()
     }
 }
 
@@ -90,7 +99,8 @@ impl Writer {
         Writer::with(0, client, rate, story, move |number| vip.write(number))
     }
 
-    /// The numbers begin at `first`. Each write by `attempt`, which says in one word what went wrong.
+    /// The numbers begin at `first`. Each write by `attempt`, which says in one word what went
+    /// wrong.
     pub fn with(
         first: u64,
         client: &NetNs,
@@ -106,7 +116,11 @@ impl Writer {
             write(first, rate, &story, &w, &s, attempt);
             Ok(())
         });
-        Writer { written, stop, thread: Some(thread) }
+        Writer {
+            written,
+            stop,
+            thread: Some(thread),
+        }
     }
 
     /// A copy of what was written so far.
@@ -117,7 +131,10 @@ impl Writer {
     /// Acknowledged so far, and the moment of the last.
     pub fn acknowledged(&self) -> (usize, Duration) {
         let written = lock(&self.written);
-        (written.acks.len(), written.acks.last().map_or(Duration::ZERO, |ack| ack.at))
+        (
+            written.acks.len(),
+            written.acks.last().map_or(Duration::ZERO, |ack| ack.at),
+        )
     }
 
     /// Ends it.
@@ -174,7 +191,12 @@ fn write(
         if result.is_ok() {
             if at - last >= TELL {
                 let gap = (at - last).as_millis();
-                story.add_at(last, "writer", "gap", format!("last write before {gap} ms without"));
+                story.add_at(
+                    last,
+                    "writer",
+                    "gap",
+                    format!("last write before {gap} ms without"),
+                );
                 story.add_at(at, "writer", "gap", format!("writes again after {gap} ms"));
             }
             last = at;
@@ -199,7 +221,12 @@ pub struct Direct {
 impl Direct {
     /// With the longest time for a connect, and for an answer. Not connected yet.
     pub fn new(target: SocketAddr, connect: Duration, answer: Duration) -> Direct {
-        Direct { target, connect, answer, connection: None }
+        Direct {
+            target,
+            connect,
+            answer,
+            connection: None,
+        }
     }
 
     /// Writes that number; an error is one word.
@@ -215,7 +242,8 @@ impl Direct {
         let redis = match &mut self.connection {
             Some(redis) => redis,
             none => {
-                let opened = Connection::open_within(self.target, PASSWORD, self.connect, self.answer);
+                let opened =
+                    Connection::open_within(self.target, PASSWORD, self.connect, self.answer);
                 none.insert(opened.map_err(|e| resp::kind(&e))?)
             }
         };

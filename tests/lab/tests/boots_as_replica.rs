@@ -11,7 +11,11 @@ use lab::wait;
 use lab::writer::Rate;
 
 fn plays(persistence: Persistence, scenario: &str, judge: impl Fn(&Record, &str)) {
-    let settings = Settings { persistence, boot: Boot::AsReplica, ..Settings::DEFAULT };
+    let settings = Settings {
+        persistence,
+        boot: Boot::AsReplica,
+        ..Settings::DEFAULT
+    };
     play_on(settings, Rate::PerSecond(200), scenario, Suite::OURS, judge);
 }
 
@@ -66,40 +70,55 @@ fn a_power_loss_and_a_late_network_lose_nothing() {
 
 #[test]
 fn two_cold_hosts_discard_nothing_silently() {
-    plays(Persistence::Aof, "cold-start", |record, _| is_accounted_for(record));
+    plays(Persistence::Aof, "cold-start", |record, _| {
+        is_accounted_for(record)
+    });
 }
 
 #[test]
 fn what_was_written_during_a_freeze_stands() {
-    plays(Persistence::Aof, "freeze", |record, _| greater_part_stands(record, "freeze"));
+    plays(Persistence::Aof, "freeze", |record, _| {
+        greater_part_stands(record, "freeze")
+    });
 }
 
 #[test]
 fn what_was_written_during_a_partition_stands() {
-    plays(Persistence::Aof, "partition", |record, _| greater_part_stands(record, "partition"));
+    plays(Persistence::Aof, "partition", |record, _| {
+        greater_part_stands(record, "partition")
+    });
 }
 
 #[test]
 fn a_backup_whose_redis_restarts_quickly_is_not_noticed() {
     plays(Persistence::Aof, "backup-restarts", |record, _| {
         is_whole(record);
-        assert!(record.longest_gap() < Duration::from_secs(1), "clients noticed: {record}");
+        assert!(
+            record.longest_gap() < Duration::from_secs(1),
+            "clients noticed: {record}"
+        );
     });
 }
 
 #[test]
 fn a_serving_redis_that_restarts_quickly_with_aof_loses_nothing() {
-    plays(Persistence::Aof, "serving-restarts", |record, _| is_whole(record));
+    plays(Persistence::Aof, "serving-restarts", |record, _| {
+        is_whole(record)
+    });
 }
 
 #[test]
 fn a_serving_redis_that_restarts_quickly_with_old_rdb_data_loses_nothing() {
-    plays(Persistence::Rdb, "serving-restarts", |record, _| is_whole(record));
+    plays(Persistence::Rdb, "serving-restarts", |record, _| {
+        is_whole(record)
+    });
 }
 
 #[test]
 fn a_serving_redis_that_restarts_quickly_without_any_data_loses_nothing() {
-    plays(Persistence::None, "serving-restarts", |record, _| is_whole(record));
+    plays(Persistence::None, "serving-restarts", |record, _| {
+        is_whole(record)
+    });
 }
 
 /// What all this is for. No program is at work here: it is Redis's own doing.
@@ -107,10 +126,15 @@ fn a_serving_redis_that_restarts_quickly_without_any_data_loses_nothing() {
 fn a_lone_master_that_restarts_empty_wipes_its_replica_and_one_that_boots_as_replica_does_not() {
     let soon = Duration::from_secs(20);
     for (boot, left) in [(Boot::AsConfigured, "0"), (Boot::AsReplica, "1")] {
-        let lab = Lab::new(Settings { persistence: Persistence::None, boot, ..Settings::DEFAULT })
-            .expect("a lab can be set up (root?)");
+        let lab = Lab::new(Settings {
+            persistence: Persistence::None,
+            boot,
+            ..Settings::DEFAULT
+        })
+        .expect("a lab can be set up (root?)");
         let (a, b) = (lab.a(), lab.b());
-        let ask = |host, command: &[&str]| redis_server::call(host, command).expect("an answer").text();
+        let ask =
+            |host, command: &[&str]| redis_server::call(host, command).expect("an answer").text();
         for host in [a, b] {
             redis_server::start(host).expect("Redis can be started");
             redis_server::until_up(host).expect("Redis comes up");
@@ -122,13 +146,16 @@ fn a_lone_master_that_restarts_empty_wipes_its_replica_and_one_that_boots_as_rep
         redis_server::kill(a).expect("killed");
         redis_server::start(a).expect("Redis can be started");
         redis_server::until_up(a).expect("Redis comes up");
-        // Either it has copied the emptiness, or it has been told that there is no master to copy from.
+        // Either it has copied the emptiness, or it has been told that there is no master to copy
+        // from.
         let told = || {
             let log = b.sh("cat /var/log/redis.log").expect("the log can be read");
             String::from_utf8_lossy(&log.stdout).contains("NOMASTERLINK")
         };
-        wait::until("the replica has made up its mind", soon, || told() || ask(b, &["DBSIZE"]) == "0")
-            .expect("the replica connects again");
+        wait::until("the replica has made up its mind", soon, || {
+            told() || ask(b, &["DBSIZE"]) == "0"
+        })
+        .expect("the replica connects again");
         assert_eq!(ask(b, &["DBSIZE"]), left, "{boot:?}");
     }
 }

@@ -1,5 +1,6 @@
-//! The fast profile as install.sh sets it up: a watcher beside the check, adverts ten times a second. Limits are several
-//! times what is usual, and yet so low that the check, which needs more than a second, can't have met them.
+//! The fast profile as install.sh sets it up: a watcher beside the check, adverts ten times a
+//! second. Limits are several times what is usual, and yet so low that the check, which needs more
+//! than a second, can't have met them.
 
 use std::time::Duration;
 
@@ -34,7 +35,10 @@ fn pair(lab: &Lab) -> Run<'_> {
 
 /// How often a keepalived has changed its state.
 fn moves(lab: &Lab) -> usize {
-    lab.told(true).iter().filter(|event| event.what.contains("Entering ")).count()
+    lab.told(true)
+        .iter()
+        .filter(|event| event.what.contains("Entering "))
+        .count()
 }
 
 /// Plays `act` on a pair that serves: no VRRP state changes.
@@ -52,7 +56,8 @@ fn nothing_moves(run: &mut Run<'_>, name: &'static str, act: impl FnOnce(&Lab)) 
 
 /// Waits until a watcher other than `old` runs and the file says `value`.
 fn anew(host: &Host, old: Option<nix::unistd::Pid>, value: &str) {
-    let new = || watcher::pid(host).is_some_and(|pid| Some(pid) != old) && watcher::says(host) == value;
+    let new =
+        || watcher::pid(host).is_some_and(|pid| Some(pid) != old) && watcher::says(host) == value;
     wait::until(&format!("another watcher says {value}"), LIMIT, new).expect("it is started again");
 }
 
@@ -63,8 +68,8 @@ fn a_killed_redis_costs_less_than_the_check_needs_to_notice() {
 
 #[test]
 fn a_hung_redis_costs_less_than_the_check_needs_to_notice() {
-    // 0.3 s until it is called hung, and two looks of redis_master at it, 0.5 s each. Two checks would have to time
-    // out, which takes 1.4 s at least, and then the same looks.
+    // 0.3 s until it is called hung, and two looks of redis_master at it, 0.5 s each. Two checks
+    // would have to time out, which takes 1.4 s at least, and then the same looks.
     within("hang", Duration::from_millis(2400), BEFORE_THE_CHECK);
 }
 
@@ -80,7 +85,9 @@ fn a_lost_host_costs_less_than_three_adverts_of_the_plain_profile() {
 
 #[test]
 fn a_serving_redis_that_restarts_quickly_loses_nothing() {
-    play("serving-restarts", Suite::FAST, |record, _| is_whole(record));
+    play("serving-restarts", Suite::FAST, |record, _| {
+        is_whole(record)
+    });
 }
 
 #[test]
@@ -104,9 +111,16 @@ fn a_watcher_that_ends_while_redis_is_dead_does_not_bring_the_vip_back() {
     let lab = usual_lab().expect("a lab can be set up (root?)");
     let (a, b) = (lab.a(), lab.b());
     let mut run = pair(&lab);
-    run.phase("failover", LIMIT, Goal::ServesAlone(b), || redis_server::kill(a)).expect("it is played");
+    run.phase("failover", LIMIT, Goal::ServesAlone(b), || {
+        redis_server::kill(a)
+    })
+    .expect("it is played");
     assert_eq!(watcher::says(a), "1");
-    let by_the_check = || lab.told(true).iter().any(|e| e.who == a.name && e.what.contains("now returning 1"));
+    let by_the_check = || {
+        lab.told(true)
+            .iter()
+            .any(|e| e.who == a.name && e.what.contains("now returning 1"))
+    };
     wait::until("the check has failed too", LIMIT, by_the_check).expect("it does");
     for signal in [Signal::SIGKILL, Signal::SIGTERM] {
         let old = watcher::pid(a);
@@ -115,8 +129,13 @@ fn a_watcher_that_ends_while_redis_is_dead_does_not_bring_the_vip_back() {
         run.until_written(200).expect("the client writes on");
         assert_eq!(lab.holders(), ["redis-b"], "after {signal}");
     }
-    run.phase("failback", LIMIT, Goal::Serves(a), || redis_server::start(a)).expect("it is played");
-    let record = run.finish("the watcher ends in FAULT").expect("all is read back");
+    run.phase("failback", LIMIT, Goal::Serves(a), || {
+        redis_server::start(a)
+    })
+    .expect("it is played");
+    let record = run
+        .finish("the watcher ends in FAULT")
+        .expect("all is read back");
     is_whole(&record);
     assert!(record.gap("failover") < BEFORE_THE_CHECK, "{record}");
 }
@@ -126,10 +145,18 @@ fn without_its_watcher_a_dead_redis_is_failed_over_by_the_check() {
     let lab = usual_lab().expect("a lab can be set up (root?)");
     let (a, b) = (lab.a(), lab.b());
     let mut run = pair(&lab);
-    nothing_moves(&mut run, "without a watcher", |lab| watcher::stop(lab.a()).expect("it runs"));
-    run.phase("failover", LIMIT, Goal::ServesAlone(b), || redis_server::kill(a)).expect("it is played");
+    nothing_moves(&mut run, "without a watcher", |lab| {
+        watcher::stop(lab.a()).expect("it runs")
+    });
+    run.phase("failover", LIMIT, Goal::ServesAlone(b), || {
+        redis_server::kill(a)
+    })
+    .expect("it is played");
     assert!(watcher::pid(a).is_none(), "it came back");
-    run.phase("failback", LIMIT, Goal::Serves(a), || redis_server::start(a)).expect("it is played");
+    run.phase("failback", LIMIT, Goal::Serves(a), || {
+        redis_server::start(a)
+    })
+    .expect("it is played");
     let record = run.finish("without its watcher").expect("all is read back");
     is_whole(&record);
     assert!(record.gap("failover") < BY_THE_CHECK, "{record}");
@@ -144,13 +171,22 @@ fn a_removed_file_or_directory_moves_nothing_and_leaves_a_pair_that_fails_over()
         nothing_moves(&mut run, "removed", |lab| {
             let out = lab.a().sh(&format!("rm -r {what}")).expect("a shell");
             assert!(out.status.success(), "{what} was not there");
-            wait::until(&format!("{what} is back"), LIMIT, || watcher::says(lab.a()) == "0")
-                .expect("it is written again");
+            wait::until(&format!("{what} is back"), LIMIT, || {
+                watcher::says(lab.a()) == "0"
+            })
+            .expect("it is written again");
         });
     }
-    // keepalived does not see what happens in a directory that was made anew (K18); the check remains.
-    run.phase("failover", LIMIT, Goal::ServesAlone(b), || redis_server::kill(a)).expect("it is played");
-    run.phase("failback", LIMIT, Goal::Serves(a), || redis_server::start(a)).expect("it is played");
+    // keepalived does not see what happens in a directory that was made anew (K18); the check
+    // remains.
+    run.phase("failover", LIMIT, Goal::ServesAlone(b), || {
+        redis_server::kill(a)
+    })
+    .expect("it is played");
+    run.phase("failback", LIMIT, Goal::Serves(a), || {
+        redis_server::start(a)
+    })
+    .expect("it is played");
     let record = run.finish("removed").expect("all is read back");
     is_whole(&record);
     assert!(record.gap("failover") < BY_THE_CHECK, "{record}");
@@ -159,7 +195,8 @@ fn a_removed_file_or_directory_moves_nothing_and_leaves_a_pair_that_fails_over()
 /// Redis answers nobody for so long, as while it runs a script.
 fn busy(host: &Host, seconds: &str) {
     host.tell(format!("redis is busy for {seconds} s"));
-    redis_server::call_within(host, &["DEBUG", "SLEEP", seconds], LIMIT).expect("it answers afterwards");
+    redis_server::call_within(host, &["DEBUG", "SLEEP", seconds], LIMIT)
+        .expect("it answers afterwards");
 }
 
 #[test]
@@ -171,7 +208,9 @@ fn one_slow_answer_moves_nothing_unless_it_takes_longer_than_a_hang_and_then_the
 
     let hang = |value: &str| {
         for host in &lab.hosts {
-            let edit = format!(r##"sed -i 's/^#*hang = "[^"]*"/hang = "{value}"/' /etc/keepalived/redis-ha.toml"##);
+            let edit = format!(
+                r##"sed -i 's/^#*hang = "[^"]*"/hang = "{value}"/' /etc/keepalived/redis-ha.toml"##
+            );
             assert!(host.sh(&edit).expect("a shell").status.success(), "{edit}");
             watcher::signal(host, Signal::SIGHUP).expect("it runs");
         }
@@ -183,7 +222,9 @@ fn one_slow_answer_moves_nothing_unless_it_takes_longer_than_a_hang_and_then_the
     let before = moves(&lab);
     run.phase("0.6 s", LIMIT, Goal::Serves(a), || {
         busy(a, "0.6");
-        wait::until("the VIP moves", LIMIT, || lab.holders() == [b.name.as_str()])
+        wait::until("the VIP moves", LIMIT, || {
+            lab.holders() == [b.name.as_str()]
+        })
     })
     .expect("it is played");
     // FAULT and MASTER; BACKUP; MASTER and BACKUP.
@@ -197,6 +238,9 @@ fn a_minute_with_every_processor_busy_moves_nothing() {
     println!("{soaked}");
     is_whole(&soaked.record);
     assert!(soaked.failures().is_empty(), "{soaked}");
-    assert!(soaked.watchers.iter().all(|watcher| watcher.peak < 4096), "more than 4 MiB: {soaked}");
+    assert!(
+        soaked.watchers.iter().all(|watcher| watcher.peak < 4096),
+        "more than 4 MiB: {soaked}"
+    );
     assert_eq!(soaked.watchers.len(), 2, "{soaked}");
 }

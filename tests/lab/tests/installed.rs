@@ -17,13 +17,24 @@ const LIMIT: Duration = Duration::from_secs(40);
 #[test]
 fn installing_again_on_a_serving_pair_breaks_nothing() {
     let lab = usual_lab().expect("a lab can be set up (root?)");
-    let mut run = Run::start(&lab, Suite::OURS, Rate::PerSecond(200)).expect("the pair comes up and serves");
+    let mut run =
+        Run::start(&lab, Suite::OURS, Rate::PerSecond(200)).expect("the pair comes up and serves");
     run.until_written(500).expect("the client writes");
-    let states = || lab.told(true).iter().filter(|event| event.what.contains("Entering ")).count();
+    let states = || {
+        lab.told(true)
+            .iter()
+            .filter(|event| event.what.contains("Entering "))
+            .count()
+    };
     let before = states();
     assert!(before > 0, "keepalived's log is not read");
-    run.phase("again", Duration::from_secs(40), Goal::Serves(lab.a()), || Suite::OURS.install(&lab))
-        .expect("install.sh runs again");
+    run.phase(
+        "again",
+        Duration::from_secs(40),
+        Goal::Serves(lab.a()),
+        || Suite::OURS.install(&lab),
+    )
+    .expect("install.sh runs again");
     let record = run.finish("install again").expect("all is read back");
     is_whole(&record);
     assert_eq!(states(), before, "a VRRP state has changed: {record}");
@@ -33,19 +44,33 @@ fn installing_again_on_a_serving_pair_breaks_nothing() {
 fn with_stop_keepalived_a_failed_node_stays_out_until_a_person_brings_it_back() {
     let lab = usual_lab().expect("a lab can be set up (root?)");
     let (a, b) = (lab.a(), lab.b());
-    let mut run = Run::start(&lab, Suite::OURS, Rate::PerSecond(200)).expect("the pair comes up and serves");
+    let mut run =
+        Run::start(&lab, Suite::OURS, Rate::PerSecond(200)).expect("the pair comes up and serves");
     let edit = "sed -i 's|check_redis\"|check_redis --stop-keepalived\"|' /etc/keepalived/keepalived.conf &&
         grep -q stop-keepalived /etc/keepalived/keepalived.conf && keepalived -t && kill -HUP $(cat /run/keepalived.pid)";
     let edited = a.sh(edit).expect("a shell");
-    assert!(edited.status.success(), "{}", String::from_utf8_lossy(&edited.stderr));
-    run.phase("failover", LIMIT, Goal::ServesAlone(b), || redis_server::kill(a)).expect("it is played");
-    wait::until("keepalived is stopped where Redis died", LIMIT, || !keepalived::runs(a)).expect("it stops");
+    assert!(
+        edited.status.success(),
+        "{}",
+        String::from_utf8_lossy(&edited.stderr)
+    );
+    run.phase("failover", LIMIT, Goal::ServesAlone(b), || {
+        redis_server::kill(a)
+    })
+    .expect("it is played");
+    wait::until("keepalived is stopped where Redis died", LIMIT, || {
+        !keepalived::runs(a)
+    })
+    .expect("it stops");
     redis_server::start(a).expect("Redis starts");
     redis_server::until_up(a).expect("Redis is up");
     run.until_written(1000).expect("the client writes on");
     assert!(!keepalived::runs(a), "nobody but a person starts it again");
     assert_eq!(lab.holders(), ["redis-b"]);
-    run.phase("back", LIMIT, Goal::Serves(a), || Suite::OURS.start_keepalived(a)).expect("it is played");
+    run.phase("back", LIMIT, Goal::Serves(a), || {
+        Suite::OURS.start_keepalived(a)
+    })
+    .expect("it is played");
     is_whole(&run.finish("stop-keepalived").expect("all is read back"));
 }
 
@@ -53,9 +78,14 @@ fn with_stop_keepalived_a_failed_node_stays_out_until_a_person_brings_it_back() 
 fn start_as_installed(host: &Host) -> Result<()> {
     let drop_in = host.file("/etc/systemd/system/redis-server.service.d/zz-boot-as-replica.conf");
     let text = std::fs::read_to_string(drop_in)?;
-    let command = text.lines().filter_map(|line| line.strip_prefix("ExecStart=")).next_back();
+    let command = text
+        .lines()
+        .filter_map(|line| line.strip_prefix("ExecStart="))
+        .next_back();
     let words: Vec<&str> = command.unwrap_or_default().split_whitespace().collect();
-    let [program, arguments @ ..] = &words[..] else { bail!("no command in the drop-in: {text}") };
+    let [program, arguments @ ..] = &words[..] else {
+        bail!("no command in the drop-in: {text}")
+    };
     host.tell(format!("start redis: {}", words.join(" ")));
     host.spawn(program, arguments)
 }
@@ -64,11 +94,16 @@ fn start_as_installed(host: &Host) -> Result<()> {
 fn install_boot_as_replica(lab: &Lab) {
     let unit = "[Service]\nExecStart=/usr/bin/redis-server /etc/redis/redis.conf --daemonize no\n";
     for host in &lab.hosts {
-        host.write("/etc/systemd/system/redis-server.service", unit, 0o644).expect("a unit, as a package brings it");
+        host.write("/etc/systemd/system/redis-server.service", unit, 0o644)
+            .expect("a unit, as a package brings it");
         let install = format!("sh {TREE}/install.sh --bin-dir /tmp/bin --boot-as-replica 2>&1");
         let out = host.sh(&install).expect("a shell");
         let said = String::from_utf8_lossy(&out.stdout);
-        assert!(out.status.success() && said.contains("from its next start Redis is a replica of nobody"), "{said}");
+        assert!(
+            out.status.success()
+                && said.contains("from its next start Redis is a replica of nobody"),
+            "{said}"
+        );
     }
 }
 
@@ -76,7 +111,8 @@ fn install_boot_as_replica(lab: &Lab) {
 fn a_serving_redis_that_starts_again_with_nothing_wipes_nobody() {
     let lab = usual_lab().expect("a lab can be set up (root?)");
     let a = lab.a();
-    let mut run = Run::start(&lab, Suite::OURS, Rate::PerSecond(200)).expect("the pair comes up and serves");
+    let mut run =
+        Run::start(&lab, Suite::OURS, Rate::PerSecond(200)).expect("the pair comes up and serves");
     install_boot_as_replica(&lab);
     run.until_written(500).expect("the client writes");
     // Twice: the second time CONFIG REWRITE has been at redis.conf in between.
@@ -86,7 +122,8 @@ fn a_serving_redis_that_starts_again_with_nothing_wipes_nobody() {
             redis_server::wipe(a)?;
             start_as_installed(a)
         };
-        run.phase(phase, LIMIT, Goal::Serves(a), restart).expect("it is played");
+        run.phase(phase, LIMIT, Goal::Serves(a), restart)
+            .expect("it is played");
     }
     is_whole(&run.finish("boot as replica").expect("all is read back"));
 }
@@ -95,7 +132,8 @@ fn a_serving_redis_that_starts_again_with_nothing_wipes_nobody() {
 fn what_only_a_restarted_redis_has_is_kept_before_it_follows() {
     let lab = usual_lab().expect("a lab can be set up (root?)");
     let (a, b) = (lab.a(), lab.b());
-    let mut run = Run::start(&lab, Suite::OURS, Rate::PerSecond(200)).expect("the pair comes up and serves");
+    let mut run =
+        Run::start(&lab, Suite::OURS, Rate::PerSecond(200)).expect("the pair comes up and serves");
     install_boot_as_replica(&lab);
     run.until_written(500).expect("the client writes");
     let act = || {
@@ -104,21 +142,36 @@ fn what_only_a_restarted_redis_has_is_kept_before_it_follows() {
         // Acknowledged, on the disk, and nowhere else when the other node can be seen again.
         for host in [a, b] {
             let key = format!("only-on-{}", host.name);
-            ensure!(redis_server::call(host, &["SET", &key, "1"])?.text() == "OK", "SET on {}", host.name);
+            ensure!(
+                redis_server::call(host, &["SET", &key, "1"])?.text() == "OK",
+                "SET on {}",
+                host.name
+            );
         }
-        ensure!(redis_server::call(a, &["CONFIG", "SET", "appendfsync", "always"])?.text() == "OK", "appendfsync");
+        ensure!(
+            redis_server::call(a, &["CONFIG", "SET", "appendfsync", "always"])?.text() == "OK",
+            "appendfsync"
+        );
         redis_server::call(a, &["SET", "only-on-redis-a", "2"])?;
         redis_server::kill(a)?;
         lab.partition(false)?;
         start_as_installed(a)
     };
-    run.phase("apart, and back", 2 * LIMIT, Goal::Serves(a), act).expect("it is played");
+    run.phase("apart, and back", 2 * LIMIT, Goal::Serves(a), act)
+        .expect("it is played");
     for key in ["only-on-redis-a", "only-on-redis-b"] {
-        let in_data = lab.ask(None, &["EXISTS", key]).is_ok_and(|reply| reply.text() == "1");
+        let in_data = lab
+            .ask(None, &["EXISTS", key])
+            .is_ok_and(|reply| reply.text() == "1");
         // A key stands in an RDB as it is.
         let grep = format!("grep -l {key} /var/lib/keepalived-redis/rollback/*.rdb");
-        let in_file = [a, b].iter().any(|host| host.sh(&grep).is_ok_and(|out| out.status.success()));
+        let in_file = [a, b]
+            .iter()
+            .any(|host| host.sh(&grep).is_ok_and(|out| out.status.success()));
         assert!(in_data || in_file, "{key} is lost");
     }
-    is_accounted_for(&run.finish("kept after a restart").expect("all is read back"));
+    is_accounted_for(
+        &run.finish("kept after a restart")
+            .expect("all is read back"),
+    );
 }

@@ -15,7 +15,9 @@ use lab::writer::Rate;
 const RUNS: usize = 5;
 
 fn runs(scenario: &str) -> Vec<Trial> {
-    (0..RUNS).map(|_| play(scenario, Suite::OURS, |record, _| is_whole(record))).collect()
+    (0..RUNS)
+        .map(|_| play(scenario, Suite::OURS, |record, _| is_whole(record)))
+        .collect()
 }
 
 #[test]
@@ -39,7 +41,8 @@ fn five_stops_and_starts_two_seconds_apart_end_with_the_role_where_the_vip_is() 
 #[test]
 fn a_killed_vrrp_process_is_started_again_and_nothing_is_lost() {
     let lab = usual_lab().expect("a lab can be set up (root?)");
-    let mut run = Run::start(&lab, Suite::OURS, Rate::PerSecond(200)).expect("the pair comes up and serves");
+    let mut run =
+        Run::start(&lab, Suite::OURS, Rate::PerSecond(200)).expect("the pair comes up and serves");
     let limit = Duration::from_secs(40);
     run.phase("child", limit, Goal::Settled, || {
         let killed = lab.story.now();
@@ -60,19 +63,42 @@ fn a_killed_vrrp_process_is_started_again_and_nothing_is_lost() {
 #[test]
 fn a_restarted_keepalived_serves_on_where_the_other_host_is_off() {
     for boot in [Boot::AsConfigured, Boot::AsReplica] {
-        let settings = Settings { boot, ..Settings::default() };
-        play_on(settings, Rate::PerSecond(200), "restart-alone", Suite::OURS, |record, _| {
-            is_whole(record);
-            assert!(record.gap("restart") < Duration::from_secs(7), "it hesitated: {record}");
-            assert!(record.gap("and then") < Duration::from_secs(1), "its writes were held: {record}");
-        });
+        let settings = Settings {
+            boot,
+            ..Settings::default()
+        };
+        play_on(
+            settings,
+            Rate::PerSecond(200),
+            "restart-alone",
+            Suite::OURS,
+            |record, _| {
+                is_whole(record);
+                assert!(
+                    record.gap("restart") < Duration::from_secs(7),
+                    "it hesitated: {record}"
+                );
+                assert!(
+                    record.gap("and then") < Duration::from_secs(1),
+                    "its writes were held: {record}"
+                );
+            },
+        );
     }
 }
 
 #[test]
 fn a_move_at_full_speed_loses_nothing() {
-    play_at(Rate::Unlimited, "stop-keepalived", Suite::OURS, |record, _| {
-        is_whole(record);
-        assert!(record.fate.acknowledged > 20_000, "that was not full speed: {record}");
-    });
+    play_at(
+        Rate::Unlimited,
+        "stop-keepalived",
+        Suite::OURS,
+        |record, _| {
+            is_whole(record);
+            assert!(
+                record.fate.acknowledged > 20_000,
+                "that was not full speed: {record}"
+            );
+        },
+    );
 }

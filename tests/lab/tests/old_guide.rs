@@ -10,7 +10,8 @@ use lab::trial::{after, play};
 use lab::{redis_server, story, wait};
 
 fn text(lab: &Lab, host: Option<&lab::host::Host>, command: &[&str]) -> String {
-    lab.ask(host, command).map_or_else(|e| format!("{e:#}"), |reply| reply.text())
+    lab.ask(host, command)
+        .map_or_else(|e| format!("{e:#}"), |reply| reply.text())
 }
 
 #[test]
@@ -19,10 +20,16 @@ fn test01_and_test02_survive_a_failover_and_a_failback() {
     bring_up(&lab, Suite::OURS).expect("the pair comes up");
     let (a, b) = (lab.a(), lab.b());
     let limit = Duration::from_secs(60);
-    assert_eq!(lab.holders(), ["redis-a"], "the VIP is not on the preferred node");
+    assert_eq!(
+        lab.holders(),
+        ["redis-a"],
+        "the VIP is not on the preferred node"
+    );
     assert_eq!(text(&lab, None, &["SET", "test01", "first"]), "OK");
-    wait::until("test01 on redis-b", Duration::from_secs(5), || text(&lab, Some(b), &["GET", "test01"]) == "first")
-        .expect("what is written on one node is on the other");
+    wait::until("test01 on redis-b", Duration::from_secs(5), || {
+        text(&lab, Some(b), &["GET", "test01"]) == "first"
+    })
+    .expect("what is written on one node is on the other");
 
     redis_server::kill(a).expect("killed");
     wait::until("redis-b serves", limit, || lab.serves(b)).expect("the VIP moves");
@@ -32,8 +39,18 @@ fn test01_and_test02_survive_a_failover_and_a_failback() {
     redis_server::start(a).expect("started");
     lab.until_serves(a, b, limit).expect("redis-a serves again");
     for key in [("test01", "first"), ("test02", "second")] {
-        assert_eq!(text(&lab, None, &["GET", key.0]), key.1, "{} is gone", key.0);
-        assert_eq!(text(&lab, Some(a), &["GET", key.0]), key.1, "{} is gone", key.0);
+        assert_eq!(
+            text(&lab, None, &["GET", key.0]),
+            key.1,
+            "{} is gone",
+            key.0
+        );
+        assert_eq!(
+            text(&lab, Some(a), &["GET", key.0]),
+            key.1,
+            "{} is gone",
+            key.0
+        );
     }
     let told = story::render(&lab.told(false));
     let [replica, vip] = after(&told, "redis-a", "start redis", ["(connected)", "VIP"]);
@@ -43,8 +60,17 @@ fn test01_and_test02_survive_a_failover_and_a_failback() {
 #[test]
 fn the_copied_shell_scripts_lose_acknowledged_writes() {
     play("kill-redis", Suite::Scripts, |record, _| {
-        assert!(record.fate.acknowledged > 500, "hardly anything was written: {record}");
-        assert!(record.gap("failover") > Duration::from_secs(9), "not their sleep: {record}");
-        assert!(record.fate.lost.len() > 100, "the lab does not see what they lose: {record}");
+        assert!(
+            record.fate.acknowledged > 500,
+            "hardly anything was written: {record}"
+        );
+        assert!(
+            record.gap("failover") > Duration::from_secs(9),
+            "not their sleep: {record}"
+        );
+        assert!(
+            record.fate.lost.len() > 100,
+            "the lab does not see what they lose: {record}"
+        );
     });
 }

@@ -1,6 +1,6 @@
-//! Whatever a pair has come to, it ends with one master where the VIP is and the other one behind it, and every
-//! acknowledged write is in the data or in a rollback file. One lab for many of them: each is put right before the
-//! next, and a failure names those that were not.
+//! Whatever a pair has come to, it ends with one master where the VIP is and the other one behind
+//! it, and every acknowledged write is in the data or in a rollback file. One lab for many of them:
+//! each is put right before the next, and a failure names those that were not.
 
 use std::time::Duration;
 
@@ -15,19 +15,50 @@ use lab::writer::Rate;
 
 const SOON: Duration = Duration::from_secs(60);
 
-const AOF: Settings = Settings { persistence: Persistence::Aof, boot: Boot::AsConfigured, ..Settings::DEFAULT };
-const RDB: Settings = Settings { persistence: Persistence::Rdb, boot: Boot::AsConfigured, ..Settings::DEFAULT };
-const AOF_AS_REPLICA: Settings = Settings { persistence: Persistence::Aof, boot: Boot::AsReplica, ..Settings::DEFAULT };
-const RDB_AS_REPLICA: Settings = Settings { persistence: Persistence::Rdb, boot: Boot::AsReplica, ..Settings::DEFAULT };
-const NONE_AS_REPLICA: Settings =
-    Settings { persistence: Persistence::None, boot: Boot::AsReplica, ..Settings::DEFAULT };
+const AOF: Settings = Settings {
+    persistence: Persistence::Aof,
+    boot: Boot::AsConfigured,
+    ..Settings::DEFAULT
+};
+const RDB: Settings = Settings {
+    persistence: Persistence::Rdb,
+    boot: Boot::AsConfigured,
+    ..Settings::DEFAULT
+};
+const AOF_AS_REPLICA: Settings = Settings {
+    persistence: Persistence::Aof,
+    boot: Boot::AsReplica,
+    ..Settings::DEFAULT
+};
+const RDB_AS_REPLICA: Settings = Settings {
+    persistence: Persistence::Rdb,
+    boot: Boot::AsReplica,
+    ..Settings::DEFAULT
+};
+const NONE_AS_REPLICA: Settings = Settings {
+    persistence: Persistence::None,
+    boot: Boot::AsReplica,
+    ..Settings::DEFAULT
+};
 
 fn is_put_right(settings: Settings, scenario: &str) {
-    play_on(settings, Rate::PerSecond(200), scenario, Suite::OURS, |record, _| is_whole(record));
+    play_on(
+        settings,
+        Rate::PerSecond(200),
+        scenario,
+        Suite::OURS,
+        |record, _| is_whole(record),
+    );
 }
 
 fn is_accounted_for_after(settings: Settings, scenario: &str) {
-    play_on(settings, Rate::PerSecond(200), scenario, Suite::OURS, |record, _| is_accounted_for(record));
+    play_on(
+        settings,
+        Rate::PerSecond(200),
+        scenario,
+        Suite::OURS,
+        |record, _| is_accounted_for(record),
+    );
 }
 
 #[test]
@@ -79,24 +110,49 @@ fn after_three_deaths_the_vip_stays_away_until_a_person_says_that_it_is_mended()
     let writer = lab.write(Rate::PerSecond(200));
     for death in 1..=3 {
         redis_server::kill(&a).expect("killed");
-        wait::until(&format!("b serves after death {death}"), SOON, || lab.serves(&b)).expect("a failover");
+        wait::until(&format!("b serves after death {death}"), SOON, || {
+            lab.serves(&b)
+        })
+        .expect("a failover");
         redis_server::start(&a).expect("started");
         if death < 3 {
-            lab.until_serves(&a, &b, SOON).expect("twice is no flapping");
+            lab.until_serves(&a, &b, SOON)
+                .expect("twice is no flapping");
         }
     }
     wait::until("a follows", SOON, || lab.follows(&a)).expect("it catches up");
     let check = "/usr/libexec/keepalived/check_redis";
-    let said =
-        || String::from_utf8_lossy(&a.sh(&format!("{check} --eligible -v")).expect("a shell").stdout).into_owned();
-    wait::until("it is held back", SOON, || said().contains("died again and again")).expect("three deaths are counted");
+    let said = || {
+        String::from_utf8_lossy(
+            &a.sh(&format!("{check} --eligible -v"))
+                .expect("a shell")
+                .stdout,
+        )
+        .into_owned()
+    };
+    wait::until("it is held back", SOON, || {
+        said().contains("died again and again")
+    })
+    .expect("three deaths are counted");
     let stays = || lab.serves(&b) && lab.follows(&a);
-    wait::until_steady("the VIP stays away", Duration::from_secs(10), Duration::from_secs(20), stays)
-        .expect("the VIP came back");
-    a.sh(&format!("{check} --forget-failures")).expect("a shell");
-    lab.until_serves(&a, &b, SOON).expect("a person has mended it");
+    wait::until_steady(
+        "the VIP stays away",
+        Duration::from_secs(10),
+        Duration::from_secs(20),
+        stays,
+    )
+    .expect("the VIP came back");
+    a.sh(&format!("{check} --forget-failures"))
+        .expect("a shell");
+    lab.until_serves(&a, &b, SOON)
+        .expect("a person has mended it");
 
     let written = writer.stop().expect("the writer ends");
     let fate = read_back(&lab, &written).expect("read back");
-    assert!(fate.acknowledged > 3000 && fate.lost.is_empty(), "{} of {} lost", fate.lost.len(), fate.acknowledged);
+    assert!(
+        fate.acknowledged > 3000 && fate.lost.is_empty(),
+        "{} of {} lost",
+        fate.lost.len(),
+        fate.acknowledged
+    );
 }

@@ -1,5 +1,6 @@
-//! Clusters that Sentinel looks after, with keepalived and our programs as install.sh sets them up, and a client on the VIP.
-//! Each scenario ends with a quiet time, longer than Sentinel needs to put right what it does not like: nothing may move.
+//! Clusters that Sentinel looks after, with keepalived and our programs as install.sh sets them up,
+//! and a client on the VIP. Each scenario ends with a quiet time, longer than Sentinel needs to put
+//! right what it does not like: nothing may move.
 
 use std::sync::Mutex;
 use std::time::Duration;
@@ -18,46 +19,90 @@ const SOON: Duration = Duration::from_secs(2);
 fn play(name: &str, setup: Setup) -> Played {
     let scenario = scenario::named(name).expect("the scenario exists");
     let cluster = Cluster::boot(scenario.setup(setup)).unwrap_or_else(|e| panic!("{name}: {e:#}"));
-    let played = scenario.run(&cluster, Terms { rate: RATE, long: QUIET, seed: 0 }, &Mutex::new(()));
+    let played = scenario.run(
+        &cluster,
+        Terms {
+            rate: RATE,
+            long: QUIET,
+            seed: 0,
+        },
+        &Mutex::new(()),
+    );
     let played = played.unwrap_or_else(|e| panic!("{name}: {e:#}"));
     println!("{played}");
     assert!(played.failures().is_empty(), "{played}");
     let client = played.side("client").expect("the client wrote");
-    assert!(client.acknowledged > 1000, "hardly anything was written: {played}");
+    assert!(
+        client.acknowledged > 1000,
+        "hardly anything was written: {played}"
+    );
     if setup.profile != Profile::Alone {
-        assert!(client.lost.is_empty(), "acknowledged writes are lost: {played}");
+        assert!(
+            client.lost.is_empty(),
+            "acknowledged writes are lost: {played}"
+        );
     }
     played
 }
 
 fn on(shape: Shape, profile: Profile) -> Setup {
-    Setup { shape, profile, ..Setup::default() }
+    Setup {
+        shape,
+        profile,
+        ..Setup::default()
+    }
 }
 
 /// On three hosts, with a short down-after: what is tried is not how long a death takes to be seen.
 fn three(name: &str, profile: Profile) -> Played {
-    let terms = server::Terms { down_after: SOON, ..server::Terms::default() };
-    play(name, Setup { terms, ..on(Shape::Three, profile) })
+    let terms = server::Terms {
+        down_after: SOON,
+        ..server::Terms::default()
+    };
+    play(
+        name,
+        Setup {
+            terms,
+            ..on(Shape::Three, profile)
+        },
+    )
 }
 
 /// The same, and no write had to go to a file.
 fn whole(name: &str, profile: Profile) -> Played {
     let played = three(name, profile);
-    assert!(played.side("client").is_some_and(|fate| fate.in_files.is_empty()), "writes had to go to a file: {played}");
+    assert!(
+        played
+            .side("client")
+            .is_some_and(|fate| fate.in_files.is_empty()),
+        "writes had to go to a file: {played}"
+    );
     played
 }
 
 #[test]
 fn sentinel_alone_loses_what_was_written_while_two_were_masters() {
-    let played = play("planned-move", Setup { deaf: true, ..on(Shape::Witness, Profile::Alone) });
+    let played = play(
+        "planned-move",
+        Setup {
+            deaf: true,
+            ..on(Shape::Witness, Profile::Alone)
+        },
+    );
     let lost = played.side("client").map_or(0, |fate| fate.lost.len());
-    assert!(lost > 1000, "the lab sees no loss where one is certain: {played}");
+    assert!(
+        lost > 1000,
+        "the lab sees no loss where one is certain: {played}"
+    );
 }
 
 #[test]
 fn sentinel_alone_promotes_when_a_host_is_lost_and_demotes_it_when_it_is_back() {
     let played = play("host-lost", on(Shape::Witness, Profile::Alone));
-    assert!(played.gap("failover") > Duration::from_secs(5), "before down-after: {played}");
+    assert!(
+        played.gap("failover") > Duration::from_secs(5),
+        "before down-after: {played}"
+    );
 }
 
 mod ours {
@@ -65,13 +110,27 @@ mod ours {
 
     #[test]
     fn a_planned_move_loses_nothing_and_takes_less_than_a_second_and_a_half() {
-        let login = server::Terms { password: Some("of-the-sentinels"), ..server::Terms::default() };
-        let with_a_password = Setup { terms: login, ..on(Shape::Witness, Profile::Fast) };
+        let login = server::Terms {
+            password: Some("of-the-sentinels"),
+            ..server::Terms::default()
+        };
+        let with_a_password = Setup {
+            terms: login,
+            ..on(Shape::Witness, Profile::Fast)
+        };
         for setup in [on(Shape::Three, Profile::Plain), with_a_password] {
             let played = play("planned-move", setup);
             assert!(played.gap("move") < Duration::from_millis(1500), "{played}");
-            assert!(played.gap("start") < Duration::from_secs(1), "clients noticed: {played}");
-            assert!(played.side("client").is_some_and(|fate| fate.in_files.is_empty()), "{played}");
+            assert!(
+                played.gap("start") < Duration::from_secs(1),
+                "clients noticed: {played}"
+            );
+            assert!(
+                played
+                    .side("client")
+                    .is_some_and(|fate| fate.in_files.is_empty()),
+                "{played}"
+            );
         }
     }
 
@@ -79,13 +138,19 @@ mod ours {
     fn what_an_application_writes_to_the_old_masters_own_address_is_not_lost_in_a_planned_move() {
         let played = play("planned-move-seen", on(Shape::Three, Profile::Fast));
         let direct = played.side("direct").expect("it wrote");
-        assert!(direct.acknowledged > 500 && direct.lost.is_empty() && direct.in_files.is_empty(), "{played}");
+        assert!(
+            direct.acknowledged > 500 && direct.lost.is_empty() && direct.in_files.is_empty(),
+            "{played}"
+        );
     }
 
     #[test]
     fn a_drained_node_hands_the_role_on_and_stays_out() {
         let played = whole("drain", Profile::Plain);
-        assert!(played.gap("drain") < Duration::from_millis(1500), "{played}");
+        assert!(
+            played.gap("drain") < Duration::from_millis(1500),
+            "{played}"
+        );
     }
 
     #[test]
@@ -95,26 +160,49 @@ mod ours {
 
     #[test]
     fn valkey_and_its_sentinel_are_moved_like_redis() {
-        let setup = Setup { valkey: true, ..on(Shape::Three, Profile::Plain) };
+        let setup = Setup {
+            valkey: true,
+            ..on(Shape::Three, Profile::Plain)
+        };
         let played = play("planned-move", setup);
         assert!(played.gap("move") < Duration::from_millis(1500), "{played}");
-        assert!(played.side("client").is_some_and(|fate| fate.in_files.is_empty()), "{played}");
+        assert!(
+            played
+                .side("client")
+                .is_some_and(|fate| fate.in_files.is_empty()),
+            "{played}"
+        );
     }
 
     #[test]
     fn a_dead_redis_is_replaced_before_sentinel_calls_it_down_and_nothing_moves_when_it_is_back() {
-        for (shape, profile) in [(Shape::Three, Profile::Fast), (Shape::Witness, Profile::Plain)] {
+        for (shape, profile) in [
+            (Shape::Three, Profile::Fast),
+            (Shape::Witness, Profile::Plain),
+        ] {
             let played = play("redis-dies", on(shape, profile));
-            assert!(played.gap("failover") < Duration::from_millis(4500), "no sooner than Sentinel alone: {played}");
-            assert!(played.gap("back") < Duration::from_secs(1), "clients noticed: {played}");
+            assert!(
+                played.gap("failover") < Duration::from_millis(4500),
+                "no sooner than Sentinel alone: {played}"
+            );
+            assert!(
+                played.gap("back") < Duration::from_secs(1),
+                "clients noticed: {played}"
+            );
         }
     }
 
     #[test]
     fn a_lost_host_is_replaced_and_nothing_moves_when_it_is_back() {
-        for (shape, profile) in [(Shape::Three, Profile::Plain), (Shape::Witness, Profile::Fast)] {
+        for (shape, profile) in [
+            (Shape::Three, Profile::Plain),
+            (Shape::Witness, Profile::Fast),
+        ] {
             let played = play("host-lost", on(shape, profile));
-            assert!(played.gap("back") < Duration::from_secs(1), "clients noticed: {played}");
+            assert!(
+                played.gap("back") < Duration::from_secs(1),
+                "clients noticed: {played}"
+            );
         }
     }
 
@@ -132,7 +220,9 @@ mod ours {
     #[test]
     fn what_the_majority_acknowledged_stands_and_what_the_minority_did_is_in_a_file() {
         let played = three("minority", Profile::Plain);
-        let minority = played.side("minority").expect("an application wrote beside the client");
+        let minority = played
+            .side("minority")
+            .expect("an application wrote beside the client");
         assert!(minority.lost.is_empty(), "discarded silently: {played}");
     }
 
@@ -159,7 +249,10 @@ mod ours {
         let hung = whole("sentinels-hang", Profile::Fast);
         let dead = whole("sentinels-die", Profile::Plain);
         for played in [hung, dead] {
-            assert!(played.gap("silence") < Duration::from_secs(1), "clients noticed: {played}");
+            assert!(
+                played.gap("silence") < Duration::from_secs(1),
+                "clients noticed: {played}"
+            );
         }
     }
 
@@ -170,7 +263,8 @@ mod ours {
 
     #[test]
     fn a_redis_that_dies_while_the_sentinels_mistrust_their_clocks_is_replaced_after_that() {
-        // Not with a shorter down-after: to Sentinel a replica without a link for ten times that is none (R30).
+        // Not with a shorter down-after: to Sentinel a replica without a link for ten times that is
+        // none (R30).
         play("tilt", on(Shape::Three, Profile::Plain));
     }
 

@@ -1,4 +1,5 @@
-//! Three hosts in pair mode: one serves, the others follow it, and the order of `nodes` is that of preference.
+//! Three hosts in pair mode: one serves, the others follow it, and the order of `nodes` is that of
+//! preference.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +16,10 @@ use lab::writer::{Rate, Writer};
 
 const LIMIT: Duration = Duration::from_secs(40);
 const STEADY: Duration = Duration::from_secs(1);
-const SETTINGS: Settings = Settings { boot: Boot::AsReplica, ..Settings::DEFAULT };
+const SETTINGS: Settings = Settings {
+    boot: Boot::AsReplica,
+    ..Settings::DEFAULT
+};
 
 /// Three hosts, and a client that writes through the VIP.
 struct Triple {
@@ -44,19 +48,24 @@ impl Triple {
 
     fn writes_on(&self) {
         let before = self.writer.acknowledged().0;
-        wait::until("the client writes on", LIMIT, || self.writer.acknowledged().0 >= before + 50)
-            .expect("clients are served");
+        wait::until("the client writes on", LIMIT, || {
+            self.writer.acknowledged().0 >= before + 50
+        })
+        .expect("clients are served");
     }
 
     /// All that are on follow `server`, and clients are served.
     fn until_all_follow(&self, server: &Host) {
         let what = format!("{} serves and the others follow", server.name);
-        wait::until_steady(&what, STEADY, LIMIT, || self.lab.all_follow(server)).expect("it comes to rest");
+        wait::until_steady(&what, STEADY, LIMIT, || self.lab.all_follow(server))
+            .expect("it comes to rest");
         self.writes_on();
     }
 
     fn until_serves(&self, server: &Host, replica: &Host) {
-        self.lab.until_serves(server, replica, LIMIT).expect("it comes to rest");
+        self.lab
+            .until_serves(server, replica, LIMIT)
+            .expect("it comes to rest");
         self.writes_on();
     }
 
@@ -64,7 +73,9 @@ impl Triple {
         host.power_on(Cable::Ready).expect("power");
         redis_server::start(host).expect("Redis is started");
         redis_server::until_up(host).expect("Redis comes up");
-        self.suite.start_keepalived(host).expect("keepalived is started");
+        self.suite
+            .start_keepalived(host)
+            .expect("keepalived is started");
     }
 
     /// How often a host has been in FAULT so far.
@@ -72,7 +83,12 @@ impl Triple {
         let in_fault = |event: &&lab::story::Event| {
             event.source == "log" && event.who == host.name && event.what.contains("Entering FAULT")
         };
-        self.lab.story.events(Vec::new()).iter().filter(in_fault).count()
+        self.lab
+            .story
+            .events(Vec::new())
+            .iter()
+            .filter(in_fault)
+            .count()
     }
 
     /// Every acknowledged write is in the service; how many are in a file alone.
@@ -80,8 +96,15 @@ impl Triple {
         let written = self.writer.stop().expect("the writer ends");
         let fate = read_back(&self.lab, &written).expect("read back");
         let (lost, kept) = (fate.lost.len(), fate.in_files.len());
-        println!("{} acknowledged, {kept} of them in files alone, {lost} lost", fate.acknowledged);
-        assert!(fate.acknowledged > 200 && lost == 0, "{lost} of {} lost", fate.acknowledged);
+        println!(
+            "{} acknowledged, {kept} of them in files alone, {lost} lost",
+            fate.acknowledged
+        );
+        assert!(
+            fate.acknowledged > 200 && lost == 0,
+            "{lost} of {} lost",
+            fate.acknowledged
+        );
         kept
     }
 }
@@ -97,9 +120,16 @@ fn the_third_node_follows_whoever_serves_at_once_and_is_never_in_fault_for_it() 
     triple.until_all_follow(a);
     keepalived::stop(a).expect("stopped");
     triple.until_all_follow(b);
-    triple.suite.start_keepalived(a).expect("keepalived is started");
+    triple
+        .suite
+        .start_keepalived(a)
+        .expect("keepalived is started");
     triple.until_all_follow(a);
-    assert_eq!(triple.faults(c), before, "the third node went through FAULT");
+    assert_eq!(
+        triple.faults(c),
+        before,
+        "the third node went through FAULT"
+    );
     assert_eq!(triple.read_back(), 0, "writes had to go to a file");
 }
 

@@ -1,5 +1,5 @@
-//! Two Redis servers on each host, 6379 and 6380, each with a VIP, a VRRP instance and a configuration file of its own:
-//! what befalls one of them leaves the other alone.
+//! Two Redis servers on each host, 6379 and 6380, each with a VIP, a VRRP instance and a
+//! configuration file of its own: what befalls one of them leaves the other alone.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -23,7 +23,11 @@ const SECOND_WATCH: &str = "/run/keepalived-redis/redis-6380.watch";
 
 fn sh(host: &Host, script: &str) -> String {
     let out = host.sh(script).expect("a shell");
-    let said = format!("{}{}", String::from_utf8_lossy(&out.stdout), String::from_utf8_lossy(&out.stderr));
+    let said = format!(
+        "{}{}",
+        String::from_utf8_lossy(&out.stdout),
+        String::from_utf8_lossy(&out.stderr)
+    );
     assert!(out.status.success(), "{}: {script}: {said}", host.name);
     said
 }
@@ -35,28 +39,46 @@ fn start_second(host: &Host) {
          dir /var/lib/redis-6380\nlogfile /var/log/redis-6380.log\nrepl-diskless-sync-delay 0\n"
     );
     if !host.file("/etc/redis/redis-6380.conf").exists() {
-        host.write("/etc/redis/redis-6380.conf", &conf, 0o640).expect("written");
+        host.write("/etc/redis/redis-6380.conf", &conf, 0o640)
+            .expect("written");
     }
     sh(host, "mkdir -p /var/lib/redis-6380");
     host.tell("start the second redis");
-    host.spawn("redis-server", &["/etc/redis/redis-6380.conf"]).expect("it starts");
+    host.spawn("redis-server", &["/etc/redis/redis-6380.conf"])
+        .expect("it starts");
     let up = || role(host, SECOND).is_some();
     wait::until("the second Redis is up", LIMIT, up).expect("it is up");
 }
 
 /// Everything that the README says of a second instance, on a pair that serves with the first.
 fn add_second(lab: &Lab) {
-    let example = std::fs::read_to_string(lab.a().file(&format!("{TREE}/contrib/keepalived-instance.conf")));
+    let example = std::fs::read_to_string(
+        lab.a()
+            .file(&format!("{TREE}/contrib/keepalived-instance.conf")),
+    );
     let example = example.expect("the example is there");
-    let nodes = [lab.b(), lab.a()].map(|host| format!("\"{}\"", SocketAddr::new(host.address, SECOND))).join(", ");
-    let toml =
-        format!("nodes = [{nodes}]\nvip = \"{SECOND_VIP}\"\n[auth]\npassword_file = \"/etc/keepalived/redis.pass\"\n");
+    let nodes = [lab.b(), lab.a()]
+        .map(|host| format!("\"{}\"", SocketAddr::new(host.address, SECOND)))
+        .join(", ");
+    let toml = format!(
+        "nodes = [{nodes}]\nvip = \"{SECOND_VIP}\"\n[auth]\npassword_file = \"/etc/keepalived/redis.pass\"\n"
+    );
     for host in &lab.hosts {
         start_second(host);
-        host.write("/etc/keepalived/redis-6380.toml", &toml, 0o644).expect("written");
-        let conf = std::fs::read_to_string(host.file("/etc/keepalived/keepalived.conf")).expect("it is there");
-        host.write("/etc/keepalived/keepalived.conf", &format!("{conf}\n{example}"), 0o644).expect("written");
-        sh(host, "keepalived -t && kill -HUP $(cat /run/keepalived.pid)");
+        host.write("/etc/keepalived/redis-6380.toml", &toml, 0o644)
+            .expect("written");
+        let conf = std::fs::read_to_string(host.file("/etc/keepalived/keepalived.conf"))
+            .expect("it is there");
+        host.write(
+            "/etc/keepalived/keepalived.conf",
+            &format!("{conf}\n{example}"),
+            0o644,
+        )
+        .expect("written");
+        sh(
+            host,
+            "keepalived -t && kill -HUP $(cat /run/keepalived.pid)",
+        );
     }
 }
 
@@ -67,11 +89,17 @@ fn role(host: &Host, port: u16) -> Option<(String, String)> {
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
         Ok(Connection::open(address, PASSWORD, Duration::from_millis(500))?.call(&["ROLE"])?)
     });
-    let Ok(Reply::List(fields)) = asked else { return None };
+    let Ok(Reply::List(fields)) = asked else {
+        return None;
+    };
     let mut fields = fields.iter().map(Reply::text);
     let role = fields.next()?;
     // Of a replica that is in sync alone.
-    let whom = if role == "slave" { fields.next()? } else { String::new() };
+    let whom = if role == "slave" {
+        fields.next()?
+    } else {
+        String::new()
+    };
     (role == "master" || fields.nth(1)? == "connected").then_some((role, whom))
 }
 
@@ -84,25 +112,46 @@ fn has_second_vip(host: &Host) -> bool {
 fn until_second_serves(lab: &Lab, host: &Host, other: Option<&Host>) {
     let serves = || {
         let follows = other.is_none_or(|other| {
-            role(other, SECOND).is_some_and(|(role, of)| role == "slave" && of == host.address.to_string())
+            role(other, SECOND)
+                .is_some_and(|(role, of)| role == "slave" && of == host.address.to_string())
         });
         follows
             && role(host, SECOND).is_some_and(|(role, _)| role == "master")
-            && lab.hosts.iter().all(|each| has_second_vip(each) == (each.name == host.name))
+            && lab
+                .hosts
+                .iter()
+                .all(|each| has_second_vip(each) == (each.name == host.name))
     };
-    let steady = wait::until_steady("the second instance is served", Duration::from_secs(1), LIMIT, serves);
-    steady.unwrap_or_else(|e| panic!("{e}: {} \n{}", host.name, lab::story::render(&lab.told(false))));
+    let steady = wait::until_steady(
+        "the second instance is served",
+        Duration::from_secs(1),
+        LIMIT,
+        serves,
+    );
+    steady.unwrap_or_else(|e| {
+        panic!(
+            "{e}: {} \n{}",
+            host.name,
+            lab::story::render(&lab.told(false))
+        )
+    });
 }
 
 /// `kill -9` of one of the two.
 fn kill(host: &Arc<Host>, port: u16) {
     host.tell(format!("kill -9 redis {port}"));
-    sh(host, &format!("kill -9 $(pgrep -f 'redis-server .*:{port}$')"));
+    sh(
+        host,
+        &format!("kill -9 $(pgrep -f 'redis-server .*:{port}$')"),
+    );
 }
 
 /// How often keepalived said that the VRRP instance of that name changed its state.
 fn changes(lab: &Lab, instance: &str) -> usize {
-    lab.told(true).iter().filter(|event| event.what.contains(&format!("({instance}) Entering "))).count()
+    lab.told(true)
+        .iter()
+        .filter(|event| event.what.contains(&format!("({instance}) Entering ")))
+        .count()
 }
 
 #[test]
@@ -114,34 +163,62 @@ fn what_befalls_one_instance_leaves_the_other_alone() {
     let before = changes(&lab, "redis");
     add_second(&lab);
     until_second_serves(&lab, b, Some(a));
-    assert_eq!(changes(&lab, "redis"), before, "the first instance moved when the second one came");
+    assert_eq!(
+        changes(&lab, "redis"),
+        before,
+        "the first instance moved when the second one came"
+    );
     let at_second = SocketAddr::new(SECOND_VIP, SECOND);
     let second = Writer::start(&lab.client, at_second, Rate::PerSecond(200), &lab.story);
     let quiet = |what: &str, instance: &str, writer: &Writer, act: &dyn Fn()| {
         let (states, from) = (changes(&lab, instance), lab.story.now());
         act();
         let (gap, _) = writer.written().longest_gap(from, lab.story.now());
-        assert_eq!(changes(&lab, instance), states, "{what}: {instance} changed its state");
-        assert!(gap < Duration::from_secs(1), "{what}: {gap:?} without a write to {instance}");
+        assert_eq!(
+            changes(&lab, instance),
+            states,
+            "{what}: {instance} changed its state"
+        );
+        assert!(
+            gap < Duration::from_secs(1),
+            "{what}: {gap:?} without a write to {instance}"
+        );
     };
 
-    quiet("the first one dies and comes back", "redis_6380", &second, &|| {
-        kill(a, PORT);
-        let failed_over = wait::until("b serves both", LIMIT, || lab.serves(b));
-        failed_over.unwrap_or_else(|e| panic!("{e}\n{}", lab::story::render(&lab.told(false))));
-        lab::redis_server::start(a).expect("it starts");
-        lab.until_serves(a, b, LIMIT).expect("the first one is back on a");
-    });
-    quiet("the second one dies and comes back", "redis", &first, &|| {
-        kill(b, SECOND);
-        until_second_serves(&lab, a, None);
-        start_second(b);
-        until_second_serves(&lab, b, Some(a));
-    });
+    quiet(
+        "the first one dies and comes back",
+        "redis_6380",
+        &second,
+        &|| {
+            kill(a, PORT);
+            let failed_over = wait::until("b serves both", LIMIT, || lab.serves(b));
+            failed_over.unwrap_or_else(|e| panic!("{e}\n{}", lab::story::render(&lab.told(false))));
+            lab::redis_server::start(a).expect("it starts");
+            lab.until_serves(a, b, LIMIT)
+                .expect("the first one is back on a");
+        },
+    );
+    quiet(
+        "the second one dies and comes back",
+        "redis",
+        &first,
+        &|| {
+            kill(b, SECOND);
+            until_second_serves(&lab, a, None);
+            start_second(b);
+            until_second_serves(&lab, b, Some(a));
+        },
+    );
 
-    let (first, second) = (first.stop().expect("it wrote"), second.stop().expect("it wrote"));
+    let (first, second) = (
+        first.stop().expect("it wrote"),
+        second.stop().expect("it wrote"),
+    );
     for (target, written) in [(lab.target(), first), (at_second, second)] {
-        assert!(written.acks.len() > 500, "hardly anything was written to {target}");
+        assert!(
+            written.acks.len() > 500,
+            "hardly anything was written to {target}"
+        );
         let missing = missing_at(&lab, target, &written.acks).expect("all is read back");
         assert_eq!(missing.len(), 0, "acknowledged by {target} and lost");
     }
@@ -152,9 +229,16 @@ fn what_befalls_one_instance_leaves_the_other_alone() {
 
 /// What was remembered, kept and told of the two.
 fn nothing_mixes(host: &Host) {
-    let memory = sh(host, "cd /var/lib/keepalived-redis && ls -d redis-ha redis-6380 && ls redis-ha redis-6380");
+    let memory = sh(
+        host,
+        "cd /var/lib/keepalived-redis && ls -d redis-ha redis-6380 && ls redis-ha redis-6380",
+    );
     for file in ["turn", "check.verdict"] {
-        assert_eq!(memory.lines().filter(|line| line.starts_with(file)).count() % 2, 0, "{file}: {memory}");
+        assert_eq!(
+            memory.lines().filter(|line| line.starts_with(file)).count() % 2,
+            0,
+            "{file}: {memory}"
+        );
         assert!(memory.contains(file), "{file}: {memory}");
     }
     let remembered = sh(
@@ -168,7 +252,10 @@ fn nothing_mixes(host: &Host) {
         assert!(!(of_second && line.contains(":6379")), "{line}");
         assert!(of_second || !line.contains(":6380"), "{line}");
     }
-    assert!(told.contains("[Master]") && told.contains(" instance=redis-6380"), "{told}");
+    assert!(
+        told.contains("[Master]") && told.contains(" instance=redis-6380"),
+        "{told}"
+    );
 }
 
 #[test]
@@ -177,21 +264,38 @@ fn the_watcher_of_a_second_instance_looks_at_that_one() {
     let a = lab.a();
     bring_up(&lab, Suite::FAST).expect("the first instance serves");
     add_second(&lab);
-    // The marks of what was appended are those of the rest: all of it is in the fast profile, after this.
+    // The marks of what was appended are those of the rest: all of it is in the fast profile, after
+    // this.
     let switched = "sh /mnt/install.sh --bin-dir /tmp/bin --profile fast && cd /etc/keepalived && \
                     { [ ! -e keepalived.conf.new ] || mv keepalived.conf.new keepalived.conf; } && keepalived -t && \
                     kill -HUP $(cat /run/keepalived.pid) && cat keepalived.conf";
     let conf = sh(a, switched);
-    let counts = |line: &str| conf.lines().any(|found| found.split_once('#').map_or(found, |(l, _)| l).trim() == line);
-    assert!(counts("vrrp_track_file redis_watch_6380 {") && counts("advert_int 0.1"), "{conf}");
+    let counts = |line: &str| {
+        conf.lines()
+            .any(|found| found.split_once('#').map_or(found, |(l, _)| l).trim() == line)
+    };
+    assert!(
+        counts("vrrp_track_file redis_watch_6380 {") && counts("advert_int 0.1"),
+        "{conf}"
+    );
     assert!(!counts("advert_int 1"), "{conf}");
-    let unit = std::fs::read_to_string(a.file(&format!("{TREE}/contrib/keepalived-redis-watch@.service")));
+    let unit =
+        std::fs::read_to_string(a.file(&format!("{TREE}/contrib/keepalived-redis-watch@.service")));
     let unit = unit.expect("the unit is there").replace("%i", "redis-6380");
-    let command = unit.lines().find_map(|line| line.strip_prefix("ExecStart=")).expect("a command");
-    a.spawn("sh", &["-c", &format!("exec {command}")]).expect("it starts");
+    let command = unit
+        .lines()
+        .find_map(|line| line.strip_prefix("ExecStart="))
+        .expect("a command");
+    a.spawn("sh", &["-c", &format!("exec {command}")])
+        .expect("it starts");
     let says = |file: &str, what: &str| {
         let file = file.to_owned();
-        let said = || std::fs::read_to_string(a.file(&file)).unwrap_or_default().trim().to_owned();
+        let said = || {
+            std::fs::read_to_string(a.file(&file))
+                .unwrap_or_default()
+                .trim()
+                .to_owned()
+        };
         wait::until(&format!("{file} says {what}"), LIMIT, || said() == what).expect("it is said");
     };
     says(SECOND_WATCH, "0");
@@ -199,6 +303,13 @@ fn the_watcher_of_a_second_instance_looks_at_that_one() {
     kill(a, SECOND);
     says(SECOND_WATCH, "1");
     says(lab::watcher::FILE, "0");
-    let told = sh(a, "grep Watch /var/log/keepalived-redis/check-redis-status.log");
-    assert!(told.lines().any(|line| line.contains(":6380") && line.ends_with("instance=redis-6380")), "{told}");
+    let told = sh(
+        a,
+        "grep Watch /var/log/keepalived-redis/check-redis-status.log",
+    );
+    assert!(
+        told.lines()
+            .any(|line| line.contains(":6380") && line.ends_with("instance=redis-6380")),
+        "{told}"
+    );
 }

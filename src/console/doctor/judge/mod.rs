@@ -37,7 +37,9 @@ impl Expected {
         Expected {
             path: path.to_owned(),
             vip: config.map(|config| config.vip),
-            nodes: config.map(|config| config.nodes.clone()).unwrap_or_default(),
+            nodes: config
+                .map(|config| config.nodes.clone())
+                .unwrap_or_default(),
             local,
             sentinel: config.is_some_and(|config| config.sentinel.is_some()),
             check: config.map_or(Duration::from_millis(400), |config| config.timing.check),
@@ -60,19 +62,23 @@ pub(crate) fn is_eligible(command: &Command) -> bool {
     calls(command, &["check_redis"]) && command.has("--eligible")
 }
 
-/// Which of the instances is that of the pair: the one whose programs read its file, else the one with its VIP.
+/// Which of the instances is that of the pair: the one whose programs read its file, else the one
+/// with its VIP.
 pub fn ours<'v>(vrrp: &'v Vrrp, expected: &Expected) -> Option<&'v Instance> {
     let reads = |command: &Command| {
         super::look::keepalived::is_ours(command.program())
             && Path::new(command.value("--config").unwrap_or(DEFAULT_PATH)) == expected.path
     };
-    let has_vip = |instance: &&Instance| expected.vip.is_some_and(|vip| instance.vips.contains(&vip));
+    let has_vip =
+        |instance: &&Instance| expected.vip.is_some_and(|vip| instance.vips.contains(&vip));
     let by_file: Vec<&Instance> = vrrp
         .instances
         .iter()
         .filter(|instance| {
             instance.notify.values().any(reads)
-                || vrrp.tracked_scripts(instance).any(|(script, _)| reads(&script.command))
+                || vrrp
+                    .tracked_scripts(instance)
+                    .any(|(script, _)| reads(&script.command))
         })
         .collect();
     by_file

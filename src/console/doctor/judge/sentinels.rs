@@ -9,7 +9,8 @@ use crate::console::doctor::look::servers::Redises;
 use crate::console::doctor::redis_cli::RedisCli;
 use crate::server::failure::Failure;
 
-/// The writes of a master are stopped for a second in a planned move: one that is taken for dead then is deposed.
+/// The writes of a master are stopped for a second in a planned move: one that is taken for dead
+/// then is deposed.
 const DOWN_AFTER: u64 = 2000;
 
 /// All lines of it.
@@ -43,7 +44,12 @@ fn silent(found: &mut Findings, address: SocketAddr, failure: &Failure) {
         )),
         _ => Fix::Do(format!("see that {} is on, and that firewalls let TCP {} pass", address.ip(), address.port())),
     };
-    found.fail("sentinel-answers", "", format!("sentinel {address}: {failure}"), fix);
+    found.fail(
+        "sentinel-answers",
+        "",
+        format!("sentinel {address}: {failure}"),
+        fix,
+    );
 }
 
 fn one(
@@ -56,16 +62,35 @@ fn one(
 ) {
     let name = &sentinel.master_name;
     let ask = |words: &str| to_them.line(address, words);
-    let number = |field: &str| said.fields.get(field).and_then(|text| text.parse::<u64>().ok());
-    found.ok("sentinel-answers", "", format!("sentinel {address} answers"));
+    let number = |field: &str| {
+        said.fields
+            .get(field)
+            .and_then(|text| text.parse::<u64>().ok())
+    };
+    found.ok(
+        "sentinel-answers",
+        "",
+        format!("sentinel {address} answers"),
+    );
     let Some((ip, port)) = &said.master else {
         let says = format!("sentinel {address} knows no master called {name}");
-        let fix = Fix::Do("let master_name below [sentinel] be the name behind 'sentinel monitor' there".to_owned());
+        let fix = Fix::Do(
+            "let master_name below [sentinel] be the name behind 'sentinel monitor' there"
+                .to_owned(),
+        );
         return found.fail("sentinel-master", "", says, fix);
     };
-    let master: Option<SocketAddr> = ip.parse().ok().zip(port.parse().ok()).map(|(ip, port)| SocketAddr::new(ip, port));
+    let master: Option<SocketAddr> = ip
+        .parse()
+        .ok()
+        .zip(port.parse().ok())
+        .map(|(ip, port)| SocketAddr::new(ip, port));
     if master.is_none_or(|master| !config.nodes.contains(&master)) {
-        let what = if ip.parse() == Ok(config.vip) { "the VIP" } else { "none of nodes" };
+        let what = if ip.parse() == Ok(config.vip) {
+            "the VIP"
+        } else {
+            "none of nodes"
+        };
         let says = format!("sentinel {address} names {ip}:{port}, which is {what}");
         let fix = Fix::Do(
             "let 'sentinel monitor' and replica-announce-ip be the machines' own addresses, as in nodes".to_owned(),
@@ -74,44 +99,70 @@ fn one(
     }
     if let Some(why) = &said.no_quorum {
         let says = format!("sentinel {address}: no failover can be agreed on: {why}");
-        found.fail("sentinel-quorum", "R32", says, Fix::Do("start the sentinels that are missing".to_owned()));
+        found.fail(
+            "sentinel-quorum",
+            "R32",
+            says,
+            Fix::Do("start the sentinels that are missing".to_owned()),
+        );
     } else {
-        found.ok("sentinel-quorum", "R32", format!("sentinel {address} reaches a quorum, and the majority"));
+        found.ok(
+            "sentinel-quorum",
+            "R32",
+            format!("sentinel {address} reaches a quorum, and the majority"),
+        );
     }
     match number("down-after-milliseconds") {
         Some(millis) if millis < DOWN_AFTER => {
             let says = format!(
                 "sentinel {address}: down-after-milliseconds {millis}: a master whose writes are stopped for a second, in a planned move, is taken for dead"
             );
-            let fix = Fix::Run(ask(&format!("sentinel set {name} down-after-milliseconds 5000")));
+            let fix = Fix::Run(ask(&format!(
+                "sentinel set {name} down-after-milliseconds 5000"
+            )));
             found.fail("down-after", "R31", says, fix);
         }
-        Some(millis) => found.ok("down-after", "R31", format!("sentinel {address}: down-after {millis} ms")),
+        Some(millis) => found.ok(
+            "down-after",
+            "R31",
+            format!("sentinel {address}: down-after {millis} ms"),
+        ),
         None => {}
     }
     let user = sentinel.auth.username.as_deref().unwrap_or("default");
     if said.refused.is_empty() {
-        found.ok("sentinel-rights", "R29", format!("sentinel {address}: nothing that user {user} needs is refused"));
+        found.ok(
+            "sentinel-rights",
+            "R29",
+            format!("sentinel {address}: nothing that user {user} needs is refused"),
+        );
     }
     for (command, rule) in &said.refused {
         let says = format!("sentinel {address}: user {user} may not {command}");
-        let fix = Fix::Run(to_them.as_administrator(address, &format!("acl setuser {user} {rule}")));
+        let fix =
+            Fix::Run(to_them.as_administrator(address, &format!("acl setuser {user} {rule}")));
         found.fail("sentinel-rights", "R29", says, fix);
     }
     if said.tilt {
-        let says =
-            format!("sentinel {address} mistrusts its clock (TILT): it says OK to a failover and does none, for 30 s");
+        let says = format!(
+            "sentinel {address} mistrusts its clock (TILT): it says OK to a failover and does none, for 30 s"
+        );
         found.warn(
             "tilt",
             "R34",
             says,
-            Fix::Do("wait half a minute; where it comes back, the machine stands still at times".to_owned()),
+            Fix::Do(
+                "wait half a minute; where it comes back, the machine stands still at times"
+                    .to_owned(),
+            ),
         );
     }
     let known = number("num-other-sentinels").map(|others| others + 1);
     let listed = sentinel.nodes.len() as u64;
     if let Some(known) = known.filter(|known| *known != listed) {
-        let says = format!("sentinel {address} knows of {known} sentinels, and {listed} stand below [sentinel]");
+        let says = format!(
+            "sentinel {address} knows of {known} sentinels, and {listed} stand below [sentinel]"
+        );
         let fix = Fix::Run(ask(&format!("sentinel reset {name}")));
         found.warn("sentinel-others", "R32", says, fix);
     }
@@ -122,22 +173,40 @@ fn count(found: &mut Findings, nodes: &[Node], sentinel: &Sentinel) {
     let (all, quorum) = (sentinel.nodes.len(), sentinel.quorum);
     let check = "sentinel-count";
     if answered < quorum {
-        let says = format!("{answered} of {all} sentinels answer, and quorum is {quorum}: no master is believed");
-        return found.fail(check, "R32", says, Fix::Do("start the sentinels that are missing".to_owned()));
+        let says = format!(
+            "{answered} of {all} sentinels answer, and quorum is {quorum}: no master is believed"
+        );
+        return found.fail(
+            check,
+            "R32",
+            says,
+            Fix::Do("start the sentinels that are missing".to_owned()),
+        );
     }
     let majority = all / 2 + 1;
     if quorum < majority {
         let says = format!(
             "quorum {quorum} of {all} sentinels: in a partition each side may have one, and then each holds the VIP"
         );
-        return found.warn(check, "R32", says, Fix::Do(format!("write below [sentinel]: quorum = {majority}")));
+        return found.warn(
+            check,
+            "R32",
+            says,
+            Fix::Do(format!("write below [sentinel]: quorum = {majority}")),
+        );
     }
     if all < 3 {
         let says = format!("{all} sentinels: none of them may fail, or there is no failover");
-        let fix = Fix::Do("let a third machine run a sentinel alone, and name it below [sentinel]".to_owned());
+        let fix = Fix::Do(
+            "let a third machine run a sentinel alone, and name it below [sentinel]".to_owned(),
+        );
         return found.warn(check, "R32", says, fix);
     }
-    found.ok(check, "R32", format!("{answered} of {all} sentinels answer, and quorum is {quorum}"));
+    found.ok(
+        check,
+        "R32",
+        format!("{answered} of {all} sentinels answer, and quorum is {quorum}"),
+    );
 }
 
 fn agreed(found: &mut Findings, nodes: &[Node], config: &Config) {
@@ -157,7 +226,11 @@ fn agreed(found: &mut Findings, nodes: &[Node], config: &Config) {
             found.fail("sentinel-master", "R22", says, fix);
         }
     }
-    let odd = config.auth.password.as_ref().is_some_and(|password| password.expose().contains([' ', '"', '\'', '\\']));
+    let odd = config
+        .auth
+        .password
+        .as_ref()
+        .is_some_and(|password| password.expose().contains([' ', '"', '\'', '\\']));
     if odd {
         let says = "the password of Redis has a space or a quote: where it is the auth-pass of a sentinel of Redis 7.0, that does not start again";
         found.unseen("auth-pass", "R36", says);
@@ -172,7 +245,9 @@ fn priorities(found: &mut Findings, redises: &Redises, config: &Config, cli: &Re
         let Ok(seen) = &node.seen else { continue };
         let address = node.address;
         let advised = ((place + 1) * 10).to_string();
-        if let Some(announced) = seen.setting("replica-announce-ip").filter(|text| !text.is_empty())
+        if let Some(announced) = seen
+            .setting("replica-announce-ip")
+            .filter(|text| !text.is_empty())
             && announced.parse() != Ok(address.ip())
         {
             let says = format!(
@@ -181,12 +256,20 @@ fn priorities(found: &mut Findings, redises: &Redises, config: &Config, cli: &Re
             let fix = Fix::Run(cli.set(address, "replica-announce-ip", &address.ip().to_string()));
             found.fail("announce-ip", "", says, fix);
         }
-        let Some(priority) = seen.setting("replica-priority").and_then(|text| text.parse::<u64>().ok()) else {
+        let Some(priority) = seen
+            .setting("replica-priority")
+            .and_then(|text| text.parse::<u64>().ok())
+        else {
             continue;
         };
         let fix = Fix::Run(cli.set(address, "replica-priority", &advised));
         if priority == 0 {
-            found.fail(check, "R30", format!("{address}: replica-priority 0: Sentinel never promotes it"), fix);
+            found.fail(
+                check,
+                "R30",
+                format!("{address}: replica-priority 0: Sentinel never promotes it"),
+                fix,
+            );
         } else if before.is_some_and(|before| priority <= before) {
             let says = format!(
                 "{address}: replica-priority {priority}, no more than that of a node that is preferred to it: Sentinel may choose another one than keepalived, and the VIP moves twice"

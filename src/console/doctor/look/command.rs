@@ -26,12 +26,22 @@ pub struct Said {
 pub fn ask(program: &str, arguments: &[&str], budget: Duration) -> Result<Said, String> {
     // A file and no pipe: who writes much into a pipe that nobody reads waits for ever.
     let said = tempfile::tempfile().map_err(|error| format!("making a temporary file: {error}"))?;
-    let stream = |file: &File| file.try_clone().map(Stdio::from).map_err(|error| error.to_string());
+    let stream = |file: &File| {
+        file.try_clone()
+            .map(Stdio::from)
+            .map_err(|error| error.to_string())
+    };
     let mut child = Command::new(program)
         .args(arguments)
         .env("LC_ALL", "C")
         // Where a user's own PATH has no keepalived.
-        .env("PATH", format!("{}:/usr/sbin:/sbin:/usr/local/sbin", std::env::var("PATH").unwrap_or_default()))
+        .env(
+            "PATH",
+            format!(
+                "{}:/usr/sbin:/sbin:/usr/local/sbin",
+                std::env::var("PATH").unwrap_or_default()
+            ),
+        )
         .stdin(Stdio::null())
         .stdout(stream(&said)?)
         .stderr(stream(&said)?)
@@ -40,12 +50,20 @@ pub fn ask(program: &str, arguments: &[&str], budget: Duration) -> Result<Said, 
     let deadline = Deadline::after(budget);
     loop {
         match child.try_wait() {
-            Ok(Some(status)) => return Ok(Said { code: status.code(), text: text(said) }),
+            Ok(Some(status)) => {
+                return Ok(Said {
+                    code: status.code(),
+                    text: text(said),
+                });
+            }
             Ok(None) if deadline.pause(Duration::from_millis(5)) => {}
             _ => {
                 let _ = child.kill();
                 let _ = child.wait();
-                return Err(format!("{program} had not ended after {} s", budget.as_secs()));
+                return Err(format!(
+                    "{program} had not ended after {} s",
+                    budget.as_secs()
+                ));
             }
         }
     }
@@ -53,8 +71,11 @@ pub fn ask(program: &str, arguments: &[&str], budget: Duration) -> Result<Said, 
 
 fn text(mut file: File) -> String {
     let mut bytes = Vec::new();
-    let read = file.rewind().and_then(|()| file.take(LONGEST).read_to_end(&mut bytes));
-    read.map(|_| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
+    let read = file
+        .rewind()
+        .and_then(|()| file.take(LONGEST).read_to_end(&mut bytes));
+    read.map(|_| String::from_utf8_lossy(&bytes).into_owned())
+        .unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -63,7 +84,12 @@ mod tests {
 
     #[test]
     fn what_is_said_is_heard_and_who_is_silent_is_not_waited_for() {
-        let said = ask("sh", &["-c", "echo out; echo err >&2; exit 3"], Duration::from_secs(20)).expect("a shell");
+        let said = ask(
+            "sh",
+            &["-c", "echo out; echo err >&2; exit 3"],
+            Duration::from_secs(20),
+        )
+        .expect("a shell");
         assert_eq!((said.code, said.text.as_str()), (Some(3), "out\nerr\n"));
         let late = ask("sleep", &["60"], Duration::from_millis(30)).expect_err("it sleeps on");
         assert!(late.starts_with("sleep had not ended"), "{late}");

@@ -1,4 +1,5 @@
-//! Looking at keepalived: its configuration as each host reads it, the programs that it calls, its own test.
+//! Looking at keepalived: its configuration as each host reads it, the programs that it calls, its
+//! own test.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -13,7 +14,8 @@ use crate::server::info::Version;
 
 /// Where keepalived looks unless it is told otherwise.
 const DEFAULT: &str = "/etc/keepalived/keepalived.conf";
-/// Where distributions put its options, and the name of the variable: Debian's, and the RHEL family's.
+/// Where distributions put its options, and the name of the variable: Debian's, and the RHEL
+/// family's.
 const OPTIONS: [&str; 2] = ["/etc/default/keepalived", "/etc/sysconfig/keepalived"];
 /// For its own test, which looks up users and interfaces.
 const TEST: Duration = Duration::from_secs(5);
@@ -61,33 +63,75 @@ pub fn look(path: Option<&Path>) -> Keepalived {
     let running = running();
     let options = match &running {
         Some(words) => options(words),
-        None => OPTIONS.iter().find_map(|file| options_in(&fs::read_to_string(file).ok()?)),
+        None => OPTIONS
+            .iter()
+            .find_map(|file| options_in(&fs::read_to_string(file).ok()?)),
     }
     .unwrap_or_default();
-    let path = path.map(Path::to_owned).or(options.file).unwrap_or_else(|| DEFAULT.into());
+    let path = path
+        .map(Path::to_owned)
+        .or(options.file)
+        .unwrap_or_else(|| DEFAULT.into());
     let host = options.id.unwrap_or_else(host_name);
-    let read =
-        |path: &Path| fs::read(path).map(|text| String::from_utf8_lossy(&text).into_owned()).map_err(|e| e.to_string());
-    let glob = |pattern: &Path| {
-        let found = pattern.to_str().and_then(|pattern| glob::glob(pattern).ok());
-        found.into_iter().flatten().take(1000).filter_map(Result::ok).collect()
+    let read = |path: &Path| {
+        fs::read(path)
+            .map(|text| String::from_utf8_lossy(&text).into_owned())
+            .map_err(|e| e.to_string())
     };
-    let reader = Reader { read: &read, glob: &glob };
+    let glob = |pattern: &Path| {
+        let found = pattern
+            .to_str()
+            .and_then(|pattern| glob::glob(pattern).ok());
+        found
+            .into_iter()
+            .flatten()
+            .take(1000)
+            .filter_map(Result::ok)
+            .collect()
+    };
+    let reader = Reader {
+        read: &read,
+        glob: &glob,
+    };
     let conf = Conf::read(&path, &host, &reader);
     let here = conf.as_ref().map(Vrrp::read).unwrap_or_default();
-    let names = conf.as_ref().map(|conf| conf.names.clone()).unwrap_or_default();
+    let names = conf
+        .as_ref()
+        .map(|conf| conf.names.clone())
+        .unwrap_or_default();
     let others = names.into_iter().filter(|name| *name != host).take(100);
-    let elsewhere =
-        others.filter_map(|name| Some((name.clone(), Vrrp::read(&Conf::read(&path, &name, &reader).ok()?)))).collect();
+    let elsewhere = others
+        .filter_map(|name| {
+            Some((
+                name.clone(),
+                Vrrp::read(&Conf::read(&path, &name, &reader).ok()?),
+            ))
+        })
+        .collect();
     let programs = programs(&here);
-    let versions = programs.iter().filter(|program| is_ours(&program.path) && program.open.is_empty());
-    let versions = versions.map(|program| (program.path.clone(), ask(&shown(&program.path), &["--version"], QUICK)));
+    let versions = programs
+        .iter()
+        .filter(|program| is_ours(&program.path) && program.open.is_empty());
+    let versions = versions.map(|program| {
+        (
+            program.path.clone(),
+            ask(&shown(&program.path), &["--version"], QUICK),
+        )
+    });
     let versions = versions.collect();
     let file = |file: &Path| (file.parent().is_some_and(Path::is_dir), file.is_file());
     Keepalived {
         version: version(),
-        tested: ask("keepalived", &["-t", "-f", &shown(&path), "-i", &host], TEST),
-        watched: here.files.iter().map(|watched| (watched.file.clone(), file(&watched.file))).collect(),
+        tested: ask(
+            "keepalived",
+            &["-t", "-f", &shown(&path), "-i", &host],
+            TEST,
+        ),
+        watched: here
+            .files
+            .iter()
+            .map(|watched| (watched.file.clone(), file(&watched.file)))
+            .collect(),
         has_script_user: passwd().any(|line| line.starts_with("keepalived_script:")),
         runs: running.is_some(),
         path,
@@ -106,20 +150,38 @@ fn shown(path: &Path) -> String {
 
 fn passwd() -> impl Iterator<Item = String> {
     let text = fs::read_to_string("/etc/passwd").unwrap_or_default();
-    text.lines().map(str::to_owned).collect::<Vec<_>>().into_iter()
+    text.lines()
+        .map(str::to_owned)
+        .collect::<Vec<_>>()
+        .into_iter()
 }
 
 /// One of the programs that this suite brings.
 pub fn is_ours(path: &Path) -> bool {
-    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-    matches!(name, "check_redis" | "redis_master" | "redis_backup" | "redis_fault" | "redis_stop")
+    let name = path
+        .file_name()
+        .and_then(|name| name.to_str())
+        .unwrap_or_default();
+    matches!(
+        name,
+        "check_redis" | "redis_master" | "redis_backup" | "redis_fault" | "redis_stop"
+    )
 }
 
 fn programs(vrrp: &Vrrp) -> Vec<ProgramFile> {
-    let tracked = vrrp.instances.iter().flat_map(|instance| vrrp.tracked_scripts(instance));
+    let tracked = vrrp
+        .instances
+        .iter()
+        .flat_map(|instance| vrrp.tracked_scripts(instance));
     let scripts = tracked.map(|(script, _)| script.command.program());
-    let notified = vrrp.instances.iter().flat_map(|instance| instance.notify.values().map(|command| command.program()));
-    let mut paths: Vec<&Path> = scripts.chain(notified).filter(|path| path.is_absolute()).collect();
+    let notified = vrrp
+        .instances
+        .iter()
+        .flat_map(|instance| instance.notify.values().map(|command| command.program()));
+    let mut paths: Vec<&Path> = scripts
+        .chain(notified)
+        .filter(|path| path.is_absolute())
+        .collect();
     paths.sort();
     paths.dedup();
     paths.into_iter().map(ProgramFile::of).collect()
@@ -128,7 +190,9 @@ fn programs(vrrp: &Vrrp) -> Vec<ProgramFile> {
 /// The command line of a keepalived that runs.
 fn running() -> Option<Vec<String>> {
     let entries = fs::read_dir("/proc").ok()?;
-    let pids = entries.flatten().filter(|entry| entry.file_name().to_string_lossy().parse::<u32>().is_ok());
+    let pids = entries
+        .flatten()
+        .filter(|entry| entry.file_name().to_string_lossy().parse::<u32>().is_ok());
     // Not one in a container of its own.
     let net = |dir: &Path| fs::read_link(dir.join("ns/net")).ok();
     let own = net(Path::new("/proc/self"));
@@ -138,7 +202,9 @@ fn running() -> Option<Vec<String>> {
     };
     let found = pids.map(|entry| entry.path()).find(|dir| is(dir))?;
     let words = fs::read(found.join("cmdline")).unwrap_or_default();
-    let words = words.split(|byte| *byte == 0).map(|word| String::from_utf8_lossy(word).into_owned());
+    let words = words
+        .split(|byte| *byte == 0)
+        .map(|word| String::from_utf8_lossy(word).into_owned());
     Some(words.filter(|word| !word.is_empty()).collect())
 }
 
@@ -169,10 +235,16 @@ fn options(words: &[String]) -> Option<Options> {
 fn options_in(text: &str) -> Option<Options> {
     let value = |line: &str| {
         let (name, value) = line.trim().split_once('=')?;
-        matches!(name, "DAEMON_ARGS" | "KEEPALIVED_OPTIONS").then(|| value.trim_matches(['"', '\'']).to_owned())
+        matches!(name, "DAEMON_ARGS" | "KEEPALIVED_OPTIONS")
+            .then(|| value.trim_matches(['"', '\'']).to_owned())
     };
     let line = text.lines().rev().find_map(value)?;
-    options(&line.split_whitespace().map(str::to_owned).collect::<Vec<_>>())
+    options(
+        &line
+            .split_whitespace()
+            .map(str::to_owned)
+            .collect::<Vec<_>>(),
+    )
 }
 
 /// `uname -n`, up to its first dot (K26).
@@ -187,8 +259,12 @@ fn version() -> Option<Version> {
 
 /// `Keepalived v2.2.7 (01/16,2022)`.
 fn version_in(text: &str) -> Option<Version> {
-    let line = text.lines().find_map(|line| line.strip_prefix("Keepalived v"))?;
-    let mut parts = line.split(|c: char| !c.is_ascii_digit()).map(|part| part.parse().unwrap_or(0));
+    let line = text
+        .lines()
+        .find_map(|line| line.strip_prefix("Keepalived v"))?;
+    let mut parts = line
+        .split(|c: char| !c.is_ascii_digit())
+        .map(|part| part.parse().unwrap_or(0));
     let mut part = || parts.next().unwrap_or(0);
     Some(Version(part(), part(), part()))
 }
@@ -200,12 +276,24 @@ mod tests {
     #[test]
     fn the_options_that_name_the_file_and_the_host_are_found() {
         let found = |file: Option<&str>, id: Option<&str>| {
-            Some(Options { file: file.map(PathBuf::from), id: id.map(str::to_owned) })
+            Some(Options {
+                file: file.map(PathBuf::from),
+                id: id.map(str::to_owned),
+            })
         };
         for (line, expected) in [
-            ("DAEMON_ARGS=\"-f /etc/k.conf -i a\"", found(Some("/etc/k.conf"), Some("a"))),
-            ("KEEPALIVED_OPTIONS=\"-D --use-file=/etc/k.conf\"", found(Some("/etc/k.conf"), None)),
-            ("# DAEMON_ARGS=\"-f /no\"\nDAEMON_ARGS=-f/etc/k.conf", found(Some("/etc/k.conf"), None)),
+            (
+                "DAEMON_ARGS=\"-f /etc/k.conf -i a\"",
+                found(Some("/etc/k.conf"), Some("a")),
+            ),
+            (
+                "KEEPALIVED_OPTIONS=\"-D --use-file=/etc/k.conf\"",
+                found(Some("/etc/k.conf"), None),
+            ),
+            (
+                "# DAEMON_ARGS=\"-f /no\"\nDAEMON_ARGS=-f/etc/k.conf",
+                found(Some("/etc/k.conf"), None),
+            ),
             ("DAEMON_ARGS=\"--config-id b -D\"", found(None, Some("b"))),
             ("DAEMON_ARGS=\"-D\"", None),
             ("", None),
@@ -216,7 +304,10 @@ mod tests {
 
     #[test]
     fn a_version_is_three_numbers() {
-        assert_eq!(version_in("Keepalived v2.2.7 (01/16,2022)\nmore"), Some(Version(2, 2, 7)));
+        assert_eq!(
+            version_in("Keepalived v2.2.7 (01/16,2022)\nmore"),
+            Some(Version(2, 2, 7))
+        );
         assert_eq!(version_in("nothing"), None);
     }
 }

@@ -67,7 +67,8 @@ pub struct Machine {
     pub synchronized: Option<bool>,
     /// SELinux forbids.
     pub selinux: bool,
-    /// The programs came as a package: it has `keepalived-redis-setup` in the place of `install.sh`.
+    /// The programs came as a package: it has `keepalived-redis-setup` in the place of
+    /// `install.sh`.
     pub packaged: bool,
     /// `redis-check-rdb`, or Valkey's, is in the path.
     pub has_check_rdb: bool,
@@ -93,21 +94,32 @@ pub fn look(config: Option<&Config>, redis: Option<(u32, PathBuf)>, watched: boo
     names.extend(local.unit.as_ref().map(|unit| format!("{unit}.service")));
     names.extend(watched.then(|| WATCHER.to_owned()));
     let state = |name: String| {
-        let word = |verb| ask("systemctl", &[verb, &name], QUICK).map(|said| first(&said.text)).unwrap_or_default();
+        let word = |verb| {
+            ask("systemctl", &[verb, &name], QUICK)
+                .map(|said| first(&said.text))
+                .unwrap_or_default()
+        };
         let state = (word("is-enabled"), word("is-active"));
         (name, state)
     };
     Machine {
-        is_root: fs::metadata("/proc/self").is_ok_and(|own| std::os::unix::fs::MetadataExt::uid(&own) == 0),
+        is_root: fs::metadata("/proc/self")
+            .is_ok_and(|own| std::os::unix::fs::MetadataExt::uid(&own) == 0),
         synchronized: synchronized(systemd),
         selinux: fs::read_to_string("/sys/fs/selinux/enforce").is_ok_and(|text| text.trim() == "1"),
         packaged: Path::new(SETUP).exists(),
         has_check_rdb: in_path("redis-check-rdb") || in_path("valkey-check-rdb"),
         dirs: config.map(dirs).unwrap_or_default(),
         systemd,
-        drop_in: UNITS.iter().find_map(|dir| fs::read_to_string(Path::new(dir).join(DROP_IN)).ok()),
+        drop_in: UNITS
+            .iter()
+            .find_map(|dir| fs::read_to_string(Path::new(dir).join(DROP_IN)).ok()),
         target: UNITS.iter().any(|dir| Path::new(dir).join(TARGET).exists()),
-        units: if systemd { names.into_iter().map(state).collect() } else { BTreeMap::new() },
+        units: if systemd {
+            names.into_iter().map(state).collect()
+        } else {
+            BTreeMap::new()
+        },
         redis: local,
     }
 }
@@ -119,8 +131,16 @@ fn first(text: &str) -> String {
 fn in_path(program: &str) -> bool {
     // keepalived's own PATH is the system's, whatever ours is.
     let path = std::env::var("PATH").unwrap_or_default();
-    let dirs = path.split(':').chain(["/usr/local/bin", "/usr/bin", "/bin", "/usr/local/sbin", "/usr/sbin", "/sbin"]);
-    dirs.map(|dir| Path::new(dir).join(program)).any(|file| Mode::of(&file).is_ok_and(|mode| mode.bits & 0o111 != 0))
+    let dirs = path.split(':').chain([
+        "/usr/local/bin",
+        "/usr/bin",
+        "/bin",
+        "/usr/local/sbin",
+        "/usr/sbin",
+        "/sbin",
+    ]);
+    dirs.map(|dir| Path::new(dir).join(program))
+        .any(|file| Mode::of(&file).is_ok_and(|mode| mode.bits & 0o111 != 0))
 }
 
 fn synchronized(systemd: bool) -> Option<bool> {
@@ -128,22 +148,36 @@ fn synchronized(systemd: bool) -> Option<bool> {
         return Some(true);
     }
     if systemd {
-        let said = ask("timedatectl", &["show", "--property=NTPSynchronized", "--value"], QUICK).ok()?;
+        let said = ask(
+            "timedatectl",
+            &["show", "--property=NTPSynchronized", "--value"],
+            QUICK,
+        )
+        .ok()?;
         return match first(&said.text).as_str() {
             "yes" => Some(true),
             "no" => Some(false),
             _ => None,
         };
     }
-    let said = ask("chronyc", &["-n", "tracking"], QUICK).ok().filter(|said| said.code == Some(0))?;
+    let said = ask("chronyc", &["-n", "tracking"], QUICK)
+        .ok()
+        .filter(|said| said.code == Some(0))?;
     Some(!said.text.contains("Not synchronised"))
 }
 
 fn dirs(config: &Config) -> Vec<Dir> {
     let dir = |(key, path): (&'static str, &Path)| {
-        let existing = path.ancestors().find(|dir| dir.is_dir()).unwrap_or(Path::new("/"));
+        let existing = path
+            .ancestors()
+            .find(|dir| dir.is_dir())
+            .unwrap_or(Path::new("/"));
         let mode = Mode::of(path);
-        let trouble = mode.as_ref().err().filter(|why| why.contains("denied")).cloned();
+        let trouble = mode
+            .as_ref()
+            .err()
+            .filter(|why| why.contains("denied"))
+            .cloned();
         Dir {
             key,
             path: path.to_owned(),
@@ -166,20 +200,32 @@ fn local_redis(said: Option<(u32, PathBuf)>) -> LocalRedis {
     let (pid, config_file) = said.map_or((None, None), |(pid, file)| (Some(pid), Some(file)));
     let config_file = config_file.filter(|file| !file.as_os_str().is_empty());
     // A Redis in a container of its own has another number here.
-    let process = pid.map(|pid| PathBuf::from(format!("/proc/{pid}"))).filter(|process| {
-        let name = fs::read_to_string(process.join("comm")).unwrap_or_default();
-        ["redis-", "valkey-", "keydb-"].iter().any(|known| name.starts_with(known))
-    });
-    let mut found = LocalRedis { config_file, ..LocalRedis::default() };
+    let process = pid
+        .map(|pid| PathBuf::from(format!("/proc/{pid}")))
+        .filter(|process| {
+            let name = fs::read_to_string(process.join("comm")).unwrap_or_default();
+            ["redis-", "valkey-", "keydb-"]
+                .iter()
+                .any(|known| name.starts_with(known))
+        });
+    let mut found = LocalRedis {
+        config_file,
+        ..LocalRedis::default()
+    };
     let Some(process) = process else {
         found.unit = unit_of("");
-        found.commands.extend(found.unit.as_deref().and_then(command_of));
+        found
+            .commands
+            .extend(found.unit.as_deref().and_then(command_of));
         return found;
     };
     let status = fs::read_to_string(process.join("status")).unwrap_or_default();
     let numbers = |name: &str| -> Vec<u32> {
         let line = status.lines().find_map(|line| line.strip_prefix(name));
-        line.unwrap_or_default().split_whitespace().filter_map(|word| word.parse().ok()).collect()
+        line.unwrap_or_default()
+            .split_whitespace()
+            .filter_map(|word| word.parse().ok())
+            .collect()
     };
     // Real, effective, saved, of the file system.
     found.uid = numbers("Uid:").get(1).copied();
@@ -188,14 +234,27 @@ fn local_redis(said: Option<(u32, PathBuf)>) -> LocalRedis {
         // As Redis sees it: its unit may make directories read-only for it alone.
         let root = process.join("root");
         let within = |path: &Path| root.join(path.strip_prefix("/").unwrap_or(path));
-        let seen = if fs::metadata(&root).is_ok() { within(file) } else { file.clone() };
+        let seen = if fs::metadata(&root).is_ok() {
+            within(file)
+        } else {
+            file.clone()
+        };
         let dir = seen.parent().unwrap_or(Path::new("/")).to_owned();
-        found.read_only = [&seen, &dir].iter().any(|path| is_read_only(path) == Some(true));
+        found.read_only = [&seen, &dir]
+            .iter()
+            .any(|path| is_read_only(path) == Some(true));
         found.modes = Some((Mode::of(&seen), Mode::of(&dir)));
     }
     found.unit = unit_of(&fs::read_to_string(process.join("cgroup")).unwrap_or_default());
-    found.commands.extend(found.unit.as_deref().and_then(command_of));
+    found
+        .commands
+        .extend(found.unit.as_deref().and_then(command_of));
     let own = fs::read(process.join("cmdline")).unwrap_or_default();
-    found.commands.push(String::from_utf8_lossy(&own).replace('\0', " ").trim().to_owned());
+    found.commands.push(
+        String::from_utf8_lossy(&own)
+            .replace('\0', " ")
+            .trim()
+            .to_owned(),
+    );
     found
 }

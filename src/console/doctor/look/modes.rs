@@ -1,4 +1,5 @@
-//! Files, their owners and modes, and what these mean for who may change them. Looking and judging apart.
+//! Files, their owners and modes, and what these mean for who may change them. Looking and judging
+//! apart.
 
 use std::fs;
 use std::io::Read;
@@ -25,7 +26,12 @@ impl Mode {
     /// In the kernel's words.
     pub fn of(path: &Path) -> Result<Mode, String> {
         let found = fs::metadata(path).map_err(|error| error.to_string())?;
-        Ok(Mode { uid: found.uid(), gid: found.gid(), bits: found.mode() & 0o7777, is_file: found.is_file() })
+        Ok(Mode {
+            uid: found.uid(),
+            gid: found.gid(),
+            bits: found.mode() & 0o7777,
+            is_file: found.is_file(),
+        })
     }
 
     /// Others than root may write to it; where its group is root's these are none.
@@ -65,19 +71,32 @@ impl ProgramFile {
         // Where a link leads counts too.
         let real = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
         let mut open = Vec::new();
-        for place in [path, &real].into_iter().flat_map(Path::ancestors).filter(|place| !place.as_os_str().is_empty()) {
+        for place in [path, &real]
+            .into_iter()
+            .flat_map(Path::ancestors)
+            .filter(|place| !place.as_os_str().is_empty())
+        {
             let place = place.to_owned();
             if !open.contains(&place) && Mode::of(&place).is_ok_and(Mode::is_open_to_others) {
                 open.push(place);
             }
         }
-        ProgramFile { path: path.to_owned(), found, open, interpreter: interpreter(path) }
+        ProgramFile {
+            path: path.to_owned(),
+            found,
+            open,
+            interpreter: interpreter(path),
+        }
     }
 }
 
 fn interpreter(path: &Path) -> Option<(PathBuf, bool)> {
     let mut begin = Vec::new();
-    fs::File::open(path).ok()?.take(256).read_to_end(&mut begin).ok()?;
+    fs::File::open(path)
+        .ok()?
+        .take(256)
+        .read_to_end(&mut begin)
+        .ok()?;
     let text = String::from_utf8_lossy(begin.strip_prefix(b"#!")?).into_owned();
     let path = PathBuf::from(text.lines().next()?.split_whitespace().next()?);
     let there = path.exists();
@@ -87,7 +106,9 @@ fn interpreter(path: &Path) -> Option<(PathBuf, bool)> {
 /// The file system is mounted read-only, for those who see it through `path`.
 pub fn is_read_only(path: &Path) -> Option<bool> {
     use nix::sys::statvfs::{FsFlags, statvfs};
-    statvfs(path).ok().map(|found| found.flags().contains(FsFlags::ST_RDONLY))
+    statvfs(path)
+        .ok()
+        .map(|found| found.flags().contains(FsFlags::ST_RDONLY))
 }
 
 #[cfg(test)]
@@ -97,7 +118,12 @@ mod tests {
 
     #[test]
     fn who_may_write_is_read_from_owner_group_and_mode() {
-        let mode = |uid, gid, bits| Mode { uid, gid, bits, is_file: true };
+        let mode = |uid, gid, bits| Mode {
+            uid,
+            gid,
+            bits,
+            is_file: true,
+        };
         for (mode, open) in [
             (mode(0, 0, 0o755), false),
             (mode(0, 0, 0o775), false),
@@ -108,8 +134,12 @@ mod tests {
             assert_eq!(mode.is_open_to_others(), open, "{mode:?}");
         }
         let dir = mode(100, 200, 0o750);
-        for (uid, gids, may) in [(0, vec![], true), (100, vec![], true), (101, vec![200], false), (101, vec![], false)]
-        {
+        for (uid, gids, may) in [
+            (0, vec![], true),
+            (100, vec![], true),
+            (101, vec![200], false),
+            (101, vec![], false),
+        ] {
             assert_eq!(dir.is_writable_by(uid, &gids), may, "{uid}");
         }
         assert!(mode(100, 200, 0o770).is_writable_by(101, &[200]));
@@ -126,6 +156,10 @@ mod tests {
         let found = ProgramFile::of(&program);
         assert!(found.open.contains(&above), "{found:?}");
         assert_eq!(found.interpreter, Some(("/no/such/shell".into(), false)));
-        assert!(ProgramFile::of(Path::new("/no/such/program")).found.is_err());
+        assert!(
+            ProgramFile::of(Path::new("/no/such/program"))
+                .found
+                .is_err()
+        );
     }
 }

@@ -38,8 +38,8 @@ pub struct Said {
     pub refused: Vec<(&'static str, &'static str)>,
 }
 
-/// What the programs ask of a sentinel, and the rule that allows it. A pattern of channels must stand in the ACL literally
-/// (R29).
+/// What the programs ask of a sentinel, and the rule that allows it. A pattern of channels must
+/// stand in the ACL literally (R29).
 const ASKED: [(&str, &str); 4] = [
     ("SENTINEL MASTER m", "'+sentinel'"),
     ("SENTINEL FAILOVER m", "'+sentinel'"),
@@ -50,9 +50,17 @@ const ASKED: [(&str, &str); 4] = [
 /// Asks all of them at the same time.
 pub fn look(config: &Config, sentinel: &Sentinel) -> Vec<Node> {
     std::thread::scope(|scope| {
-        let ask = |address: SocketAddr| scope.spawn(move || Node { address, said: ask(config, sentinel, address) });
+        let ask = |address: SocketAddr| {
+            scope.spawn(move || Node {
+                address,
+                said: ask(config, sentinel, address),
+            })
+        };
         let threads: Vec<_> = sentinel.nodes.iter().copied().map(ask).collect();
-        threads.into_iter().filter_map(|thread| thread.join().ok()).collect()
+        threads
+            .into_iter()
+            .filter_map(|thread| thread.join().ok())
+            .collect()
     })
 }
 
@@ -60,13 +68,22 @@ fn ask(config: &Config, sentinel: &Sentinel, address: SocketAddr) -> Result<Said
     let connect = config.timing.connect.max(Duration::from_millis(500));
     let mut server = Server::connect(&address.into(), &sentinel.auth, Deadline::after(connect))?;
     let word = |word: &str| cmd("SENTINEL").arg(word).arg(&sentinel.master_name).clone();
-    let questions =
-        [word("GET-MASTER-ADDR-BY-NAME"), word("MASTER"), word("CKQUORUM"), cmd("INFO").arg("sentinel").clone()];
-    let mut answers = server.batch(&questions, Deadline::after(ANSWER))?.into_iter();
+    let questions = [
+        word("GET-MASTER-ADDR-BY-NAME"),
+        word("MASTER"),
+        word("CKQUORUM"),
+        cmd("INFO").arg("sentinel").clone(),
+    ];
+    let mut answers = server
+        .batch(&questions, Deadline::after(ANSWER))?
+        .into_iter();
     let mut next = || answers.next().unwrap_or(Ok(Value::Nil));
     let (master, state, quorum, info) = (next(), next(), next(), next());
     let strings = |value| match value {
-        Value::Array(parts) => parts.into_iter().map(|part| string(part).unwrap_or_default()).collect(),
+        Value::Array(parts) => parts
+            .into_iter()
+            .map(|part| string(part).unwrap_or_default())
+            .collect(),
         _ => Vec::new(),
     };
     let master = match &strings(master.map_err(Failure::Denied)?)[..] {
@@ -74,18 +91,36 @@ fn ask(config: &Config, sentinel: &Sentinel, address: SocketAddr) -> Result<Said
         _ => None,
     };
     let state = state.map(strings).unwrap_or_default();
-    let pairs = state.chunks_exact(2).filter_map(|pair| Some((pair.first()?.clone(), pair.last()?.clone())));
-    let no_quorum = quorum.err().filter(|denial| denial.code == "NOQUORUM").map(|denial| denial.text);
-    let info = info.ok().and_then(|info| string(info).ok()).unwrap_or_default();
+    let pairs = state
+        .chunks_exact(2)
+        .filter_map(|pair| Some((pair.first()?.clone(), pair.last()?.clone())));
+    let no_quorum = quorum
+        .err()
+        .filter(|denial| denial.code == "NOQUORUM")
+        .map(|denial| denial.text);
+    let info = info
+        .ok()
+        .and_then(|info| string(info).ok())
+        .unwrap_or_default();
     let user = sentinel.auth.username.as_deref().unwrap_or("default");
     let ask = |(words, _): &(&str, &str)| {
-        cmd("ACL").arg("DRYRUN").arg(user).arg(words.split(' ').collect::<Vec<_>>()).clone()
+        cmd("ACL")
+            .arg("DRYRUN")
+            .arg(user)
+            .arg(words.split(' ').collect::<Vec<_>>())
+            .clone()
     };
-    let dry_runs =
-        server.batch(&ASKED.iter().map(ask).collect::<Vec<_>>(), Deadline::after(ANSWER)).unwrap_or_default();
+    let dry_runs = server
+        .batch(
+            &ASKED.iter().map(ask).collect::<Vec<_>>(),
+            Deadline::after(ANSWER),
+        )
+        .unwrap_or_default();
     let refused = ASKED.into_iter().zip(dry_runs).filter(|(_, said)| {
         // Before 7.0, and without the right to it, there is no such question.
-        said.as_ref().is_ok_and(|said| string(said.clone()).is_ok_and(|said| said.contains("no permissions")))
+        said.as_ref().is_ok_and(|said| {
+            string(said.clone()).is_ok_and(|said| said.contains("no permissions"))
+        })
     });
     let refused = refused.map(|(asked, _)| asked).collect();
     Ok(Said {

@@ -1,4 +1,5 @@
-//! Two values of the same type, compared piece by piece: what is in memory at a time is bounded, whatever their size.
+//! Two values of the same type, compared piece by piece: what is in memory at a time is bounded,
+//! whatever their size.
 
 pub(crate) mod stream;
 
@@ -81,7 +82,11 @@ pub struct Pair<'k> {
 ///
 /// # Errors
 /// As [`Side::ask`].
-pub fn difference(file: &mut Side<'_>, service: &mut Side<'_>, pair: Pair<'_>) -> anyhow::Result<Option<String>> {
+pub fn difference(
+    file: &mut Side<'_>,
+    service: &mut Side<'_>,
+    pair: Pair<'_>,
+) -> anyhow::Result<Option<String>> {
     match pair.kind {
         Kind::Text => ranges(file, service, pair, "GETRANGE", PIECE),
         Kind::List => ranges(file, service, pair, "LRANGE", pair.at_once()),
@@ -93,10 +98,16 @@ pub fn difference(file: &mut Side<'_>, service: &mut Side<'_>, pair: Pair<'_>) -
             vec![command]
         }),
         Kind::Set => scanned(file, service, pair, "SSCAN", &|members| {
-            members.iter().map(|(member, _)| of("SISMEMBER", pair.key).arg(*member).clone()).collect()
+            members
+                .iter()
+                .map(|(member, _)| of("SISMEMBER", pair.key).arg(*member).clone())
+                .collect()
         }),
         Kind::Sorted => scanned(file, service, pair, "ZSCAN", &|members| {
-            members.iter().map(|(member, _)| of("ZSCORE", pair.key).arg(*member).clone()).collect()
+            members
+                .iter()
+                .map(|(member, _)| of("ZSCORE", pair.key).arg(*member).clone())
+                .collect()
         }),
         Kind::Stream => match entries(file, service, pair)? {
             None => groups(file, service, pair),
@@ -114,11 +125,19 @@ impl Pair<'_> {
 }
 
 /// The same question to both; `None` where the one that serves can't answer it any more.
-fn both(file: &mut Side<'_>, service: &mut Side<'_>, db: u64, command: Cmd) -> anyhow::Result<Option<(Value, Value)>> {
+fn both(
+    file: &mut Side<'_>,
+    service: &mut Side<'_>,
+    db: u64,
+    command: Cmd,
+) -> anyhow::Result<Option<(Value, Value)>> {
     let command = [command];
     let ours = file.values(db, &command)?.pop().unwrap_or(Value::Nil);
     Ok(match service.ask(db, &command)? {
-        Answers::All(mut answers) => answers.pop().and_then(Result::ok).map(|theirs| (ours, theirs)),
+        Answers::All(mut answers) => answers
+            .pop()
+            .and_then(Result::ok)
+            .map(|theirs| (ours, theirs)),
         Answers::NoDatabase => None,
     })
 }
@@ -140,8 +159,15 @@ fn ranges(
         match both(file, service, pair.db, piece)? {
             Some((ours, theirs)) if ours == theirs => from = to.saturating_add(1),
             Some((ours, theirs)) => {
-                let what = if pair.kind == Kind::Text { "byte" } else { "element" };
-                return Ok(Some(format!("{what} {}", from + first_difference(&ours, &theirs))));
+                let what = if pair.kind == Kind::Text {
+                    "byte"
+                } else {
+                    "element"
+                };
+                return Ok(Some(format!(
+                    "{what} {}",
+                    from + first_difference(&ours, &theirs)
+                )));
             }
             None => return Ok(Some(CHANGED.to_owned())),
         }
@@ -154,7 +180,9 @@ fn first_difference(ours: &Value, theirs: &Value) -> u64 {
         (Value::BulkString(ours), Value::BulkString(theirs)) => {
             ours.iter().zip(theirs).take_while(|(a, b)| a == b).count()
         }
-        (Value::Array(ours), Value::Array(theirs)) => ours.iter().zip(theirs).take_while(|(a, b)| a == b).count(),
+        (Value::Array(ours), Value::Array(theirs)) => {
+            ours.iter().zip(theirs).take_while(|(a, b)| a == b).count()
+        }
         _ => 0,
     };
     at as u64
@@ -163,7 +191,8 @@ fn first_difference(ours: &Value, theirs: &Value) -> u64 {
 /// An element, and what belongs to it in a hash or a sorted set.
 type Element<'v> = (&'v [u8], &'v [u8]);
 
-/// Goes through the elements in the file and asks the other side for each; both have the same number of them.
+/// Goes through the elements in the file and asks the other side for each; both have the same
+/// number of them.
 fn scanned(
     file: &mut Side<'_>,
     service: &mut Side<'_>,
@@ -173,12 +202,21 @@ fn scanned(
 ) -> anyhow::Result<Option<String>> {
     let mut cursor = b"0".to_vec();
     loop {
-        let scan = of(command, pair.key).arg(&cursor).arg("COUNT").arg(pair.at_once()).clone();
+        let scan = of(command, pair.key)
+            .arg(&cursor)
+            .arg("COUNT")
+            .arg(pair.at_once())
+            .clone();
         let answer = file.values(pair.db, &[scan])?.pop().unwrap_or(Value::Nil);
-        let Some((next, flat)) = scan_answer(&answer) else { return Ok(Some(CHANGED.to_owned())) };
+        let Some((next, flat)) = scan_answer(&answer) else {
+            return Ok(Some(CHANGED.to_owned()));
+        };
         let elements: Vec<Element<'_>> = match pair.kind {
             Kind::Set => flat.iter().map(|member| (*member, &b""[..])).collect(),
-            _ => flat.chunks_exact(2).filter_map(|two| Some((*two.first()?, *two.get(1)?))).collect(),
+            _ => flat
+                .chunks_exact(2)
+                .filter_map(|two| Some((*two.first()?, *two.get(1)?)))
+                .collect(),
         };
         // A small value comes as a whole, whatever COUNT says.
         for piece in elements.chunks(usize::try_from(pair.at_once()).unwrap_or(1)) {
@@ -193,9 +231,16 @@ fn scanned(
                     Err(_) => return Ok(Some(CHANGED.to_owned())),
                 }
             }
-            let differing = piece.iter().zip(&theirs).find(|((_, ours), theirs)| !is_same(pair.kind, ours, theirs));
+            let differing = piece
+                .iter()
+                .zip(&theirs)
+                .find(|((_, ours), theirs)| !is_same(pair.kind, ours, theirs));
             if let Some(((element, _), _)) = differing {
-                let what = if pair.kind == Kind::Hash { "field" } else { "member" };
+                let what = if pair.kind == Kind::Hash {
+                    "field"
+                } else {
+                    "member"
+                };
                 return Ok(Some(format!("{what} {}", quoted(element))));
             }
         }
@@ -211,7 +256,11 @@ fn is_same(kind: Kind, ours: &[u8], theirs: &Value) -> bool {
         (Kind::Set, member) => *member == Value::Int(1),
         (Kind::Sorted, Value::BulkString(theirs)) => {
             // Versions write the same number in different ways.
-            let score = |text: &[u8]| std::str::from_utf8(text).ok().and_then(|text| text.parse::<f64>().ok());
+            let score = |text: &[u8]| {
+                std::str::from_utf8(text)
+                    .ok()
+                    .and_then(|text| text.parse::<f64>().ok())
+            };
             ours == theirs || (score(ours).is_some() && score(ours) == score(theirs))
         }
         (_, Value::BulkString(theirs)) => ours == theirs,
@@ -221,8 +270,12 @@ fn is_same(kind: Kind, ours: &[u8], theirs: &Value) -> bool {
 
 /// The cursor and what came of a SCAN of any kind.
 pub fn scan_answer(answer: &Value) -> Option<(&[u8], Vec<&[u8]>)> {
-    let Value::Array(parts) = answer else { return None };
-    let (Value::BulkString(cursor), Value::Array(found)) = (parts.first()?, parts.get(1)?) else { return None };
+    let Value::Array(parts) = answer else {
+        return None;
+    };
+    let (Value::BulkString(cursor), Value::Array(found)) = (parts.first()?, parts.get(1)?) else {
+        return None;
+    };
     let found = found.iter().map(|one| match one {
         Value::BulkString(bytes) => Some(bytes.as_slice()),
         _ => None,
@@ -250,14 +303,29 @@ mod tests {
             (Kind::Set, "", Value::Int(1), true),
             (Kind::Set, "", Value::Int(0), false),
         ] {
-            assert_eq!(is_same(kind, ours.as_bytes(), &theirs), same, "{kind:?} {ours} {theirs:?}");
+            assert_eq!(
+                is_same(kind, ours.as_bytes(), &theirs),
+                same,
+                "{kind:?} {ours} {theirs:?}"
+            );
         }
     }
 
     #[test]
     fn pieces_are_as_large_as_their_elements_allow() {
-        let pair = |length, bytes| Pair { db: 0, key: b"k", kind: Kind::List, length, bytes };
-        for (length, bytes, at_once) in [(10, 100, 512), (10, 10 << 20, 1), (1024, 1 << 20, 256), (0, 50, 512)] {
+        let pair = |length, bytes| Pair {
+            db: 0,
+            key: b"k",
+            kind: Kind::List,
+            length,
+            bytes,
+        };
+        for (length, bytes, at_once) in [
+            (10, 100, 512),
+            (10, 10 << 20, 1),
+            (1024, 1 << 20, 256),
+            (0, 50, 512),
+        ] {
             assert_eq!(pair(length, bytes).at_once(), at_once, "{length} {bytes}");
         }
     }

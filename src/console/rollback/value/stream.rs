@@ -6,13 +6,27 @@ use super::{CHANGED, Pair, both, of};
 use crate::console::rollback::side::Side;
 
 /// Where the entries differ first.
-pub(crate) fn entries(file: &mut Side<'_>, service: &mut Side<'_>, pair: Pair<'_>) -> anyhow::Result<Option<String>> {
+pub(crate) fn entries(
+    file: &mut Side<'_>,
+    service: &mut Side<'_>,
+    pair: Pair<'_>,
+) -> anyhow::Result<Option<String>> {
     let mut from = "-".to_owned();
     loop {
-        let piece = of("XRANGE", pair.key).arg(&from).arg("+").arg("COUNT").arg(pair.at_once()).clone();
-        let Some((ours, theirs)) = both(file, service, pair.db, piece)? else { return Ok(Some(CHANGED.to_owned())) };
+        let piece = of("XRANGE", pair.key)
+            .arg(&from)
+            .arg("+")
+            .arg("COUNT")
+            .arg(pair.at_once())
+            .clone();
+        let Some((ours, theirs)) = both(file, service, pair.db, piece)? else {
+            return Ok(Some(CHANGED.to_owned()));
+        };
         if ours != theirs {
-            return Ok(Some(format!("an entry from {} on", if from == "-" { "the first" } else { &from })));
+            return Ok(Some(format!(
+                "an entry from {} on",
+                if from == "-" { "the first" } else { &from }
+            )));
         }
         match last_id(&ours).and_then(|id| next_id(&id)) {
             Some(next) => from = next,
@@ -22,8 +36,12 @@ pub(crate) fn entries(file: &mut Side<'_>, service: &mut Side<'_>, pair: Pair<'_
 }
 
 fn last_id(entries: &Value) -> Option<String> {
-    let Value::Array(entries) = entries else { return None };
-    let Value::Array(entry) = entries.last()? else { return None };
+    let Value::Array(entries) = entries else {
+        return None;
+    };
+    let Value::Array(entry) = entries.last()? else {
+        return None;
+    };
     match entry.first()? {
         Value::BulkString(id) => String::from_utf8(id.clone()).ok(),
         _ => None,
@@ -41,24 +59,34 @@ fn next_id(id: &str) -> Option<String> {
 }
 
 /// The consumer groups: who has read how far.
-pub(crate) fn groups(file: &mut Side<'_>, service: &mut Side<'_>, pair: Pair<'_>) -> anyhow::Result<Option<String>> {
+pub(crate) fn groups(
+    file: &mut Side<'_>,
+    service: &mut Side<'_>,
+    pair: Pair<'_>,
+) -> anyhow::Result<Option<String>> {
     let question = cmd("XINFO").arg("GROUPS").arg(pair.key).clone();
-    let Some((ours, theirs)) = both(file, service, pair.db, question)? else { return Ok(Some(CHANGED.to_owned())) };
+    let Some((ours, theirs)) = both(file, service, pair.db, question)? else {
+        return Ok(Some(CHANGED.to_owned()));
+    };
     Ok((group_states(&ours) != group_states(&theirs)).then(|| "its consumer groups".to_owned()))
 }
 
-/// What versions agree to say of groups: name, entries that were not acknowledged, the last one delivered.
+/// What versions agree to say of groups: name, entries that were not acknowledged, the last one
+/// delivered.
 fn group_states(answer: &Value) -> Vec<Vec<&Value>> {
     const FIELDS: [&[u8]; 3] = [b"name", b"pending", b"last-delivered-id"];
-    let Value::Array(groups) = answer else { return Vec::new() };
-    let known =
-        |pair: &'_ [Value]| matches!(pair.first(), Some(Value::BulkString(name)) if FIELDS.contains(&name.as_slice()));
+    let Value::Array(groups) = answer else {
+        return Vec::new();
+    };
+    let known = |pair: &'_ [Value]| matches!(pair.first(), Some(Value::BulkString(name)) if FIELDS.contains(&name.as_slice()));
     groups
         .iter()
         .map(|group| match group {
-            Value::Array(fields) => {
-                fields.chunks_exact(2).filter(|pair| known(pair)).filter_map(|pair| pair.get(1)).collect()
-            }
+            Value::Array(fields) => fields
+                .chunks_exact(2)
+                .filter(|pair| known(pair))
+                .filter_map(|pair| pair.get(1))
+                .collect(),
             _ => Vec::new(),
         })
         .collect()
@@ -82,7 +110,10 @@ mod tests {
         ] {
             assert_eq!(next_id(id).as_deref(), next, "{id}");
         }
-        let entries = Value::Array(vec![Value::Array(vec![bulk("5-0"), Value::Array(vec![bulk("f"), bulk("v")])])]);
+        let entries = Value::Array(vec![Value::Array(vec![
+            bulk("5-0"),
+            Value::Array(vec![bulk("f"), bulk("v")]),
+        ])]);
         assert_eq!(last_id(&entries).as_deref(), Some("5-0"));
         assert_eq!(last_id(&Value::Array(Vec::new())), None);
     }
@@ -90,8 +121,15 @@ mod tests {
     #[test]
     fn groups_are_compared_by_what_all_versions_say() {
         let group = |more: &[Value], pending| {
-            let fields = [bulk("name"), bulk("g"), bulk("pending"), Value::Int(pending)];
-            Value::Array(vec![Value::Array(fields.into_iter().chain(more.iter().cloned()).collect())])
+            let fields = [
+                bulk("name"),
+                bulk("g"),
+                bulk("pending"),
+                Value::Int(pending),
+            ];
+            Value::Array(vec![Value::Array(
+                fields.into_iter().chain(more.iter().cloned()).collect(),
+            )])
         };
         let newer = group(&[bulk("lag"), Value::Int(7)], 1);
         assert_eq!(group_states(&group(&[], 1)), group_states(&newer));

@@ -1,4 +1,5 @@
-//! A pair without keepalived: the VIP is moved by the benchmark, and the role by `redis_master` or by Redis itself.
+//! A pair without keepalived: the VIP is moved by the benchmark, and the role by `redis_master` or
+//! by Redis itself.
 
 use std::time::Duration;
 
@@ -51,7 +52,11 @@ impl ByHand {
             masters.push(Runner::new(host, &[MASTER])?);
         }
         redis_server::call(lab.b(), &["SLAVEOF", &lab.a().address.to_string(), "6379"])?;
-        let pair = ByHand { masters, lab, next: 0 };
+        let pair = ByHand {
+            masters,
+            lab,
+            next: 0,
+        };
         pair.add_vip(0)?;
         pair.point_client(0)?;
         pair.settle(0)?;
@@ -60,43 +65,69 @@ impl ByHand {
 
     /// The host with that index.
     pub fn host(&self, index: usize) -> Result<&Host> {
-        Ok(self.lab.hosts.get(index).ok_or_else(|| anyhow!("no host {index}"))?)
+        Ok(self
+            .lab
+            .hosts
+            .get(index)
+            .ok_or_else(|| anyhow!("no host {index}"))?)
     }
 
     /// The parent of `redis_master` on that host.
     pub fn redis_master(&mut self, index: usize) -> Result<&mut Runner> {
-        self.masters.get_mut(index).ok_or_else(|| anyhow!("no host {index}"))
+        self.masters
+            .get_mut(index)
+            .ok_or_else(|| anyhow!("no host {index}"))
     }
 
     fn in_host(&self, index: usize, script: &str) -> Result<()> {
-        self.host(index)?.net().ok_or_else(|| anyhow!("the host is off"))?.sh(script)
+        self.host(index)?
+            .net()
+            .ok_or_else(|| anyhow!("the host is off"))?
+            .sh(script)
     }
 
     /// That host has the VIP, perhaps beside the other one.
     pub fn add_vip(&self, index: usize) -> Result<()> {
-        self.in_host(index, &format!("ip addr replace {VIP}/24 dev eth0; ip neigh flush to {VIP}"))
+        self.in_host(
+            index,
+            &format!("ip addr replace {VIP}/24 dev eth0; ip neigh flush to {VIP}"),
+        )
     }
 
     /// That host has it no more.
     pub fn drop_vip(&self, index: usize) -> Result<()> {
-        self.in_host(index, &format!("ip addr del {VIP}/24 dev eth0; ip neigh flush to {VIP}"))
+        self.in_host(
+            index,
+            &format!("ip addr del {VIP}/24 dev eth0; ip neigh flush to {VIP}"),
+        )
     }
 
     /// From now on the client's packets for the VIP go to that host, as after its gratuitous ARP.
     pub fn point_client(&self, index: usize) -> Result<()> {
         let address = self.host(index)?.address.to_string();
-        let octets = address.split('.').filter_map(|octet| octet.parse::<u8>().ok());
+        let octets = address
+            .split('.')
+            .filter_map(|octet| octet.parse::<u8>().ok());
         let mac: String = octets.map(|octet| format!(":{octet:02x}")).collect();
-        self.lab.client.sh(&format!("ip neigh replace {VIP} lladdr 02:00{mac} dev eth0 nud reachable"))
+        self.lab.client.sh(&format!(
+            "ip neigh replace {VIP} lladdr 02:00{mac} dev eth0 nud reachable"
+        ))
     }
 
     /// Waits until that host is the master and the other one has all that it has.
     pub fn settle(&self, index: usize) -> Result<()> {
         let (host, other) = (self.host(index)?, self.host(1 - index)?);
         let pair = || self.lab.masters() == [host.name.as_str()] && self.lab.follows(other);
-        wait::until_steady(&format!("{} is the master", host.name), Duration::from_millis(200), LIMIT, pair)?;
+        wait::until_steady(
+            &format!("{} is the master", host.name),
+            Duration::from_millis(200),
+            LIMIT,
+            pair,
+        )?;
         let offset = |host| rig::info(host, "master_repl_offset");
-        wait::until("the replica has caught up", LIMIT, || offset(host).is_some() && offset(host) == offset(other))
+        wait::until("the replica has caught up", LIMIT, || {
+            offset(host).is_some() && offset(host) == offset(other)
+        })
     }
 
     /// Moves VIP and role to that host under writes, and counts.
@@ -127,13 +158,20 @@ impl ByHand {
             }
         }
         let name = self.host(to)?.name.clone();
-        wait::until("the role has moved", LIMIT, || self.lab.masters() == [name.as_str()])?;
+        wait::until("the role has moved", LIMIT, || {
+            self.lab.masters() == [name.as_str()]
+        })?;
         until_more(&writer, SOME)?;
         let end = self.lab.story.now();
         let written = writer.stop()?;
         self.next += written.attempts;
         let lost = readback::missing_on(self.host(to)?, &written.acks)?.len();
         let (gap, _) = written.longest_gap(from, end);
-        Ok(Outcome { gap, acknowledged: written.acks.len(), lost, in_files: 0 })
+        Ok(Outcome {
+            gap,
+            acknowledged: written.acks.len(),
+            lost,
+            in_files: 0,
+        })
     }
 }

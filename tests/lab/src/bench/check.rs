@@ -1,4 +1,5 @@
-//! What a check costs: `check_redis` against the line that everybody copies, `redis-cli`, and the least there can be.
+//! What a check costs: `check_redis` against the line that everybody copies, `redis-cli`, and the
+//! least there can be.
 
 use std::path::Path;
 
@@ -35,22 +36,46 @@ pub struct Side {
 pub fn check(runs: usize, say: Say<'_>) -> Result<String> {
     let built = runner::build().context("building the floor")?;
     let sides = measure(runs, &built, say)?;
-    let [ours, eligible, shell, _, floor] = sides.as_slice() else { anyhow::bail!("sides are missing") };
+    let [ours, eligible, shell, _, floor] = sides.as_slice() else {
+        anyhow::bail!("sides are missing")
+    };
     let row = |side: &Side| {
         vec![
             side.name.clone(),
             side.wall.cell(milliseconds),
             side.cpu.cell(milliseconds),
             format!("{} kB", side.peak),
-            format!("{} / {}", side.wall.times_of(&ours.wall), side.cpu.times_of(&ours.cpu)),
-            format!("{} / {}", side.wall.times_of(&floor.wall), side.cpu.times_of(&floor.cpu)),
+            format!(
+                "{} / {}",
+                side.wall.times_of(&ours.wall),
+                side.cpu.times_of(&ours.cpu)
+            ),
+            format!(
+                "{} / {}",
+                side.wall.times_of(&floor.wall),
+                side.cpu.times_of(&floor.cpu)
+            ),
         ]
     };
-    let head = ["", "wall", "CPU", "peak memory", "÷ `check_redis` (wall / CPU)", "÷ floor (wall / CPU)"];
+    let head = [
+        "",
+        "wall",
+        "CPU",
+        "peak memory",
+        "÷ `check_redis` (wall / CPU)",
+        "÷ floor (wall / CPU)",
+    ];
     let rows: Vec<Vec<String>> = sides.iter().map(row).collect();
     let eighth = |side: &Side| {
-        let (wall, cpu) = (side.wall.median() / shell.wall.median(), side.cpu.median() / shell.cpu.median());
-        format!("1/{:.1} of its wall time, 1/{:.1} of its CPU time", 1.0 / wall, 1.0 / cpu)
+        let (wall, cpu) = (
+            side.wall.median() / shell.wall.median(),
+            side.cpu.median() / shell.cpu.median(),
+        );
+        format!(
+            "1/{:.1} of its wall time, 1/{:.1} of its CPU time",
+            1.0 / wall,
+            1.0 / cpu
+        )
     };
     Ok(format!(
         "Each was started in turns, on the host that holds the VIP of a pair in sync, by a small parent that lives in \
@@ -69,11 +94,14 @@ pub fn check(runs: usize, say: Say<'_>) -> Result<String> {
     ))
 }
 
-/// Runs all of them so many times, in turns. `built` has `floor` and `runner`. In order: `check_redis`, `--eligible`,
-/// the shell, `redis-cli`, the floor.
+/// Runs all of them so many times, in turns. `built` has `floor` and `runner`. In order:
+/// `check_redis`, `--eligible`, the shell, `redis-cli`, the floor.
 pub fn measure(runs: usize, built: &Path, say: Say<'_>) -> Result<Vec<Side>> {
     Suite::OURS.prepare()?;
-    let lab = Lab::new(Settings { boot: Boot::AsReplica, ..Settings::default() })?;
+    let lab = Lab::new(Settings {
+        boot: Boot::AsReplica,
+        ..Settings::default()
+    })?;
     run::bring_up(&lab, Suite::OURS)?;
     let host = lab.a();
     runner::install(host, built)?;
@@ -82,10 +110,25 @@ pub fn measure(runs: usize, built: &Path, say: Say<'_>) -> Result<Vec<Side>> {
     let (floor, address) = (format!("{PLACE}/floor"), format!("{}:{PORT}", host.address));
     let check = "/usr/libexec/keepalived/check_redis";
     let commands: [(String, Vec<&str>); 5] = [
-        (format!("`check_redis` ({})", linked(&suite::programs()?.join("check_redis"))), vec![check]),
-        ("`check_redis --eligible`".to_owned(), vec![check, "--eligible"]),
-        (format!("`bash -c '{}'`", listens.replace('|', "\\|")), vec!["/bin/bash", "-c", &listens]),
-        ("`bash -c 'redis-cli ping \\| grep PONG'`".to_owned(), vec!["/bin/bash", "-c", &pings]),
+        (
+            format!(
+                "`check_redis` ({})",
+                linked(&suite::programs()?.join("check_redis"))
+            ),
+            vec![check],
+        ),
+        (
+            "`check_redis --eligible`".to_owned(),
+            vec![check, "--eligible"],
+        ),
+        (
+            format!("`bash -c '{}'`", listens.replace('|', "\\|")),
+            vec!["/bin/bash", "-c", &listens],
+        ),
+        (
+            "`bash -c 'redis-cli ping \\| grep PONG'`".to_owned(),
+            vec!["/bin/bash", "-c", &pings],
+        ),
         ("the floor".to_owned(), vec![&floor, &address]),
     ];
     let mut runners = Vec::new();
@@ -97,7 +140,9 @@ pub fn measure(runs: usize, built: &Path, say: Say<'_>) -> Result<Vec<Side>> {
         // Nobody is always the one after the same other.
         for step in 0..sides {
             let index = (step + number) % sides;
-            let Some((name, runner, costs)) = runners.get_mut(index) else { continue };
+            let Some((name, runner, costs)) = runners.get_mut(index) else {
+                continue;
+            };
             let cost = runner.run()?;
             ensure!(cost.code == 0, "{name} ended with {}", cost.code);
             costs.push(cost);
@@ -106,7 +151,10 @@ pub fn measure(runs: usize, built: &Path, say: Say<'_>) -> Result<Vec<Side>> {
             say(&format!("check: {} of {}", number + 1, runs + WARM));
         }
     }
-    Ok(runners.into_iter().map(|(name, _, costs)| side(name, &costs)).collect())
+    Ok(runners
+        .into_iter()
+        .map(|(name, _, costs)| side(name, &costs))
+        .collect())
 }
 
 fn side(name: String, costs: &[Cost]) -> Side {

@@ -1,4 +1,5 @@
-//! `kill -9` of the serving Redis: how long nobody can write, with the scripts, with ours, with Redis Sentinel.
+//! `kill -9` of the serving Redis: how long nobody can write, with the scripts, with ours, with
+//! Redis Sentinel.
 
 use std::sync::Mutex;
 use std::time::Duration;
@@ -11,7 +12,8 @@ use super::rig::{Outcome, PATIENCE, RATE, Rig};
 use super::sentinels::{self, Sentinels};
 use crate::suite::Suite;
 
-/// The scripts' outages of eleven seconds disturb nobody, and each other least of all: so many pairs at once.
+/// The scripts' outages of eleven seconds disturb nobody, and each other least of all: so many
+/// pairs at once.
 const SCRIPTS_AT_ONCE: usize = 4;
 /// A side that fails so often is given up.
 const FAILURES: usize = 3;
@@ -35,7 +37,9 @@ impl Contender {
     fn new(side: Side) -> Result<Contender> {
         Ok(match side {
             Side::Keepalived(suite) => Contender::Rig(Box::new(Rig::new(suite)?)),
-            Side::Sentinel(down_after) => Contender::Sentinels(Box::new(Sentinels::new(down_after)?)),
+            Side::Sentinel(down_after) => {
+                Contender::Sentinels(Box::new(Sentinels::new(down_after)?))
+            }
         })
     }
 
@@ -59,7 +63,12 @@ pub struct Runs {
 impl Runs {
     /// None yet.
     pub fn new(side: Side) -> Runs {
-        Runs { side, outcomes: Vec::new(), failures: Vec::new(), contender: None }
+        Runs {
+            side,
+            outcomes: Vec::new(),
+            failures: Vec::new(),
+            contender: None,
+        }
     }
 
     /// One more, on the pair of the last one if that has come to no harm.
@@ -67,13 +76,22 @@ impl Runs {
         if self.failures.len() >= FAILURES {
             return;
         }
-        let mut contender = match self.contender.take().map_or_else(|| Contender::new(self.side), Ok) {
+        let mut contender = match self
+            .contender
+            .take()
+            .map_or_else(|| Contender::new(self.side), Ok)
+        {
             Ok(contender) => contender,
             Err(e) => return self.failed(format!("{e:#}"), say),
         };
         match contender.crash() {
             Ok(outcome) => {
-                let Outcome { gap, acknowledged, lost, in_files } = &outcome;
+                let Outcome {
+                    gap,
+                    acknowledged,
+                    lost,
+                    in_files,
+                } = &outcome;
                 say(&format!(
                     "crash, {}: {}; {acknowledged} acknowledged, {lost} lost, {in_files} in files",
                     name(self.side),
@@ -155,7 +173,11 @@ pub fn crash(runs: usize, say: Say<'_>) -> Result<String> {
 /// Acknowledged, lost, in files: of all outcomes together.
 pub fn fates(outcomes: &[Outcome]) -> [String; 3] {
     let sum = |what: fn(&Outcome) -> usize| outcomes.iter().map(what).sum::<usize>().to_string();
-    [sum(|o| o.acknowledged), sum(|o| o.lost), sum(|o| o.in_files)]
+    [
+        sum(|o| o.acknowledged),
+        sum(|o| o.lost),
+        sum(|o| o.in_files),
+    ]
 }
 
 fn scripts(runs: usize, say: Say<'_>) -> Result<Runs> {

@@ -10,7 +10,12 @@ pub struct Figures(Vec<f64>);
 impl Figures {
     /// Durations, in milliseconds.
     pub fn times(times: impl IntoIterator<Item = Duration>) -> Figures {
-        Figures::new(times.into_iter().map(|time| time.as_secs_f64() * 1e3).collect())
+        Figures::new(
+            times
+                .into_iter()
+                .map(|time| time.as_secs_f64() * 1e3)
+                .collect(),
+        )
     }
 
     /// Numbers of any kind.
@@ -27,7 +32,10 @@ impl Figures {
     /// The smallest below which, or at which, that share of them is; 0 where there are none.
     pub fn share(&self, share: f64) -> f64 {
         let rank = (self.0.len() as f64 * share).ceil() as usize;
-        self.0.get(rank.saturating_sub(1)).copied().unwrap_or_default()
+        self.0
+            .get(rank.saturating_sub(1))
+            .copied()
+            .unwrap_or_default()
     }
 
     /// The middle one.
@@ -37,8 +45,14 @@ impl Figures {
 
     /// Median, 95th percentile, lowest and highest, as cells of a table.
     pub fn cells(&self, text: fn(f64) -> String) -> Vec<String> {
-        let (Some(low), Some(high)) = (self.0.first(), self.0.last()) else { return vec!["-".to_owned(); 3] };
-        vec![text(self.median()), text(self.share(0.95)), format!("{} - {}", text(*low), text(*high))]
+        let (Some(low), Some(high)) = (self.0.first(), self.0.last()) else {
+            return vec!["-".to_owned(); 3];
+        };
+        vec![
+            text(self.median()),
+            text(self.share(0.95)),
+            format!("{} - {}", text(*low), text(*high)),
+        ]
     }
 
     /// The three as one cell.
@@ -57,7 +71,11 @@ impl Figures {
             return "-".to_owned();
         }
         let ratio = own / other;
-        if ratio < 10.0 { format!("{ratio:.2}") } else { format!("{ratio:.0}") }
+        if ratio < 10.0 {
+            format!("{ratio:.2}")
+        } else {
+            format!("{ratio:.0}")
+        }
     }
 }
 
@@ -94,7 +112,10 @@ mod tests {
     #[test]
     fn the_95th_percentile_of_twenty_is_the_nineteenth() {
         let figures = Figures::new((1..=20).map(f64::from).rev().collect());
-        assert_eq!((figures.median(), figures.share(0.95), figures.share(1.0)), (10.0, 19.0, 20.0));
+        assert_eq!(
+            (figures.median(), figures.share(0.95), figures.share(1.0)),
+            (10.0, 19.0, 20.0)
+        );
     }
 
     #[test]

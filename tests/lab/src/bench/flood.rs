@@ -31,12 +31,21 @@ impl Flood {
     /// Starts writing to the VIP, `rate` a second in all; the numbers begin at `first`.
     pub fn start(lab: &Lab, rate: u64, first: u64) -> Flood {
         let stop = Arc::new(AtomicBool::new(false));
-        let mut flood = Flood { logs: Vec::new(), stop, threads: Vec::new() };
+        let mut flood = Flood {
+            logs: Vec::new(),
+            stop,
+            threads: Vec::new(),
+        };
         let pace = Duration::from_nanos(1_000_000_000 * CLIENTS * BATCH / rate.max(1));
         for client in 0..CLIENTS {
             let log = Arc::new(Mutex::new(Vec::new()));
             flood.logs.push(log.clone());
-            let (net, target, story, stop) = (lab.client.clone(), lab.target(), lab.story.clone(), flood.stop.clone());
+            let (net, target, story, stop) = (
+                lab.client.clone(),
+                lab.target(),
+                lab.story.clone(),
+                flood.stop.clone(),
+            );
             flood.threads.push(std::thread::spawn(move || {
                 net.enter()?;
                 let mut connection: Option<Connection> = None;
@@ -44,7 +53,8 @@ impl Flood {
                 let mut next = Instant::now();
                 while !stop.load(Ordering::Relaxed) {
                     if connection.is_none() {
-                        connection = Connection::open_within(target, PASSWORD, PATIENCE, PATIENCE).ok();
+                        connection =
+                            Connection::open_within(target, PASSWORD, PATIENCE, PATIENCE).ok();
                     }
                     let whole = connection.as_mut().is_some_and(|redis| {
                         let batch: Vec<[String; 3]> = (number..number + BATCH)
@@ -57,7 +67,9 @@ impl Flood {
                         let all = replies.iter().all(done) && outcome.is_ok();
                         let numbered = (number..).zip(&replies).filter(|(_, reply)| done(reply));
                         let acks = numbered.map(|(number, _)| Ack { number, sent, at });
-                        log.lock().unwrap_or_else(PoisonError::into_inner).extend(acks);
+                        log.lock()
+                            .unwrap_or_else(PoisonError::into_inner)
+                            .extend(acks);
                         all
                     });
                     number += BATCH;
@@ -77,7 +89,10 @@ impl Flood {
 
     /// Acknowledged so far.
     pub fn acknowledged(&self) -> usize {
-        self.logs.iter().map(|log| log.lock().unwrap_or_else(PoisonError::into_inner).len()).sum()
+        self.logs
+            .iter()
+            .map(|log| log.lock().unwrap_or_else(PoisonError::into_inner).len())
+            .sum()
     }
 
     /// Ends it; all acknowledged writes in the order of time.
@@ -86,11 +101,15 @@ impl Flood {
         for thread in self.threads.drain(..) {
             thread.join().map_err(|_| anyhow!("a client died"))??;
         }
-        let take =
-            |log: &Arc<Mutex<Vec<Ack>>>| std::mem::take(&mut *log.lock().unwrap_or_else(PoisonError::into_inner));
+        let take = |log: &Arc<Mutex<Vec<Ack>>>| {
+            std::mem::take(&mut *log.lock().unwrap_or_else(PoisonError::into_inner))
+        };
         let mut acks: Vec<Ack> = self.logs.iter().flat_map(take).collect();
         acks.sort_by_key(|ack| ack.at);
-        Ok(Written { acks, ..Written::default() })
+        Ok(Written {
+            acks,
+            ..Written::default()
+        })
     }
 }
 

@@ -36,7 +36,11 @@ pub fn handover(runs: usize, say: Say<'_>) -> Result<String> {
         ended.push(all);
         to = 1 - to;
     }
-    let rows = [("until the local Redis is master", changed), ("until it has ended", ended)].map(|(name, times)| {
+    let rows = [
+        ("until the local Redis is master", changed),
+        ("until it has ended", ended),
+    ]
+    .map(|(name, times)| {
         let figures = Figures::times(times);
         let mut row = vec![name.to_owned(), figures.count().to_string()];
         row.extend(figures.cells(milliseconds));
@@ -46,7 +50,10 @@ pub fn handover(runs: usize, say: Say<'_>) -> Result<String> {
         "To and fro on an idle pair without keepalived, the VIP there already. The time begins just before the program is \
          started, and ends when the local Redis, asked every {} µs, first says that it is master.\n\n{}",
         LOOK.as_micros(),
-        table(&["from exec", "runs", "median", "95 %", "lowest - highest"], &rows)
+        table(
+            &["from exec", "runs", "median", "95 %", "lowest - highest"],
+            &rows
+        )
     ))
 }
 
@@ -62,7 +69,9 @@ fn once(pair: &mut ByHand, to: usize) -> Result<(Duration, Duration)> {
         watched.recv().context("the eye has closed")?;
         let cost = pair.redis_master(to)?.run()?;
         ensure!(cost.code == 0, "redis_master ended with {}", cost.code);
-        let Ok(seen) = eye.join() else { bail!("a thread died") };
+        let Ok(seen) = eye.join() else {
+            bail!("a thread died")
+        };
         Ok((seen?.saturating_sub(cost.began), cost.wall))
     })
 }
@@ -76,8 +85,11 @@ fn until_master(host: &Host, ready: &mpsc::Sender<()>) -> Result<Duration> {
         let end = Instant::now() + LIMIT;
         let _ = ready.send(());
         while Instant::now() < end {
-            // A handover disconnects ordinary clients of the giver, and this one looks at the taker.
-            let Reply::List(role) = redis.call(&["ROLE"])? else { bail!("no role") };
+            // A handover disconnects ordinary clients of the giver, and this one looks at the
+            // taker.
+            let Reply::List(role) = redis.call(&["ROLE"])? else {
+                bail!("no role")
+            };
             if role.first().is_some_and(|role| role.text() == "master") {
                 return Ok(SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?);
             }

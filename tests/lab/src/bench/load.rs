@@ -1,4 +1,5 @@
-//! Planned moves while several clients write as much as leaves the machine some air, on data that takes a while to copy.
+//! Planned moves while several clients write as much as leaves the machine some air, on data that
+//! takes a while to copy.
 
 use std::time::{Duration, Instant};
 
@@ -41,8 +42,12 @@ pub fn load_of(runs: usize, megabytes: usize, rate: u64, say: Say<'_>) -> Result
     for (name, suite) in [("plain", Suite::OURS), ("fast", Suite::FAST)] {
         match rounds(suite, runs, megabytes, rate, say) {
             Ok(rounds) => {
-                rows.push(row(&format!("{name}, planned stop"), &rounds, |round| &round.stop));
-                rows.push(row(&format!("{name}, failback"), &rounds, |round| &round.failback));
+                rows.push(row(&format!("{name}, planned stop"), &rounds, |round| {
+                    &round.stop
+                }));
+                rows.push(row(&format!("{name}, failback"), &rounds, |round| {
+                    &round.failback
+                }));
             }
             Err(e) => {
                 say(&format!("load, {name}: {e:#}"));
@@ -76,13 +81,22 @@ fn row(name: &str, rounds: &[Round], of: fn(&Round) -> &Outcome) -> Vec<String> 
     let gap = Figures::times(rounds.iter().map(|round| of(round).gap));
     let outcomes: Vec<Outcome> = rounds.iter().map(|round| of(round).clone()).collect();
     let mut row = vec![name.to_owned(), rounds.len().to_string()];
-    row.extend([format!("{:.0}", rate.median()), format!("{:.0} %", idle.median() * 100.0)]);
+    row.extend([
+        format!("{:.0}", rate.median()),
+        format!("{:.0} %", idle.median() * 100.0),
+    ]);
     row.extend(gap.cells(milliseconds));
     row.extend(fates(&outcomes));
     row
 }
 
-fn rounds(suite: Suite, runs: usize, megabytes: usize, rate: u64, say: Say<'_>) -> Result<Vec<Round>> {
+fn rounds(
+    suite: Suite,
+    runs: usize,
+    megabytes: usize,
+    rate: u64,
+    say: Say<'_>,
+) -> Result<Vec<Round>> {
     let rig = Rig::new(suite)?;
     redis_server::fill(rig.lab.a(), megabytes)?;
     let mut rounds = Vec::new();
@@ -113,7 +127,9 @@ fn round(rig: &Rig, rate: u64, first: u64) -> Result<Round> {
     let flood = Flood::start(lab, rate, first);
     let more = |count: usize| {
         let before = flood.acknowledged();
-        wait::until(&format!("{count} more writes"), LIMIT, || flood.acknowledged() >= before + count)
+        wait::until(&format!("{count} more writes"), LIMIT, || {
+            flood.acknowledged() >= before + count
+        })
     };
     more(1000)?;
     let (clock, before, cpu) = (Instant::now(), flood.acknowledged(), Cpu::now()?);
@@ -122,11 +138,15 @@ fn round(rig: &Rig, rate: u64, first: u64) -> Result<Round> {
     let idle = Cpu::now()?.idle_since(&cpu);
     let from = lab.story.now();
     keepalived::stop(a)?;
-    wait::until("the roles are swapped", LIMIT, || lab.serves(b) && lab.follows(a))?;
+    wait::until("the roles are swapped", LIMIT, || {
+        lab.serves(b) && lab.follows(a)
+    })?;
     more(1000)?;
     let between = lab.story.now();
     rig.suite.start_keepalived(a)?;
-    wait::until("the roles are back", LIMIT, || lab.serves(a) && lab.follows(b))?;
+    wait::until("the roles are back", LIMIT, || {
+        lab.serves(a) && lab.follows(b)
+    })?;
     more(1000)?;
     let to = lab.story.now();
     let written = flood.stop()?;
@@ -134,10 +154,23 @@ fn round(rig: &Rig, rate: u64, first: u64) -> Result<Round> {
     let outcome = |from, to| Outcome {
         gap: written.longest_gap(from, to).0,
         acknowledged: written.count(from, to),
-        lost: fate.lost.iter().filter(|ack| (from..to).contains(&ack.at)).count(),
-        in_files: fate.in_files.iter().filter(|ack| (from..to).contains(&ack.at)).count(),
+        lost: fate
+            .lost
+            .iter()
+            .filter(|ack| (from..to).contains(&ack.at))
+            .count(),
+        in_files: fate
+            .in_files
+            .iter()
+            .filter(|ack| (from..to).contains(&ack.at))
+            .count(),
     };
-    Ok(Round { rate, idle, stop: outcome(from, between), failback: outcome(between, to) })
+    Ok(Round {
+        rate,
+        idle,
+        stop: outcome(from, between),
+        failback: outcome(between, to),
+    })
 }
 
 /// Ticks of all processors since boot.
@@ -150,10 +183,18 @@ impl Cpu {
     fn now() -> Result<Cpu> {
         let text = std::fs::read_to_string("/proc/stat")?;
         let line = text.lines().next().context("an empty /proc/stat")?;
-        let ticks: Vec<u64> = line.split_whitespace().skip(1).filter_map(|word| word.parse().ok()).collect();
-        let idle = ticks.get(3).copied().unwrap_or_default() + ticks.get(4).copied().unwrap_or_default();
+        let ticks: Vec<u64> = line
+            .split_whitespace()
+            .skip(1)
+            .filter_map(|word| word.parse().ok())
+            .collect();
+        let idle =
+            ticks.get(3).copied().unwrap_or_default() + ticks.get(4).copied().unwrap_or_default();
         // The two last are counted in the first two.
-        Ok(Cpu { idle, all: ticks.iter().take(8).sum() })
+        Ok(Cpu {
+            idle,
+            all: ticks.iter().take(8).sum(),
+        })
     }
 
     fn idle_since(&self, before: &Cpu) -> f64 {

@@ -1,4 +1,5 @@
-//! Planned moves: keepalived is stopped, and comes back; and the handover alone, against Redis's own `FAILOVER`.
+//! Planned moves: keepalived is stopped, and comes back; and the handover alone, against Redis's
+//! own `FAILOVER`.
 
 use std::sync::Mutex;
 
@@ -40,7 +41,9 @@ fn round(rig: &mut Rig) -> Result<Round> {
     let between = rig.lab.story.now();
     rig.suite.start_keepalived(&a)?;
     // Not before the VIP is back: until then the second host serves.
-    wait::until("the VIP is back", LIMIT, || rig.lab.holders() == [a.name.as_str()])?;
+    wait::until("the VIP is back", LIMIT, || {
+        rig.lab.holders() == [a.name.as_str()]
+    })?;
     rig.settle()?;
     until_more(&writer, 100)?;
     let to = rig.lab.story.now();
@@ -50,10 +53,21 @@ fn round(rig: &mut Rig) -> Result<Round> {
     let outcome = |from, to| Outcome {
         gap: written.longest_gap(from, to).0,
         acknowledged: written.count(from, to),
-        lost: fate.lost.iter().filter(|ack| (from..to).contains(&ack.at)).count(),
-        in_files: fate.in_files.iter().filter(|ack| (from..to).contains(&ack.at)).count(),
+        lost: fate
+            .lost
+            .iter()
+            .filter(|ack| (from..to).contains(&ack.at))
+            .count(),
+        in_files: fate
+            .in_files
+            .iter()
+            .filter(|ack| (from..to).contains(&ack.at))
+            .count(),
     };
-    Ok(Round { stop: outcome(from, between), failback: outcome(between, to) })
+    Ok(Round {
+        stop: outcome(from, between),
+        failback: outcome(between, to),
+    })
 }
 
 #[derive(Default)]
@@ -94,7 +108,10 @@ impl Side {
 /// The benchmark.
 pub fn moves(runs: usize, say: Say<'_>) -> Result<String> {
     let scripts = scripts(runs, say)?;
-    let mut ours = [(Suite::OURS, None, Side::default()), (Suite::FAST, None, Side::default())];
+    let mut ours = [
+        (Suite::OURS, None, Side::default()),
+        (Suite::FAST, None, Side::default()),
+    ];
     for _ in 0..runs {
         for (suite, rig, side) in &mut ours {
             side.once_more(rig, *suite, say);
@@ -102,7 +119,11 @@ pub fn moves(runs: usize, say: Say<'_>) -> Result<String> {
     }
     let [(_, plain_rig, plain), (_, fast_rig, fast)] = ours;
     drop((plain_rig, fast_rig));
-    let sides = [("shell scripts", &scripts), ("plain profile", &plain), ("fast profile", &fast)];
+    let sides = [
+        ("shell scripts", &scripts),
+        ("plain profile", &plain),
+        ("fast profile", &fast),
+    ];
     let mut text = format!(
         "The longest time without an acknowledged write through the VIP, at {RATE} writes a second (each given up \
          after {} ms: a gap of about that is one packet that was on its way to a host that had just lost the VIP). \
@@ -170,30 +191,52 @@ fn scripts(runs: usize, say: Say<'_>) -> Result<Side> {
 
 fn alone(runs: usize, say: Say<'_>) -> Result<String> {
     let mut pair = ByHand::new(&runner::build()?)?;
-    let mut sides = [(Mover::RedisMaster, Vec::new()), (Mover::Failover, Vec::new())];
+    let mut sides = [
+        (Mover::RedisMaster, Vec::new()),
+        (Mover::Failover, Vec::new()),
+    ];
     let mut to = 1;
     for _ in 0..runs {
         for (mover, outcomes) in &mut sides {
             // There and back, so that neither of the two is always moving the same way.
             for _ in 0..2 {
                 let outcome = pair.swap(to, *mover)?;
-                say(&format!("moves, {mover:?}: {}, {} lost", shown(outcome.gap), outcome.lost));
+                say(&format!(
+                    "moves, {mover:?}: {}, {} lost",
+                    shown(outcome.gap),
+                    outcome.lost
+                ));
                 outcomes.push(outcome);
                 to = 1 - to;
             }
         }
     }
-    let gaps = sides.each_ref().map(|(_, outcomes)| Figures::times(outcomes.iter().map(|outcome| outcome.gap)));
+    let gaps = sides
+        .each_ref()
+        .map(|(_, outcomes)| Figures::times(outcomes.iter().map(|outcome| outcome.gap)));
     let [ours, _] = &gaps;
     let names = ["`redis_master`", "`FAILOVER TO` (Redis's own)"];
-    let rows = names.iter().zip(&gaps).zip(&sides).map(|((name, gap), (_, outcomes))| {
-        let mut row = vec![(*name).to_owned(), gap.count().to_string()];
-        row.extend(gap.cells(milliseconds));
-        row.push(gap.times_of(ours));
-        row.extend(fates(outcomes).into_iter().take(2));
-        row
-    });
-    let head = ["handover alone", "runs", "median", "95 %", "lowest - highest", "÷ ours", "acknowledged", "lost"];
+    let rows = names
+        .iter()
+        .zip(&gaps)
+        .zip(&sides)
+        .map(|((name, gap), (_, outcomes))| {
+            let mut row = vec![(*name).to_owned(), gap.count().to_string()];
+            row.extend(gap.cells(milliseconds));
+            row.push(gap.times_of(ours));
+            row.extend(fates(outcomes).into_iter().take(2));
+            row
+        });
+    let head = [
+        "handover alone",
+        "runs",
+        "median",
+        "95 %",
+        "lowest - highest",
+        "÷ ours",
+        "acknowledged",
+        "lost",
+    ];
     Ok(format!(
         "\nThe handover alone, without keepalived: the client's packets for the VIP are sent to the other host, at that \
          very moment `redis_master` is started there, or the old master is told `FAILOVER TO` it; from the last write \

@@ -1,4 +1,5 @@
-//! Programs run on a host again and again, each from a small parent that lives there, and what each run cost.
+//! Programs run on a host again and again, each from a small parent that lives there, and what each
+//! run cost.
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
@@ -41,10 +42,17 @@ impl Runner {
     /// Gets ready to run `words` inside `host`. [`install`] comes first.
     pub fn new(host: &Host, words: &[&str]) -> Result<Runner> {
         let mut command = host.command(&format!("{PLACE}/runner"))?;
-        command.args(words).stdin(Stdio::piped()).stdout(Stdio::piped());
+        command
+            .args(words)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped());
         let mut child = command.spawn().context("starting the runner")?;
         let (go, out) = (child.stdin.take(), child.stdout.take());
-        Ok(Runner { child, go, answers: BufReader::new(out.context("the runner says nothing")?) })
+        Ok(Runner {
+            child,
+            go,
+            answers: BufReader::new(out.context("the runner says nothing")?),
+        })
     }
 
     /// Has it run once; does not wait.
@@ -57,11 +65,16 @@ impl Runner {
     pub fn cost(&mut self) -> Result<Cost> {
         let mut line = String::new();
         self.answers.read_line(&mut line)?;
-        let words: Vec<i64> = line.split_whitespace().filter_map(|word| word.parse().ok()).collect();
+        let words: Vec<i64> = line
+            .split_whitespace()
+            .filter_map(|word| word.parse().ok())
+            .collect();
         let [began, wall, cpu, peak, own, code] = words.as_slice() else {
             anyhow::bail!("the runner said: {}", line.trim())
         };
-        let time = |nanoseconds: &i64| Duration::from_nanos(u64::try_from(*nanoseconds).unwrap_or_default());
+        let time = |nanoseconds: &i64| {
+            Duration::from_nanos(u64::try_from(*nanoseconds).unwrap_or_default())
+        };
         let size = |kilobytes: &i64| u64::try_from(*kilobytes).unwrap_or_default();
         Ok(Cost {
             began: time(began),
@@ -98,7 +111,8 @@ pub fn install(host: &Host, dir: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Where `runner` and `floor` are that cargo built beside this program, for this machine's usual target.
+/// Where `runner` and `floor` are that cargo built beside this program, for this machine's usual
+/// target.
 pub fn beside() -> Result<PathBuf> {
     let own = std::env::current_exe()?;
     let mut dirs = own.ancestors().skip(1).take(2).map(PathBuf::from);
@@ -106,8 +120,8 @@ pub fn beside() -> Result<PathBuf> {
         .context("no `floor` beside this program")
 }
 
-/// Builds the two as install.sh builds the programs: static, with musl where that target can be had, in the profile of
-/// the workspace. The result is their directory.
+/// Builds the two as install.sh builds the programs: static, with musl where that target can be
+/// had, in the profile of the workspace. The result is their directory.
 pub fn build() -> Result<PathBuf> {
     let musl = format!("{}-unknown-linux-musl", std::env::consts::ARCH);
     let gnu = format!("{}-unknown-linux-gnu", std::env::consts::ARCH);
@@ -116,15 +130,32 @@ pub fn build() -> Result<PathBuf> {
 
 fn build_for(target: &str, flags: &str) -> Result<PathBuf> {
     let tree = tree()?;
-    let dir = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| tree.join("target"), PathBuf::from).join("lab");
+    let dir = std::env::var_os("CARGO_TARGET_DIR")
+        .map_or_else(|| tree.join("target"), PathBuf::from)
+        .join("lab");
     let out = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
-        .args(["build", "--release", "-p", "lab", "--bin", "floor", "--bin", "runner", "--target", target])
+        .args([
+            "build",
+            "--release",
+            "-p",
+            "lab",
+            "--bin",
+            "floor",
+            "--bin",
+            "runner",
+            "--target",
+            target,
+        ])
         .arg("--target-dir")
         .arg(&dir)
         .env("RUSTFLAGS", flags)
         .current_dir(&tree)
         .output()
         .context("running cargo")?;
-    ensure!(out.status.success(), "cargo build for {target}: {}", String::from_utf8_lossy(&out.stderr));
+    ensure!(
+        out.status.success(),
+        "cargo build for {target}: {}",
+        String::from_utf8_lossy(&out.stderr)
+    );
     Ok(dir.join(target).join("release"))
 }

@@ -14,8 +14,9 @@ use crate::sentinel::server::Terms;
 use crate::wait;
 use crate::writer::Rate;
 
-/// `failover-timeout` of the sentinels. The default of three minutes is also how long two of them that voted each for
-/// itself wait before they try again, twice over: no run here would see the end of that.
+/// `failover-timeout` of the sentinels. The default of three minutes is also how long two of them
+/// that voted each for itself wait before they try again, twice over: no run here would see the end
+/// of that.
 pub const FAILOVER_TIMEOUT: Duration = Duration::from_secs(3);
 const SOME: usize = 100;
 
@@ -29,9 +30,22 @@ pub struct Sentinels {
 impl Sentinels {
     /// Two Redis, one following the other, and three sentinels that know each other.
     pub fn new(down_after: Duration) -> Result<Sentinels> {
-        let terms = Terms { down_after, failover_timeout: FAILOVER_TIMEOUT, ..Terms::default() };
-        let setup = Setup { shape: Shape::Witness, profile: Profile::Alone, terms, ..Setup::default() };
-        Ok(Sentinels { cluster: Cluster::boot(setup)?, next: 0, noise: 0x2545_f491_4f6c_dd1d })
+        let terms = Terms {
+            down_after,
+            failover_timeout: FAILOVER_TIMEOUT,
+            ..Terms::default()
+        };
+        let setup = Setup {
+            shape: Shape::Witness,
+            profile: Profile::Alone,
+            terms,
+            ..Setup::default()
+        };
+        Ok(Sentinels {
+            cluster: Cluster::boot(setup)?,
+            next: 0,
+            noise: 0x2545_f491_4f6c_dd1d,
+        })
     }
 
     /// The one master, and the other.
@@ -40,7 +54,11 @@ impl Sentinels {
         let masters = lab.masters();
         ensure!(masters.len() == 1, "masters: {masters:?}");
         let (a, b) = (lab.a(), lab.b());
-        Ok(if masters == [a.name.as_str()] { (a, b) } else { (b, a) })
+        Ok(if masters == [a.name.as_str()] {
+            (a, b)
+        } else {
+            (b, a)
+        })
     }
 
     /// `kill -9` of the master, until the other one is; then the dead one follows it.
@@ -58,7 +76,9 @@ impl Sentinels {
         std::thread::sleep(Duration::from_millis(self.noise % 1000));
         let from = lab.story.now();
         redis_server::kill(&master)?;
-        wait::until("a new master", LIMIT, || lab.masters() == [other.name.as_str()])?;
+        wait::until("a new master", LIMIT, || {
+            lab.masters() == [other.name.as_str()]
+        })?;
         until_more(&writer, SOME)?;
         let to = lab.story.now();
         let written = writer.stop()?;
@@ -66,10 +86,16 @@ impl Sentinels {
         let (gap, _) = written.longest_gap(from, to);
         let lost = readback::missing_on(&other, &written.acks)?.len();
         self.repair(&master, &other)?;
-        Ok(Outcome { gap, acknowledged: written.acks.len(), lost, in_files: 0 })
+        Ok(Outcome {
+            gap,
+            acknowledged: written.acks.len(),
+            lost,
+            in_files: 0,
+        })
     }
 
-    /// The dead one comes back as a replica. Sentinel would make it one by itself, ten seconds later.
+    /// The dead one comes back as a replica. Sentinel would make it one by itself, ten seconds
+    /// later.
     fn repair(&self, dead: &Host, master: &Host) -> Result<()> {
         redis_server::forget_role(dead)?;
         redis_server::add_line(dead, &format!("replicaof {} {PORT}", master.address))?;

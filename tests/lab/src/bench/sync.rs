@@ -1,4 +1,5 @@
-//! What passes between the moment in which a returned node has all data, and the moment in which it serves.
+//! What passes between the moment in which a returned node has all data, and the moment in which it
+//! serves.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
@@ -39,9 +40,18 @@ pub fn sync(runs: usize, say: Say<'_>) -> Result<String> {
             }
         };
         let parts = [
-            ("the VIP is back", Figures::times(rounds.iter().map(|round| round.vip))),
-            ("its Redis is master", Figures::times(rounds.iter().map(|round| round.master))),
-            ("the first write", Figures::times(rounds.iter().map(|round| round.write))),
+            (
+                "the VIP is back",
+                Figures::times(rounds.iter().map(|round| round.vip)),
+            ),
+            (
+                "its Redis is master",
+                Figures::times(rounds.iter().map(|round| round.master)),
+            ),
+            (
+                "the first write",
+                Figures::times(rounds.iter().map(|round| round.write)),
+            ),
         ];
         for (what, figures) in parts {
             let mut row = vec![format!("{name}: {what}"), figures.count().to_string()];
@@ -54,7 +64,16 @@ pub fn sync(runs: usize, say: Say<'_>) -> Result<String> {
          look (every {} ms) at which its link is up and its offset has reached the one that the master had just before. \
          From there it takes the next run of `check_redis --eligible`, and then keepalived's three adverts.\n\n{}",
         LOOK.as_millis(),
-        table(&["from in sync until", "runs", "median", "95 %", "lowest - highest"], &rows)
+        table(
+            &[
+                "from in sync until",
+                "runs",
+                "median",
+                "95 %",
+                "lowest - highest"
+            ],
+            &rows
+        )
     ))
 }
 
@@ -89,9 +108,17 @@ fn round(rig: &mut Rig) -> Result<Round> {
     until_more(&writer, 100)?;
     rig.settle()?;
     let written = rig.end(writer)?;
-    let first = written.acks.iter().find(|ack| ack.at >= master).context("no write after the failback")?;
+    let first = written
+        .acks
+        .iter()
+        .find(|ack| ack.at >= master)
+        .context("no write after the failback")?;
     let since = |moment: Duration| moment.saturating_sub(synced);
-    Ok(Round { vip: since(vip), master: since(master), write: since(first.at) })
+    Ok(Round {
+        vip: since(vip),
+        master: since(master),
+        write: since(first.at),
+    })
 }
 
 /// When `host` was in sync with `serving`, had the VIP, and was master.
@@ -99,7 +126,13 @@ fn watch(rig: &Rig, host: &Host, serving: &Host) -> Result<[Duration; 3]> {
     let story = &rig.lab.story;
     let net = host.net().context("the host is off")?;
     net.within(|| {
-        let open = |address: IpAddr| Connection::open(SocketAddr::new(address, PORT), PASSWORD, Duration::from_secs(1));
+        let open = |address: IpAddr| {
+            Connection::open(
+                SocketAddr::new(address, PORT),
+                PASSWORD,
+                Duration::from_secs(1),
+            )
+        };
         let (mut own, mut other) = (open(Ipv4Addr::LOCALHOST.into())?, open(serving.address)?);
         let end = Instant::now() + LIMIT;
         let (mut synced, mut vip) = (None, None);
@@ -112,10 +145,13 @@ fn watch(rig: &Rig, host: &Host, serving: &Host) -> Result<[Duration; 3]> {
                 if vip.is_none() {
                     vip = has_vip()?.then(|| story.now());
                 }
-                // The handover disconnects clients of the other Redis, and that one is not asked any more.
+                // The handover disconnects clients of the other Redis, and that one is not asked
+                // any more.
                 if info(&mut own)?.master {
                     let now = story.now();
-                    let (Some(synced), vip) = (synced, vip.unwrap_or(now)) else { bail!("master, and never in sync") };
+                    let (Some(synced), vip) = (synced, vip.unwrap_or(now)) else {
+                        bail!("master, and never in sync")
+                    };
                     return Ok([synced, vip, now]);
                 }
             }
@@ -133,17 +169,31 @@ struct Info {
 
 fn info(redis: &mut Connection) -> Result<Info> {
     let text = redis.call(&["INFO", "replication"])?.text();
-    let field = |name: &str| text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).map(str::trim);
+    let field = |name: &str| {
+        text.lines()
+            .find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))
+            .map(str::trim)
+    };
     let master = field("role") == Some("master");
-    let offset = if master { "master_repl_offset" } else { "slave_repl_offset" };
+    let offset = if master {
+        "master_repl_offset"
+    } else {
+        "slave_repl_offset"
+    };
     Ok(Info {
         master,
         linked: field("master_link_status") == Some("up"),
-        offset: field(offset).and_then(|value| value.parse().ok()).unwrap_or_default(),
+        offset: field(offset)
+            .and_then(|value| value.parse().ok())
+            .unwrap_or_default(),
     })
 }
 
 fn has_vip() -> Result<bool> {
     let mut addresses = getifaddrs()?.filter_map(|interface| interface.address);
-    Ok(addresses.any(|address| address.as_sockaddr_in().is_some_and(|a| IpAddr::from(a.ip()) == VIP)))
+    Ok(addresses.any(|address| {
+        address
+            .as_sockaddr_in()
+            .is_some_and(|a| IpAddr::from(a.ip()) == VIP)
+    }))
 }

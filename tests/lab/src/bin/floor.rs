@@ -6,7 +6,9 @@ use std::net::TcpStream;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let Some(address) = std::env::args().nth(1) else { return ExitCode::from(2) };
+    let Some(address) = std::env::args().nth(1) else {
+        return ExitCode::from(2);
+    };
     match ping(&address) {
         Ok(answer) if answer > 0 => ExitCode::SUCCESS,
         _ => ExitCode::FAILURE,

@@ -17,12 +17,21 @@ use crate::suite::Suite;
 const TIMELINE: &str = "timeline.txt";
 
 /// Tells the story of a failure and keeps what there is to see.
-pub fn report(orders: &Orders, lab: &Lab, from: Duration, round: &Round, keep: bool, say: &dyn Fn(&str)) {
+pub fn report(
+    orders: &Orders,
+    lab: &Lab,
+    from: Duration,
+    round: &Round,
+    keep: bool,
+    say: &dyn Fn(&str),
+) {
     let of_round = |event: &Event| event.at + Duration::from_secs(1) >= from;
     let mut told = lab.told(false);
     told.retain(of_round);
     say(&story::render(&told));
-    let name = |value: Option<PossibleValue>| value.map_or(String::new(), |value| value.get_name().to_owned());
+    let name = |value: Option<PossibleValue>| {
+        value.map_or(String::new(), |value| value.get_name().to_owned())
+    };
     say(&format!(
         "again: lab campaign --seed {} --only {} --boot {} --persistence {} --rate {} --megabytes {}{}",
         orders.seed,
@@ -31,7 +40,11 @@ pub fn report(orders: &Orders, lab: &Lab, from: Duration, round: &Round, keep: b
         name(orders.settings.persistence.to_possible_value()),
         orders.rate,
         orders.megabytes,
-        if orders.suite == Suite::FAST { " --fast" } else { "" }
+        if orders.suite == Suite::FAST {
+            " --fast"
+        } else {
+            ""
+        }
     ));
     if keep {
         match evidence(orders, lab, round) {
@@ -51,7 +64,12 @@ pub fn quiet(orders: &Orders, lab: &Lab, round: &Round, say: &dyn Fn(&str)) {
 
 /// Writes the timeline to where it outlives the lab.
 fn timeline(orders: &Orders, lab: &Lab, round: &Round) -> Result<PathBuf> {
-    let name = format!("lab-campaign-{}-{}-{}", orders.seed, round.number, std::process::id());
+    let name = format!(
+        "lab-campaign-{}-{}-{}",
+        orders.seed,
+        round.number,
+        std::process::id()
+    );
     let dir = std::env::temp_dir().join(name);
     std::fs::create_dir_all(&dir)?;
     std::fs::write(dir.join(TIMELINE), story::render(&lab.told(true)))?;
@@ -62,7 +80,15 @@ fn timeline(orders: &Orders, lab: &Lab, round: &Round) -> Result<PathBuf> {
 fn evidence(orders: &Orders, lab: &Lab, round: &Round) -> Result<PathBuf> {
     let dir = timeline(orders, lab, round)?;
     // Files may vanish while they are copied: the pair lives.
-    let copied = Command::new("cp").arg("-a").arg(lab.dir()).arg(dir.join("hosts")).output()?;
-    ensure!(dir.join("hosts").is_dir(), "{}", String::from_utf8_lossy(&copied.stderr));
+    let copied = Command::new("cp")
+        .arg("-a")
+        .arg(lab.dir())
+        .arg(dir.join("hosts"))
+        .output()?;
+    ensure!(
+        dir.join("hosts").is_dir(),
+        "{}",
+        String::from_utf8_lossy(&copied.stderr)
+    );
     Ok(dir)
 }

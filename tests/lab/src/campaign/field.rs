@@ -35,10 +35,17 @@ impl<'a> Field<'a> {
     /// A settled pair.
     pub fn new(lab: &'a Lab, suite: Suite) -> Result<Field<'a>> {
         let places = lab.hosts.iter().map(Place::new).collect::<Result<_>>()?;
-        Ok(Field { lab, suite, places, cut: false, stopping: Vec::new() })
+        Ok(Field {
+            lab,
+            suite,
+            places,
+            cut: false,
+            stopping: Vec::new(),
+        })
     }
 
-    /// Does it to the host with that index; what can't be done to a machine that is off or frozen is left out.
+    /// Does it to the host with that index; what can't be done to a machine that is off or frozen
+    /// is left out.
     pub fn begin(&mut self, fault: &Fault, index: usize) -> Result<()> {
         if fault.kind == Kind::Partition {
             self.cut = true;
@@ -52,7 +59,10 @@ impl<'a> Field<'a> {
         let host = place.host.clone();
         let mut dice = Dice::new(fault.salt, 0);
         if !host.is_on() || place.frozen {
-            host.tell(format!("not done, it is off or frozen: {}", fault.kind.name()));
+            host.tell(format!(
+                "not done, it is off or frozen: {}",
+                fault.kind.name()
+            ));
             return Ok(());
         }
         match fault.kind {
@@ -87,7 +97,10 @@ impl<'a> Field<'a> {
                 host.freeze();
             }
             Kind::CableOut => host.link(false)?,
-            Kind::SlowLink => host.rate(dice.weighted(&[(Some(2), 1), (Some(8), 1), (Some(30), 1)]).flatten())?,
+            Kind::SlowLink => host.rate(
+                dice.weighted(&[(Some(2), 1), (Some(8), 1), (Some(30), 1)])
+                    .flatten(),
+            )?,
             Kind::HandNoOne => slaveof(&host, "NO", "ONE")?,
             Kind::HandSelf => slaveof(&host, &host.address.to_string(), &PORT.to_string())?,
             Kind::HandVip => slaveof(&host, &VIP.to_string(), &PORT.to_string())?,
@@ -97,7 +110,9 @@ impl<'a> Field<'a> {
             Kind::FreezeProgram => place.hunts.push(Hunt::start(&host, Way::Freeze, dice)),
             Kind::BreakConfig => place.break_config(&mut dice)?,
             Kind::DamageMemory => place.damage_memory(&mut dice)?,
-            Kind::ReadOnlyMemory => place.read_only(if dice.below(2) == 0 { MEMORY } else { STATE })?,
+            Kind::ReadOnlyMemory => {
+                place.read_only(if dice.below(2) == 0 { MEMORY } else { STATE })?
+            }
             Kind::ReadOnlyRedisConf => place.read_only(REDIS_CONFIG)?,
             Kind::RemoveMemory => place.hide_memory()?,
             Kind::Partition | Kind::ColdStart => {}
@@ -105,7 +120,8 @@ impl<'a> Field<'a> {
         Ok(())
     }
 
-    /// Ends it. Ends of machines that are off, or frozen by another fault, are left to [`Field::heal`].
+    /// Ends it. Ends of machines that are off, or frozen by another fault, are left to
+    /// [`Field::heal`].
     pub fn end(&mut self, fault: &Fault, index: usize) -> Result<()> {
         if fault.kind == Kind::Partition {
             return self.join();
@@ -114,7 +130,9 @@ impl<'a> Field<'a> {
         let place = &mut self.places[index];
         let host = place.host.clone();
         match fault.kind {
-            Kind::PowerLoss | Kind::ColdStart => return self.boot(index, Cable::Ready, dice.below(2) == 0),
+            Kind::PowerLoss | Kind::ColdStart => {
+                return self.boot(index, Cable::Ready, dice.below(2) == 0);
+            }
             Kind::LateNetwork => return self.boot(index, Cable::Silent, dice.below(2) == 0),
             Kind::Freeze => place.thaw(),
             Kind::RemoveMemory => place.return_memory(dice.below(2) == 0)?,
@@ -146,7 +164,8 @@ impl<'a> Field<'a> {
         }
     }
 
-    /// Everything is started, thawed, joined and repaired. What goes wrong is told, for it may have to be tried again.
+    /// Everything is started, thawed, joined and repaired. What goes wrong is told, for it may have
+    /// to be tried again.
     pub fn heal(&mut self) {
         let joined = self.join();
         self.tell_if_failed(joined);
@@ -205,7 +224,11 @@ impl<'a> Field<'a> {
             return Ok(());
         }
         // A host without power has no port at the switch.
-        self.lab.hosts.iter().filter(|host| host.is_on()).try_for_each(|host| host.cut(false))
+        self.lab
+            .hosts
+            .iter()
+            .filter(|host| host.is_on())
+            .try_for_each(|host| host.cut(false))
     }
 
     /// Everything starts as at boot, Redis first; its unit may be called started before it answers.
@@ -243,16 +266,27 @@ fn slaveof(host: &Host, to: &str, port: &str) -> Result<()> {
 /// One serves, the other follows, keepalived runs on both, and no program is at work.
 pub fn is_settled(lab: &Lab) -> bool {
     let pair = |server: &Host| {
-        lab.serves(server) && lab.hosts.iter().all(|other| other.name == server.name || lab.follows(other))
+        lab.serves(server)
+            && lab
+                .hosts
+                .iter()
+                .all(|other| other.name == server.name || lab.follows(other))
     };
     lab.hosts.iter().any(|host| pair(host))
-        && lab.hosts.iter().all(|host| keepalived::runs(host) && !Suite::OURS.is_busy(host))
+        && lab
+            .hosts
+            .iter()
+            .all(|host| keepalived::runs(host) && !Suite::OURS.is_busy(host))
 }
 
 /// Waits until the VIP is where it stays, so that nothing moves when a person does something.
 pub fn until_at_rest(lab: &Lab) {
     let limit = Duration::from_secs(25);
     // The other one takes over only after VRRP's three adverts, and the checks before them.
-    let hold = if lab.serves(lab.a()) { Duration::from_secs(1) } else { Duration::from_secs(6) };
+    let hold = if lab.serves(lab.a()) {
+        Duration::from_secs(1)
+    } else {
+        Duration::from_secs(6)
+    };
     let _ = wait::until_steady("at rest", hold, limit, || is_settled(lab));
 }

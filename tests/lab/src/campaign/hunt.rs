@@ -38,7 +38,10 @@ impl Hunt {
     pub fn start(host: &Arc<Host>, way: Way, dice: Dice) -> Hunt {
         let stop = Arc::new(AtomicBool::new(false));
         let (end, host) = (stop.clone(), host.clone());
-        Hunt { stop, thread: Some(std::thread::spawn(move || hunt(&host, way, dice, &end))) }
+        Hunt {
+            stop,
+            thread: Some(std::thread::spawn(move || hunt(&host, way, dice, &end))),
+        }
     }
 }
 
@@ -69,9 +72,13 @@ fn hunt(host: &Host, way: Way, mut dice: Dice, end: &AtomicBool) {
         }
         std::thread::sleep(LOOK);
     }
-    // Those that died meanwhile are not among the host's processes: no pid that is another's by now gets the signal.
+    // Those that died meanwhile are not among the host's processes: no pid that is another's by now
+    // gets the signal.
     for program in host.processes(|name| PROGRAMS.contains(&name)) {
-        if way == Way::Freeze && met.contains(&program.pid) && kill(program.pid, Signal::SIGCONT).is_ok() {
+        if way == Way::Freeze
+            && met.contains(&program.pid)
+            && kill(program.pid, Signal::SIGCONT).is_ok()
+        {
             host.tell(format!("{} goes on", program.name));
         }
     }

@@ -156,16 +156,18 @@ impl Kind {
 
     /// Whether it has an end of its own.
     pub fn lasts(self) -> bool {
-        !matches!(self, RestartRedis | EmptyRedis | KillVrrpChild | KillKeepalived | DamageMemory)
-            && self.class() != Class::Hand
+        !matches!(
+            self,
+            RestartRedis | EmptyRedis | KillVrrpChild | KillKeepalived | DamageMemory
+        ) && self.class() != Class::Hand
     }
 
     /// What may overlap it.
     pub fn class(self) -> Class {
         match self {
             HandNoOne | HandSelf | HandVip | HandDead | HandMutual | EmptyRedis => Class::Hand,
-            KillPrograms | FreezeProgram | BreakConfig | DamageMemory | ReadOnlyMemory | RemoveMemory
-            | ReadOnlyRedisConf | SlowLink => Class::Quiet,
+            KillPrograms | FreezeProgram | BreakConfig | DamageMemory | ReadOnlyMemory
+            | RemoveMemory | ReadOnlyRedisConf | SlowLink => Class::Quiet,
             _ => Class::Loud,
         }
     }
@@ -183,7 +185,8 @@ impl Kind {
 
     /// Redis ends, and what only its memory has is gone.
     pub fn ends_redis(self) -> bool {
-        matches!(self.part(), Part::Machine) || matches!(self, KillRedis | StopRedis | RestartRedis | EmptyRedis)
+        matches!(self.part(), Part::Machine)
+            || matches!(self, KillRedis | StopRedis | RestartRedis | EmptyRedis)
     }
 
     /// Whom it may befall, and how often.
@@ -196,7 +199,9 @@ impl Kind {
             Partition => &[(Both, 1)],
             // Of the two this one boots first.
             ColdStart => &[(Serving, 1), (Other, 1)],
-            KillPrograms | BreakConfig | ReadOnlyRedisConf => &[(Serving, 2), (Other, 2), (Both, 2)],
+            KillPrograms | BreakConfig | ReadOnlyRedisConf => {
+                &[(Serving, 2), (Other, 2), (Both, 2)]
+            }
             KillKeepalived | StopKeepalived => &[(Serving, 6), (Other, 3), (Both, 1)],
             _ => &[(Serving, 5), (Other, 3), (Both, 1)],
         }

@@ -34,13 +34,19 @@ impl Ledger {
     pub fn new(lab: &Lab) -> Result<Ledger> {
         let archive = lab.dir().join("files");
         std::fs::create_dir_all(&archive)?;
-        Ok(Ledger { in_files: HashSet::new(), lost: HashSet::new(), archive, archived: 0 })
+        Ok(Ledger {
+            in_files: HashSet::new(),
+            lost: HashSet::new(),
+            archive,
+            archived: 0,
+        })
     }
 
-    /// Asks the pair for everything that was acknowledged, and looks for what is missing since the last time in the
-    /// files of this time. No program may be at work.
+    /// Asks the pair for everything that was acknowledged, and looks for what is missing since the
+    /// last time in the files of this time. No program may be at work.
     pub fn check(&mut self, lab: &Lab, written: &Written) -> Result<Found> {
-        let known = |ack: &&Ack| !self.in_files.contains(&ack.number) && !self.lost.contains(&ack.number);
+        let known =
+            |ack: &&Ack| !self.in_files.contains(&ack.number) && !self.lost.contains(&ack.number);
         let acks: Vec<Ack> = written.acks.iter().filter(known).copied().collect();
         let fate = ask(lab, acks)?;
         for (file, count) in &fate.files {
@@ -54,8 +60,12 @@ impl Ledger {
         tell_of(&lab.story, &fate.lost, "lost");
         tell_of(&lab.story, &fate.in_files, "in a rollback file only");
         self.lost.extend(fate.lost.iter().map(|ack| ack.number));
-        self.in_files.extend(fate.in_files.iter().map(|ack| ack.number));
-        Ok(Found { in_files: fate.in_files.len(), lost: fate.lost.len() })
+        self.in_files
+            .extend(fate.in_files.iter().map(|ack| ack.number));
+        Ok(Found {
+            in_files: fate.in_files.len(),
+            lost: fate.lost.len(),
+        })
     }
 
     /// How many are nowhere.
@@ -77,7 +87,15 @@ impl Ledger {
 
 /// Reads back; what is lost is asked for twice, for the pair may move the role at that very moment.
 fn ask(lab: &Lab, acks: Vec<Ack>) -> Result<Fate> {
-    let read = |acks: &[Ack]| read_back(lab, &Written { acks: acks.to_vec(), ..Written::default() });
+    let read = |acks: &[Ack]| {
+        read_back(
+            lab,
+            &Written {
+                acks: acks.to_vec(),
+                ..Written::default()
+            },
+        )
+    };
     let first = read(&acks);
     if first.as_ref().is_ok_and(|fate| fate.lost.is_empty()) {
         return first;
@@ -89,7 +107,9 @@ fn ask(lab: &Lab, acks: Vec<Ack>) -> Result<Fate> {
 /// Files that hold nothing that is missing now would not excuse a later loss.
 fn clear(lab: &Lab) -> Result<()> {
     for host in &lab.hosts {
-        let Ok(files) = std::fs::read_dir(host.file(ROLLBACK)) else { continue };
+        let Ok(files) = std::fs::read_dir(host.file(ROLLBACK)) else {
+            continue;
+        };
         for file in files.flatten().map(|entry| entry.path()) {
             let kind = Path::new(&file).extension().and_then(|kind| kind.to_str());
             if matches!(kind, Some("rdb" | "json")) {

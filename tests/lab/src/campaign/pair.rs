@@ -22,9 +22,13 @@ pub fn bring_up(orders: &Orders) -> Result<Lab> {
     let lab = Lab::new(orders.settings)?;
     orders.suite.prepare()?;
     for host in &lab.hosts {
-        // A power loss of the lab spares the machine's page cache, so that every acknowledged write is on the
-        // disk. With `everysec` Redis holds writes back while it syncs, and then they are not.
-        append(&host.file("/etc/redis/redis.conf"), "appendfsync no\nrepl-diskless-sync-delay 1\n")?;
+        // A power loss of the lab spares the machine's page cache, so that every acknowledged write
+        // is on the disk. With `everysec` Redis holds writes back while it syncs, and then they are
+        // not.
+        append(
+            &host.file("/etc/redis/redis.conf"),
+            "appendfsync no\nrepl-diskless-sync-delay 1\n",
+        )?;
         redis_server::start(host)?;
     }
     for host in &lab.hosts {
@@ -35,21 +39,36 @@ pub fn bring_up(orders: &Orders) -> Result<Lab> {
         configure(host, orders.keep_nothing)?;
         orders.suite.start_keepalived(host)?;
     }
-    wait::until_steady("the pair is settled", STEADY, LIMIT, || field::is_settled(&lab))?;
-    if let Some(serving) = lab.hosts.iter().find(|host| lab.serves(host)).filter(|_| orders.megabytes > 0) {
+    wait::until_steady("the pair is settled", STEADY, LIMIT, || {
+        field::is_settled(&lab)
+    })?;
+    if let Some(serving) = lab
+        .hosts
+        .iter()
+        .find(|host| lab.serves(host))
+        .filter(|_| orders.megabytes > 0)
+    {
         redis_server::fill(serving, orders.megabytes)?;
     }
     Ok(lab)
 }
 
-/// Nothing that is evidence is thrown away, and a Redis that died is not held against its node for half an hour.
+/// Nothing that is evidence is thrown away, and a Redis that died is not held against its node for
+/// half an hour.
 fn configure(host: &Host, keep_nothing: bool) -> Result<()> {
     let file = host.file("/etc/keepalived/redis-ha.toml");
     let mut text = std::fs::read_to_string(&file).context("reading redis-ha.toml")?;
-    let mode = if keep_nothing { "\nmode = \"never\"" } else { "" };
+    let mode = if keep_nothing {
+        "\nmode = \"never\""
+    } else {
+        ""
+    };
     for (section, keys) in [
         ("[rollback]", format!("keep = 1000{mode}")),
-        ("[flap]", "count = 3\nwindow = \"30s\"\nhold = \"15s\"".to_owned()),
+        (
+            "[flap]",
+            "count = 3\nwindow = \"30s\"\nhold = \"15s\"".to_owned(),
+        ),
     ] {
         text = match text.contains(&format!("\n{section}\n")) {
             true => text.replace(&format!("\n{section}\n"), &format!("\n{section}\n{keys}\n")),

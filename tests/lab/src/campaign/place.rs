@@ -33,7 +33,15 @@ impl Place {
     pub(super) fn new(host: &Arc<Host>) -> Result<Place> {
         let config = std::fs::read(host.file(CONFIG))?;
         let (mounts, hunts) = (Vec::new(), Vec::new());
-        Ok(Place { host: host.clone(), frozen: false, stopped: false, config, mounts, away: false, hunts })
+        Ok(Place {
+            host: host.clone(),
+            frozen: false,
+            stopped: false,
+            config,
+            mounts,
+            away: false,
+            hunts,
+        })
     }
 
     pub(super) fn power_off(&mut self) -> Result<()> {
@@ -57,7 +65,10 @@ impl Place {
         // Never by chance what can be read.
         more.extend_from_slice(b"\n[[[\n");
         self.host.tell(format!("an edit breaks {CONFIG}: {what}"));
-        std::fs::write(self.host.file(CONFIG), [self.config.as_slice(), more.as_slice()].concat())?;
+        std::fs::write(
+            self.host.file(CONFIG),
+            [self.config.as_slice(), more.as_slice()].concat(),
+        )?;
         Ok(())
     }
 
@@ -72,13 +83,17 @@ impl Place {
 
     pub(super) fn damage_memory(&self, dice: &mut Dice) -> Result<()> {
         let entries = std::fs::read_dir(self.host.file(MEMORY))?.flatten();
-        let mut files: Vec<PathBuf> = entries.map(|entry| entry.path()).filter(|path| path.is_file()).collect();
+        let mut files: Vec<PathBuf> = entries
+            .map(|entry| entry.path())
+            .filter(|path| path.is_file())
+            .collect();
         files.sort();
         let count = u64::try_from(files.len()).unwrap_or_default();
         let chosen = usize::try_from(dice.below(count)).unwrap_or_default();
         if let Some(file) = files.get(chosen) {
             let length = dice.below(300);
-            self.host.tell(format!("{length} bytes of noise in {}", file.display()));
+            self.host
+                .tell(format!("{length} bytes of noise in {}", file.display()));
             std::fs::write(file, dice.noise(length))?;
         }
         Ok(())
@@ -95,8 +110,14 @@ impl Place {
         if !std::mem::take(&mut self.away) {
             return Ok(());
         }
-        self.host.tell(format!("{MEMORY} is {}", if back { "back" } else { "lost" }));
-        let (memory, away) = (self.host.file(MEMORY), self.host.file(&format!("{MEMORY}.away")));
+        self.host.tell(format!(
+            "{MEMORY} is {}",
+            if back { "back" } else { "lost" }
+        ));
+        let (memory, away) = (
+            self.host.file(MEMORY),
+            self.host.file(&format!("{MEMORY}.away")),
+        );
         if back {
             let _ = std::fs::remove_dir_all(&memory);
             std::fs::rename(away, memory)?;
@@ -108,7 +129,9 @@ impl Place {
 
     pub(super) fn read_only(&mut self, path: &'static str) -> Result<()> {
         self.host.tell(format!("{path} is read-only"));
-        self.sh(&format!("mount --bind {path} {path}; mount -o remount,bind,ro {path}"))?;
+        self.sh(&format!(
+            "mount --bind {path} {path}; mount -o remount,bind,ro {path}"
+        ))?;
         self.mounts.push(path);
         Ok(())
     }
@@ -125,7 +148,12 @@ impl Place {
     fn sh(&self, script: &str) -> Result<()> {
         let out = self.host.sh(&format!("set -e; {script}"))?;
         let said = String::from_utf8_lossy(&out.stderr);
-        ensure!(out.status.success(), "`{script}` on {}: {}", self.host.name, said.trim());
+        ensure!(
+            out.status.success(),
+            "`{script}` on {}: {}",
+            self.host.name,
+            said.trim()
+        );
         Ok(())
     }
 }

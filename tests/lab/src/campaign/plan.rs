@@ -49,8 +49,17 @@ impl Fault {
 impl std::fmt::Display for Fault {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let victim = format!("{:?}", self.victim).to_lowercase();
-        write!(f, "{} of {victim} at {:.1}", self.kind.name(), self.after.as_secs_f32())?;
-        if self.kind.lasts() { write!(f, "-{:.1} s", self.end().as_secs_f32()) } else { write!(f, " s") }
+        write!(
+            f,
+            "{} of {victim} at {:.1}",
+            self.kind.name(),
+            self.after.as_secs_f32()
+        )?;
+        if self.kind.lasts() {
+            write!(f, "-{:.1} s", self.end().as_secs_f32())
+        } else {
+            write!(f, " s")
+        }
     }
 }
 
@@ -77,7 +86,10 @@ pub fn plan(seed: u64, faults: usize, settings: Settings) -> Vec<Round> {
     while planned < faults {
         let number = rounds.len() + 1;
         let mut dice = Dice::new(seed, u64::try_from(number).unwrap_or_default());
-        let round = Round { number, faults: round(&mut dice, settings) };
+        let round = Round {
+            number,
+            faults: round(&mut dice, settings),
+        };
         planned += round.faults.len();
         rounds.push(round);
     }
@@ -88,9 +100,15 @@ fn round(dice: &mut Dice, settings: Settings) -> Vec<Fault> {
     let wanted = dice.weighted(&[(1, 3), (2, 4), (3, 3)]).unwrap_or(1);
     let mut faults = vec![fault(dice, settings, Duration::ZERO)];
     // One that changes nothing by itself comes with one that does.
-    while faults.len() < wanted || faults.iter().all(|fault| fault.kind.class() == Class::Quiet) {
+    while faults.len() < wanted
+        || faults
+            .iter()
+            .all(|fault| fault.kind.class() == Class::Quiet)
+    {
         let after = dice.millis(DELAY);
-        let found = (0..TRIES).map(|_| fault(dice, settings, after)).find(|new| goes_with(&faults, new, settings));
+        let found = (0..TRIES)
+            .map(|_| fault(dice, settings, after))
+            .find(|new| goes_with(&faults, new, settings));
         let Some(found) = found else { break };
         faults.push(found);
     }
@@ -98,22 +116,44 @@ fn round(dice: &mut Dice, settings: Settings) -> Vec<Fault> {
 }
 
 fn fault(dice: &mut Dice, settings: Settings, after: Duration) -> Fault {
-    let kinds: Vec<(Kind, u64)> = Kind::ALL.into_iter().filter(|(kind, _)| is_fair(*kind, settings)).collect();
+    let kinds: Vec<(Kind, u64)> = Kind::ALL
+        .into_iter()
+        .filter(|(kind, _)| is_fair(*kind, settings))
+        .collect();
     let kind = dice.weighted(&kinds).unwrap_or(Kind::KillRedis);
-    let victims: Vec<(Victim, u64)> =
-        kind.victims().iter().copied().filter(|(victim, _)| spares_the_data(kind, *victim, settings)).collect();
+    let victims: Vec<(Victim, u64)> = kind
+        .victims()
+        .iter()
+        .copied()
+        .filter(|(victim, _)| spares_the_data(kind, *victim, settings))
+        .collect();
     let victim = dice.weighted(&victims).unwrap_or(Victim::Other);
     // Short ones meet the programs between two steps, long ones outlast a failover.
-    let longest = dice.weighted(&[(600, 2), (4000, 3), (LASTS, 5)]).unwrap_or(LASTS);
-    let lasts = if kind.lasts() { dice.millis(longest) } else { Duration::ZERO };
-    Fault { kind, victim, after, lasts, salt: dice.next() }
+    let longest = dice
+        .weighted(&[(600, 2), (4000, 3), (LASTS, 5)])
+        .unwrap_or(LASTS);
+    let lasts = if kind.lasts() {
+        dice.millis(longest)
+    } else {
+        Duration::ZERO
+    };
+    Fault {
+        kind,
+        victim,
+        after,
+        lasts,
+        salt: dice.next(),
+    }
 }
 
-/// What Redis loses by itself is no fault of the pair's: booting as its redis.conf says, a master that is back at once
-/// with less than it had wipes its replica (R8), and one whose role could not be written follows the other (R10).
-/// Nor what only the memory of both has.
+/// What Redis loses by itself is no fault of the pair's: booting as its redis.conf says, a master
+/// that is back at once with less than it had wipes its replica (R8), and one whose role could not
+/// be written follows the other (R10). Nor what only the memory of both has.
 fn is_fair(kind: Kind, settings: Settings) -> bool {
-    let (aof, as_replica) = (settings.persistence == Persistence::Aof, settings.boot == Boot::AsReplica);
+    let (aof, as_replica) = (
+        settings.persistence == Persistence::Aof,
+        settings.boot == Boot::AsReplica,
+    );
     match kind {
         Kind::ColdStart => aof,
         Kind::RestartRedis => aof || as_replica,
@@ -135,7 +175,8 @@ fn spares_the_data(kind: Kind, victim: Victim, settings: Settings) -> bool {
 fn goes_with(faults: &[Fault], new: &Fault, settings: Settings) -> bool {
     let class = |fault: &Fault| fault.kind.class();
     let all = || faults.iter().chain([new]);
-    // What a person's SLAVEOF drops is gone, and what the disk loses too: nothing may differ between the nodes then.
+    // What a person's SLAVEOF drops is gone, and what the disk loses too: nothing may differ
+    // between the nodes then.
     if all().any(|fault| class(fault) == Class::Hand) {
         return class(new) == Class::Quiet && !faults.iter().any(|fault| fault.kind == new.kind);
     }
@@ -144,7 +185,9 @@ fn goes_with(faults: &[Fault], new: &Fault, settings: Settings) -> bool {
     if forgetful && all().any(|fault| fault.kind.ends_redis()) && class(new) != Class::Quiet {
         return false;
     }
-    faults.iter().all(|fault| fault.kind != new.kind && fault.kind.part() != new.kind.part())
+    faults
+        .iter()
+        .all(|fault| fault.kind != new.kind && fault.kind.part() != new.kind.part())
 }
 
 #[cfg(test)]
@@ -153,18 +196,33 @@ mod tests {
 
     #[test]
     fn the_same_seed_is_the_same_plan() {
-        let settings = Settings { boot: Boot::AsReplica, ..Settings::default() };
-        let text = |seed| plan(seed, 300, settings).iter().map(Round::to_string).collect::<String>();
+        let settings = Settings {
+            boot: Boot::AsReplica,
+            ..Settings::default()
+        };
+        let text = |seed| {
+            plan(seed, 300, settings)
+                .iter()
+                .map(Round::to_string)
+                .collect::<String>()
+        };
         assert_eq!(text(7), text(7));
         assert_ne!(text(7), text(8));
     }
 
     #[test]
     fn a_long_plan_has_every_fault() {
-        let settings = Settings { boot: Boot::AsReplica, ..Settings::default() };
+        let settings = Settings {
+            boot: Boot::AsReplica,
+            ..Settings::default()
+        };
         let rounds = plan(1, 1200, settings);
         for (kind, _) in Kind::ALL {
-            let times = rounds.iter().flat_map(|round| &round.faults).filter(|fault| fault.kind == kind).count();
+            let times = rounds
+                .iter()
+                .flat_map(|round| &round.faults)
+                .filter(|fault| fault.kind == kind)
+                .count();
             assert!(times > 3, "{} only {times} times", kind.name());
         }
     }
@@ -172,10 +230,18 @@ mod tests {
     #[test]
     fn what_a_person_does_begins_a_round_and_nothing_moves_beside_it() {
         for round in plan(2, 600, Settings::default()) {
-            let hand = round.faults.iter().position(|fault| fault.kind.class() == Class::Hand);
+            let hand = round
+                .faults
+                .iter()
+                .position(|fault| fault.kind.class() == Class::Hand);
             if let Some(at) = hand {
                 assert_eq!(at, 0, "{round}");
-                assert!(round.faults[1..].iter().all(|fault| fault.kind.class() == Class::Quiet), "{round}");
+                assert!(
+                    round.faults[1..]
+                        .iter()
+                        .all(|fault| fault.kind.class() == Class::Quiet),
+                    "{round}"
+                );
             }
         }
     }

@@ -55,13 +55,27 @@ fn acts(round: &Round) -> Vec<(Duration, Act, &Fault)> {
 ///
 /// # Errors
 /// Where the lab itself fails.
-pub fn play(lab: &Lab, suite: Suite, writer: &Writer, ledger: &mut Ledger, round: &Round) -> Result<Outcome> {
+pub fn play(
+    lab: &Lab,
+    suite: Suite,
+    writer: &Writer,
+    ledger: &mut Ledger,
+    round: &Round,
+) -> Result<Outcome> {
     let mut field = Field::new(lab, suite)?;
-    if round.faults.iter().any(|fault| fault.kind.class() == Class::Hand) {
+    if round
+        .faults
+        .iter()
+        .any(|fault| fault.kind.class() == Class::Hand)
+    {
         field::until_at_rest(lab);
     }
     let serving = usize::from(lab.holders().contains(&lab.b().name));
-    lab.story.add("lab", "does", format!("round {round}; {} serves", lab.hosts[serving].name));
+    lab.story.add(
+        "lab",
+        "does",
+        format!("round {round}; {} serves", lab.hosts[serving].name),
+    );
     let (before, _) = writer.acknowledged();
     let (from, start) = (lab.story.now(), Instant::now());
     for (at, act, fault) in acts(round) {
@@ -80,7 +94,11 @@ pub fn play(lab: &Lab, suite: Suite, writer: &Writer, ledger: &mut Ledger, round
                 Act::Later => field.later(fault, index),
             };
             if let Err(e) = done {
-                lab.story.add("lab", "does", format!("{} in vain: {e:#}", fault.kind.name()));
+                lab.story.add(
+                    "lab",
+                    "does",
+                    format!("{} in vain: {e:#}", fault.kind.name()),
+                );
             }
         }
     }
@@ -126,7 +144,9 @@ fn until_settled(lab: &Lab, writer: &Writer, field: &mut Field<'_>, healed: Dura
         }
         let (_, last) = writer.acknowledged();
         let now = lab.story.now();
-        last > healed && now.saturating_sub(last) < Duration::from_millis(500) && field::is_settled(lab)
+        last > healed
+            && now.saturating_sub(last) < Duration::from_millis(500)
+            && field::is_settled(lab)
     });
     if settled.is_err() {
         lab.story.add("lab", "does", "not settled");
@@ -137,7 +157,10 @@ fn until_settled(lab: &Lab, writer: &Writer, field: &mut Field<'_>, healed: Dura
 /// What the programs change for a moment and must put back.
 fn left_behind(lab: &Lab) -> Option<String> {
     for host in &lab.hosts {
-        for (setting, wanted) in [("min-replicas-to-write", "0"), ("repl-diskless-sync-delay", "1")] {
+        for (setting, wanted) in [
+            ("min-replicas-to-write", "0"),
+            ("repl-diskless-sync-delay", "1"),
+        ] {
             let reply = redis_server::call(host, &["CONFIG", "GET", setting]);
             if let Ok(Reply::List(pair)) = reply
                 && let Some(value) = pair.get(1).map(Reply::text)

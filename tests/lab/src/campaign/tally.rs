@@ -41,17 +41,37 @@ impl Outcome {
     /// As a line of a record; times in milliseconds.
     pub fn line(&self) -> String {
         let kinds: Vec<&str> = self.kinds.iter().map(|kind| kind.name()).collect();
-        let settled = self.settled.map_or("-".to_owned(), |took| took.as_millis().to_string());
+        let settled = self
+            .settled
+            .map_or("-".to_owned(), |took| took.as_millis().to_string());
         let (gap, took) = (self.gap.as_millis(), self.took.as_millis());
         let (written, kept, lost) = (self.acknowledged, self.in_files, self.lost);
         let wrong = self.wrong.as_deref().unwrap_or("-");
-        format!("{}\t{}\t{gap}\t{settled}\t{took}\t{written}\t{kept}\t{lost}\t{wrong}\n", self.number, kinds.join(";"))
+        format!(
+            "{}\t{}\t{gap}\t{settled}\t{took}\t{written}\t{kept}\t{lost}\t{wrong}\n",
+            self.number,
+            kinds.join(";")
+        )
     }
 
     fn read(line: &str) -> Option<Outcome> {
-        let [number, kinds, gap, settled, took, written, kept, lost, wrong] =
-            line.split('\t').collect::<Vec<_>>().try_into().ok()?;
-        let named = |name: &str| Kind::ALL.iter().map(|(kind, _)| *kind).find(|kind| kind.name() == name);
+        let [
+            number,
+            kinds,
+            gap,
+            settled,
+            took,
+            written,
+            kept,
+            lost,
+            wrong,
+        ] = line.split('\t').collect::<Vec<_>>().try_into().ok()?;
+        let named = |name: &str| {
+            Kind::ALL
+                .iter()
+                .map(|(kind, _)| *kind)
+                .find(|kind| kind.name() == name)
+        };
         let ms = |text: &str| text.parse().ok().map(Duration::from_millis);
         Some(Outcome {
             number: number.parse().ok()?,
@@ -69,12 +89,22 @@ impl Outcome {
 
 impl std::fmt::Display for Outcome {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let settled =
-            self.settled.map_or("NOT SETTLED".to_owned(), |took| format!("settled {:.1} s", took.as_secs_f32()));
-        let lost = if self.lost == 0 { "lost 0".to_owned() } else { format!("LOST {}", self.lost) };
+        let settled = self.settled.map_or("NOT SETTLED".to_owned(), |took| {
+            format!("settled {:.1} s", took.as_secs_f32())
+        });
+        let lost = if self.lost == 0 {
+            "lost 0".to_owned()
+        } else {
+            format!("LOST {}", self.lost)
+        };
         let (gap, written, kept) = (seconds(self.gap), self.acknowledged, self.in_files);
-        write!(f, "gap {gap}, {settled}, acknowledged {written}, in files {kept}, {lost}")?;
-        self.wrong.iter().try_for_each(|wrong| write!(f, ", WRONG: {wrong}"))
+        write!(
+            f,
+            "gap {gap}, {settled}, acknowledged {written}, in files {kept}, {lost}"
+        )?;
+        self.wrong
+            .iter()
+            .try_for_each(|wrong| write!(f, ", WRONG: {wrong}"))
     }
 }
 
@@ -101,7 +131,8 @@ impl Tally {
         for file in files {
             let text = std::fs::read_to_string(file).with_context(|| file.display().to_string())?;
             for line in text.lines() {
-                let outcome = Outcome::read(line).with_context(|| format!("{}: no round: {line}", file.display()))?;
+                let outcome = Outcome::read(line)
+                    .with_context(|| format!("{}: no round: {line}", file.display()))?;
                 tally.0.push(outcome);
             }
         }
@@ -121,9 +152,15 @@ impl Tally {
              |---|---|---|---|---|---|---|---|\n",
         );
         for (kind, outcomes) in by_kind {
-            let of = |outcomes: &[&Outcome]| Gaps::of(outcomes.iter().map(|outcome| outcome.gap).collect());
+            let of = |outcomes: &[&Outcome]| {
+                Gaps::of(outcomes.iter().map(|outcome| outcome.gap).collect())
+            };
             let (all, name) = (of(&outcomes), kind.name());
-            let lone: Vec<&Outcome> = outcomes.iter().copied().filter(|outcome| outcome.kinds.len() == 1).collect();
+            let lone: Vec<&Outcome> = outcomes
+                .iter()
+                .copied()
+                .filter(|outcome| outcome.kinds.len() == 1)
+                .collect();
             let alone = of(&lone);
             let _ = writeln!(
                 text,
@@ -141,8 +178,18 @@ impl Tally {
     }
 
     fn totals(&self) -> String {
-        let settled = Gaps::of(self.0.iter().filter_map(|outcome| outcome.settled).collect());
-        let minutes = self.0.iter().map(|outcome| outcome.took.as_secs_f64()).sum::<f64>() / 60.0;
+        let settled = Gaps::of(
+            self.0
+                .iter()
+                .filter_map(|outcome| outcome.settled)
+                .collect(),
+        );
+        let minutes = self
+            .0
+            .iter()
+            .map(|outcome| outcome.took.as_secs_f64())
+            .sum::<f64>()
+            / 60.0;
         format!(
             "{} faults in {} rounds, {minutes:.0} minutes of them; healed, the pair had settled after {} (median), {} \
              (95 %), {} at most; {} rounds did not settle.\n{} writes were acknowledged: {} of them are only in rollback \
@@ -174,12 +221,20 @@ impl Gaps {
             let index = (all.len() * percent / 100).min(all.len().saturating_sub(1));
             all.get(index).map_or("-".to_owned(), |gap| seconds(*gap))
         };
-        Gaps { median: at(50), high: at(95), highest: at(100) }
+        Gaps {
+            median: at(50),
+            high: at(95),
+            highest: at(100),
+        }
     }
 }
 
 fn seconds(gap: Duration) -> String {
-    if gap < Duration::from_secs(1) { format!("{} ms", gap.as_millis()) } else { format!("{:.1} s", gap.as_secs_f64()) }
+    if gap < Duration::from_secs(1) {
+        format!("{} ms", gap.as_millis())
+    } else {
+        format!("{:.1} s", gap.as_secs_f64())
+    }
 }
 
 #[cfg(test)]
@@ -191,8 +246,23 @@ mod tests {
         let kinds = vec![Kind::Partition, Kind::HandNoOne];
         let (gap, took) = (Duration::from_millis(20), Duration::from_secs(9));
         let wrong = Some("something: else".to_owned());
-        let bad = Outcome { number: 3, kinds, gap, took, acknowledged: 7, in_files: 2, lost: 1, settled: None, wrong };
-        let good = Outcome { settled: Some(took), lost: 0, wrong: None, ..bad.clone() };
+        let bad = Outcome {
+            number: 3,
+            kinds,
+            gap,
+            took,
+            acknowledged: 7,
+            in_files: 2,
+            lost: 1,
+            settled: None,
+            wrong,
+        };
+        let good = Outcome {
+            settled: Some(took),
+            lost: 0,
+            wrong: None,
+            ..bad.clone()
+        };
         for outcome in [bad, good] {
             let line = outcome.line();
             let read = Outcome::read(line.trim_end()).expect("a line that was just written");

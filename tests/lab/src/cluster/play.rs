@@ -1,4 +1,5 @@
-//! One run: a cluster, an application that writes, phases whose gaps are measured, and what is left in the end.
+//! One run: a cluster, an application that writes, phases whose gaps are measured, and what is left
+//! in the end.
 
 use std::net::SocketAddr;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -85,9 +86,22 @@ impl<'a> Play<'a> {
     pub fn start(cluster: &'a Cluster, rate: Rate, long: Duration, seed: u64) -> Result<Play<'a>> {
         let writer = cluster.writer(rate, 0);
         let (beside, sides, phases, moved) = (None, Vec::new(), Vec::new(), Vec::new());
-        let play = Play { cluster, long, seed, moved, rate, writer, beside, sides, phases };
+        let play = Play {
+            cluster,
+            long,
+            seed,
+            moved,
+            rate,
+            writer,
+            beside,
+            sides,
+            phases,
+        };
         play.until_written(100)?;
-        let noise = SystemTime::now().duration_since(UNIX_EPOCH)?.subsec_micros() % 1000;
+        let noise = SystemTime::now()
+            .duration_since(UNIX_EPOCH)?
+            .subsec_micros()
+            % 1000;
         std::thread::sleep(Duration::from_millis(noise.into()));
         Ok(play)
     }
@@ -97,7 +111,8 @@ impl<'a> Play<'a> {
         self.cluster.serving().context("nobody serves")
     }
 
-    /// Does something and waits for the goal. A goal that is not reached is no error: it stands in what comes out.
+    /// Does something and waits for the goal. A goal that is not reached is no error: it stands in
+    /// what comes out.
     pub fn phase(
         &mut self,
         name: &'static str,
@@ -111,7 +126,9 @@ impl<'a> Play<'a> {
         let writes = || matches!(goal, Goal::NoVip) || self.writer.acknowledged().1 > last;
         let mut why = String::new();
         let waited = wait::until_steady(&format!("the goal of {name}"), STEADY, LIMIT, || {
-            let missing = self.missing(goal).or_else(|| (!writes()).then(|| "nothing is written".to_owned()));
+            let missing = self
+                .missing(goal)
+                .or_else(|| (!writes()).then(|| "nothing is written".to_owned()));
             why = missing.unwrap_or_default();
             why.is_empty()
         });
@@ -120,17 +137,30 @@ impl<'a> Play<'a> {
         }
         let (to, reached) = (story.now(), waited.is_ok());
         let (gap, acknowledged, took) = (Duration::ZERO, 0, to - from);
-        self.phases.push(Phase { name, from, gap, acknowledged, took, reached });
+        self.phases.push(Phase {
+            name,
+            from,
+            gap,
+            acknowledged,
+            took,
+            reached,
+        });
         Ok(())
     }
 
     fn missing(&self, goal: Goal<'_>) -> Option<String> {
         let cluster = self.cluster;
-        let is_served_by = |host: &Host| cluster.serving().is_some_and(|serving| serving.name == host.name);
+        let is_served_by = |host: &Host| {
+            cluster
+                .serving()
+                .is_some_and(|serving| serving.name == host.name)
+        };
         let no = |what: bool, why: &str| (!what).then(|| why.to_owned());
         match goal {
             Goal::Whole => cluster.wrong().or_else(|| cluster.without_keepalived()),
-            Goal::Moved(host) => no(!is_served_by(host), "the same host serves").or_else(|| cluster.wrong()),
+            Goal::Moved(host) => {
+                no(!is_served_by(host), "the same host serves").or_else(|| cluster.wrong())
+            }
             Goal::Beside(host) => no(cluster.served_beside(host), "no other host serves"),
             Goal::Stays(host) => no(is_served_by(host), "another host serves, or none"),
             Goal::NoVip => no(cluster.lab.holders().is_empty(), "somebody has the VIP"),
@@ -140,7 +170,9 @@ impl<'a> Play<'a> {
     /// Waits until `count` more writes of the client were acknowledged.
     pub fn until_written(&self, count: usize) -> Result<()> {
         let (before, _) = self.writer.acknowledged();
-        wait::until(&format!("{count} more writes"), LIMIT, || self.writer.acknowledged().0 >= before + count)
+        wait::until(&format!("{count} more writes"), LIMIT, || {
+            self.writer.acknowledged().0 >= before + count
+        })
     }
 
     /// A second application, on that host, until [`Play::end_beside`].
@@ -149,21 +181,40 @@ impl<'a> Play<'a> {
         let story = &self.cluster.lab.story;
         let writer = if self.cluster.setup.profile == Profile::Alone {
             let mut asking = Asking::new(&net, &[host.address], Heed::Errors);
-            Writer::with(BESIDE, &net, self.rate, story, move |number| asking.write(number))
+            Writer::with(BESIDE, &net, self.rate, story, move |number| {
+                asking.write(number)
+            })
         } else {
-            let mut vip = Direct::new(SocketAddr::new(crate::lab::VIP, redis_server::PORT), TIMEOUT, TIMEOUT);
-            Writer::with(BESIDE, &net, self.rate, story, move |number| vip.write(number))
+            let mut vip = Direct::new(
+                SocketAddr::new(crate::lab::VIP, redis_server::PORT),
+                TIMEOUT,
+                TIMEOUT,
+            );
+            Writer::with(BESIDE, &net, self.rate, story, move |number| {
+                vip.write(number)
+            })
         };
         self.beside = Some(writer);
         Ok(())
     }
 
-    /// A second application, which writes to that host's own address whatever has the VIP, until [`Play::end_beside`].
+    /// A second application, which writes to that host's own address whatever has the VIP, until
+    /// [`Play::end_beside`].
     pub fn begin_direct(&mut self, host: &Host) {
         let lab = &self.cluster.lab;
-        let mut own = Direct::new(SocketAddr::new(host.address, redis_server::PORT), TIMEOUT, TIMEOUT);
+        let mut own = Direct::new(
+            SocketAddr::new(host.address, redis_server::PORT),
+            TIMEOUT,
+            TIMEOUT,
+        );
         let write = move |number| own.write(number);
-        self.beside = Some(Writer::with(BESIDE, &lab.client, self.rate, &lab.story, write));
+        self.beside = Some(Writer::with(
+            BESIDE,
+            &lab.client,
+            self.rate,
+            &lab.story,
+            write,
+        ));
     }
 
     /// Ends it.
@@ -174,7 +225,8 @@ impl<'a> Play<'a> {
         Ok(())
     }
 
-    /// Lets some time go by in which nothing may move, ends the client, reads everything back, and sums up.
+    /// Lets some time go by in which nothing may move, ends the client, reads everything back, and
+    /// sums up.
     pub fn finish(mut self, scenario: &'static str) -> Result<Played> {
         let cluster = self.cluster;
         if let Err(e) = self.until_written(100) {
@@ -185,7 +237,11 @@ impl<'a> Play<'a> {
         let wrong = cluster.wrong();
         let phases = self.phases.into_iter().map(|phase| {
             let (from, to) = (phase.from, phase.from + phase.took);
-            Phase { gap: written.longest_gap(from, to).0, acknowledged: written.count(from, to), ..phase }
+            Phase {
+                gap: written.longest_gap(from, to).0,
+                acknowledged: written.count(from, to),
+                ..phase
+            }
         });
         let phases = phases.collect();
         let errors = written.errors.clone().into_iter().collect();
@@ -193,12 +249,28 @@ impl<'a> Play<'a> {
         let mut sides = Vec::new();
         for (name, written) in self.sides {
             let fate = read_back(&cluster.lab, &written)?;
-            tell_of(&cluster.lab.story, &fate.lost, &format!("by the {name}, lost"));
-            tell_of(&cluster.lab.story, &fate.in_files, &format!("by the {name}, in a rollback file only"));
+            tell_of(
+                &cluster.lab.story,
+                &fate.lost,
+                &format!("by the {name}, lost"),
+            );
+            tell_of(
+                &cluster.lab.story,
+                &fate.in_files,
+                &format!("by the {name}, in a rollback file only"),
+            );
             sides.push(Side { name, fate });
         }
         let setup = cluster.setup;
-        let played = Played { scenario, setup, phases, sides, errors, moved: self.moved, wrong };
+        let played = Played {
+            scenario,
+            setup,
+            phases,
+            sides,
+            errors,
+            moved: self.moved,
+            wrong,
+        };
         cluster.lab.story.add("lab", "does", played.to_string());
         Ok(played)
     }
@@ -207,20 +279,34 @@ impl<'a> Play<'a> {
 impl Played {
     /// What became of the writes of the application with that name.
     pub fn side(&self, name: &str) -> Option<&Fate> {
-        self.sides.iter().find(|side| side.name == name).map(|side| &side.fate)
+        self.sides
+            .iter()
+            .find(|side| side.name == name)
+            .map(|side| &side.fate)
     }
 
     /// The gap of the phase with that name.
     pub fn gap(&self, phase: &str) -> Duration {
-        self.phases.iter().filter(|p| p.name == phase).map(|p| p.gap).max().unwrap_or_default()
+        self.phases
+            .iter()
+            .filter(|p| p.name == phase)
+            .map(|p| p.gap)
+            .max()
+            .unwrap_or_default()
     }
 
     /// What is not as it has to be after every scenario, but for the writes: a line each.
     pub fn failures(&self) -> Vec<String> {
         let missed = self.phases.iter().filter(|phase| !phase.reached);
         let missed = missed.map(|phase| format!("{}: its goal was not reached", phase.name));
-        let moved = self.moved.iter().map(|what| format!("moved while nothing should: {what}"));
-        let wrong = self.wrong.iter().map(|what| format!("wrong in the end: {what}"));
+        let moved = self
+            .moved
+            .iter()
+            .map(|what| format!("moved while nothing should: {what}"));
+        let wrong = self
+            .wrong
+            .iter()
+            .map(|what| format!("wrong in the end: {what}"));
         missed.chain(moved).chain(wrong).collect()
     }
 }
@@ -230,15 +316,27 @@ impl std::fmt::Display for Played {
         write!(f, "{} ({}):", self.scenario, self.setup)?;
         for phase in &self.phases {
             let (gap, took) = (phase.gap.as_millis(), phase.took.as_secs_f32());
-            let goal = if phase.reached { "" } else { ", goal not reached" };
+            let goal = if phase.reached {
+                ""
+            } else {
+                ", goal not reached"
+            };
             write!(f, " {} gap {gap} ms (took {took:.1} s{goal});", phase.name)?;
         }
         for Side { name, fate } in &self.sides {
             let (lost, in_files) = (fate.lost.len(), fate.in_files.len());
-            write!(f, " {name}: {} acknowledged, {lost} lost, {in_files} in files;", fate.acknowledged)?;
+            write!(
+                f,
+                " {name}: {} acknowledged, {lost} lost, {in_files} in files;",
+                fate.acknowledged
+            )?;
         }
         write!(f, " errors")?;
-        self.errors.iter().try_for_each(|(kind, count)| write!(f, " {kind} {count}"))?;
-        self.failures().iter().try_for_each(|line| write!(f, "\n  {line}"))
+        self.errors
+            .iter()
+            .try_for_each(|(kind, count)| write!(f, " {kind} {count}"))?;
+        self.failures()
+            .iter()
+            .try_for_each(|line| write!(f, "\n  {line}"))
     }
 }

@@ -20,27 +20,46 @@ const MOVES: [&str; 8] = [
 /// Lets that time go by; what has moved in it, a line each.
 pub fn moved(cluster: &Cluster, time: Duration) -> Vec<String> {
     let from = cluster.lab.story.now();
-    cluster.lab.story.add("lab", "does", format!("nothing for {} s", time.as_secs()));
+    cluster
+        .lab
+        .story
+        .add("lab", "does", format!("nothing for {} s", time.as_secs()));
     std::thread::sleep(time);
     since(&cluster.lab.told(true), from)
 }
 
 fn since(events: &[Event], from: Duration) -> Vec<String> {
     let mut moved = Vec::new();
-    for (index, event) in events.iter().enumerate().filter(|(_, event)| event.at >= from) {
+    for (index, event) in events
+        .iter()
+        .enumerate()
+        .filter(|(_, event)| event.at >= from)
+    {
         let counts = match event.source {
             "is" => {
-                let before = events[..index].iter().rev().filter(|old| old.source == "is" && old.who == event.who);
+                let before = events[..index]
+                    .iter()
+                    .rev()
+                    .filter(|old| old.source == "is" && old.who == event.who);
                 // Neither a look that came too late nor the state of a link is a move.
-                let before = before.map(|old| place(&old.what)).find(|place| place.0 != "redis");
-                place(&event.what).0 != "redis" && before.is_none_or(|before| before != place(&event.what))
+                let before = before
+                    .map(|old| place(&old.what))
+                    .find(|place| place.0 != "redis");
+                place(&event.what).0 != "redis"
+                    && before.is_none_or(|before| before != place(&event.what))
             }
             "log" => event.what.contains("Entering "),
             "sentinel" => MOVES.iter().any(|sign| event.what.starts_with(sign)),
             _ => false,
         };
         if counts {
-            moved.push(format!("{:.3} {} {} {}", event.at.as_secs_f64(), event.who, event.source, event.what));
+            moved.push(format!(
+                "{:.3} {} {} {}",
+                event.at.as_secs_f64(),
+                event.who,
+                event.source,
+                event.what
+            ));
         }
     }
     moved
@@ -78,7 +97,10 @@ mod tests {
             (7, "sentinel", "+sdown slave 192.168.158.12:6379"),
         ]);
         assert_eq!(since(&story, Duration::from_secs(2)), Vec::<String>::new());
-        let story = told(&[(1, "is", "replica of x (connect)"), (5, "is", "replica of x (connected)")]);
+        let story = told(&[
+            (1, "is", "replica of x (connect)"),
+            (5, "is", "replica of x (connected)"),
+        ]);
         assert_eq!(since(&story, Duration::from_secs(2)), Vec::<String>::new());
     }
 

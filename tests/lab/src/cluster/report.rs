@@ -62,10 +62,26 @@ pub fn play(plan: &Plan, say: &(dyn Fn(&str) + Sync)) -> Result<Report> {
     let mut jobs = Vec::new();
     for number in 1..=plan.runs {
         for scenario in &plan.scenarios {
-            for shape in plan.shapes.iter().filter(|shape| scenario.shapes.contains(shape)) {
-                for profile in plan.profiles.iter().filter(|profile| scenario.alone || **profile != Profile::Alone) {
-                    let setup = Setup { shape: *shape, profile: *profile, ..plan.setup };
-                    jobs.push(Job { scenario: *scenario, setup: scenario.setup(setup), number });
+            for shape in plan
+                .shapes
+                .iter()
+                .filter(|shape| scenario.shapes.contains(shape))
+            {
+                for profile in plan
+                    .profiles
+                    .iter()
+                    .filter(|profile| scenario.alone || **profile != Profile::Alone)
+                {
+                    let setup = Setup {
+                        shape: *shape,
+                        profile: *profile,
+                        ..plan.setup
+                    };
+                    jobs.push(Job {
+                        scenario: *scenario,
+                        setup: scenario.setup(setup),
+                        number,
+                    });
                 }
             }
         }
@@ -82,22 +98,39 @@ pub fn play(plan: &Plan, say: &(dyn Fn(&str) + Sync)) -> Result<Report> {
                         Ok(played) => say(&played.to_string()),
                         Err(e) => say(&format!("{} ({}): {e:#}", job.scenario.name, job.setup)),
                     }
-                    done.lock().unwrap_or_else(PoisonError::into_inner).push(Done { job, outcome });
+                    done.lock()
+                        .unwrap_or_else(PoisonError::into_inner)
+                        .push(Done { job, outcome });
                 }
             });
         }
     });
     let done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
-    let ours = done.iter().filter(|done| done.job.setup.profile != Profile::Alone);
-    let failed = |done: &&Done| done.outcome.as_ref().map_or(true, |played| !played.failures().is_empty());
+    let ours = done
+        .iter()
+        .filter(|done| done.job.setup.profile != Profile::Alone);
+    let failed = |done: &&Done| {
+        done.outcome
+            .as_ref()
+            .map_or(true, |played| !played.failures().is_empty())
+    };
     let failed = ours.filter(failed).count();
-    Ok(Report { text: tables(plan, &done)?, failed })
+    Ok(Report {
+        text: tables(plan, &done)?,
+        failed,
+    })
 }
 
 impl Job {
     fn play(&self, plan: &Plan, alone: &Mutex<()>, say: &(dyn Fn(&str) + Sync)) -> Result<Played> {
         let cluster = Cluster::boot(self.setup)?;
-        let terms = Terms { seed: plan.terms.seed.wrapping_add(u64::try_from(self.number - 1)?), ..plan.terms };
+        let terms = Terms {
+            seed: plan
+                .terms
+                .seed
+                .wrapping_add(u64::try_from(self.number - 1)?),
+            ..plan.terms
+        };
         let outcome = self.scenario.run(&cluster, terms, alone);
         let told = story::render(&cluster.lab.told(false));
         if plan.timeline {
@@ -106,7 +139,11 @@ impl Job {
         if let Some(dir) = &plan.stories {
             std::fs::create_dir_all(dir)?;
             let (shape, profile) = (self.setup.shape, self.setup.profile);
-            let name = format!("{}-{shape:?}-{profile:?}-{}.txt", self.scenario.name, self.number).to_lowercase();
+            let name = format!(
+                "{}-{shape:?}-{profile:?}-{}.txt",
+                self.scenario.name, self.number
+            )
+            .to_lowercase();
             std::fs::write(dir.join(&name), told).with_context(|| format!("writing {name}"))?;
         }
         outcome
@@ -139,16 +176,36 @@ fn tables(plan: &Plan, done: &[Done]) -> Result<String> {
             Profile::Fast => "fast profile",
         });
         let heads: Vec<&str> = heads.collect();
-        writeln!(text, "\n| {title} | {} |\n|---|{}", heads.join(" | "), "---|".repeat(heads.len()))?;
-        for scenario in plan.scenarios.iter().filter(|scenario| scenario.shapes.contains(shape)) {
+        writeln!(
+            text,
+            "\n| {title} | {} |\n|---|{}",
+            heads.join(" | "),
+            "---|".repeat(heads.len())
+        )?;
+        for scenario in plan
+            .scenarios
+            .iter()
+            .filter(|scenario| scenario.shapes.contains(shape))
+        {
             let cells = plan.profiles.iter().map(|profile| {
                 let own = |done: &&Done| {
-                    let Job { scenario: other, setup, .. } = &done.job;
-                    other.name == scenario.name && setup.shape == *shape && setup.profile == *profile
+                    let Job {
+                        scenario: other,
+                        setup,
+                        ..
+                    } = &done.job;
+                    other.name == scenario.name
+                        && setup.shape == *shape
+                        && setup.profile == *profile
                 };
                 cell(done.iter().filter(own))
             });
-            writeln!(text, "| {} | {} |", scenario.title, cells.collect::<Vec<_>>().join(" | "))?;
+            writeln!(
+                text,
+                "| {} | {} |",
+                scenario.title,
+                cells.collect::<Vec<_>>().join(" | ")
+            )?;
         }
     }
     Ok(text)
@@ -156,7 +213,10 @@ fn tables(plan: &Plan, done: &[Done]) -> Result<String> {
 
 fn cell<'a>(done: impl Iterator<Item = &'a Done>) -> String {
     let all: Vec<&Done> = done.collect();
-    let played: Vec<&Played> = all.iter().filter_map(|done| done.outcome.as_ref().ok()).collect();
+    let played: Vec<&Played> = all
+        .iter()
+        .filter_map(|done| done.outcome.as_ref().ok())
+        .collect();
     let mut parts = Vec::new();
     if let Some(first) = played.first() {
         // Faults at random have the same name again and again.
@@ -167,19 +227,45 @@ fn cell<'a>(done: impl Iterator<Item = &'a Done>) -> String {
             parts.push(format!("{} {}", phase.name, spread(gaps, seconds)));
         }
         for side in &first.sides {
-            let fates: Vec<_> = played.iter().filter_map(|played| played.side(&side.name)).collect();
-            let acknowledged = spread(fates.iter().map(|fate| fate.acknowledged).collect(), |n| n.to_string());
-            let lost = spread(fates.iter().map(|fate| fate.lost.len()).collect(), |n| n.to_string());
-            let in_files = spread(fates.iter().map(|fate| fate.in_files.len()).collect(), |n| n.to_string());
-            parts.push(format!("{}: {acknowledged} acknowledged, {lost} lost, {in_files} in a file", side.name));
+            let fates: Vec<_> = played
+                .iter()
+                .filter_map(|played| played.side(&side.name))
+                .collect();
+            let acknowledged = spread(fates.iter().map(|fate| fate.acknowledged).collect(), |n| {
+                n.to_string()
+            });
+            let lost = spread(fates.iter().map(|fate| fate.lost.len()).collect(), |n| {
+                n.to_string()
+            });
+            let in_files = spread(
+                fates.iter().map(|fate| fate.in_files.len()).collect(),
+                |n| n.to_string(),
+            );
+            parts.push(format!(
+                "{}: {acknowledged} acknowledged, {lost} lost, {in_files} in a file",
+                side.name
+            ));
         }
-        let bad = played.iter().filter(|played| !played.failures().is_empty()).count();
+        let bad = played
+            .iter()
+            .filter(|played| !played.failures().is_empty())
+            .count();
         if bad > 0 {
-            parts.push(format!("**not as it has to be in {bad} of {}**", played.len()));
+            parts.push(format!(
+                "**not as it has to be in {bad} of {}**",
+                played.len()
+            ));
         }
     }
     if all.len() > played.len() {
-        parts.push(format!("**{} runs came to nothing**", all.len() - played.len()));
+        parts.push(format!(
+            "**{} runs came to nothing**",
+            all.len() - played.len()
+        ));
     }
-    if parts.is_empty() { "-".to_owned() } else { parts.join("; ") }
+    if parts.is_empty() {
+        "-".to_owned()
+    } else {
+        parts.join("; ")
+    }
 }

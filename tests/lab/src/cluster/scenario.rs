@@ -36,7 +36,13 @@ const THREE: &[Shape] = &[Shape::Three];
 
 /// All of them.
 pub const ALL: [Scenario; 20] = [
-    row("planned-move", "planned move of the role and back to a whole cluster", BOTH, true, planned_move),
+    row(
+        "planned-move",
+        "planned move of the role and back to a whole cluster",
+        BOTH,
+        true,
+        planned_move,
+    ),
     row(
         "planned-move-seen",
         "the same, another application writes to the master's own address",
@@ -51,14 +57,62 @@ pub const ALL: [Scenario; 20] = [
         false,
         move_beside_ex_master,
     ),
-    row("redis-dies", "`kill -9` of the serving Redis, and back again", BOTH, true, redis_dies),
-    row("keepalived-dies", "`kill -9` of keepalived, started again by systemd", THREE, false, keepalived_dies),
-    row("keepalived-stays-dead", "the same, started again by a person", THREE, false, keepalived_stays_dead),
-    row("both-die", "`kill -9` of Redis and keepalived, and back", THREE, false, both_die),
-    row("host-lost", "power loss of the serving host, and back", BOTH, true, host_lost),
-    row("minority", "the serving host cut off from all, its own clients write on", THREE, true, cut::minority),
-    row("minority-seen", "the same, but the client reaches both sides", THREE, true, cut::minority_seen),
-    row("replica-cut-off", "a host that does not serve is cut off, and back", BOTH, true, cut::replica),
+    row(
+        "redis-dies",
+        "`kill -9` of the serving Redis, and back again",
+        BOTH,
+        true,
+        redis_dies,
+    ),
+    row(
+        "keepalived-dies",
+        "`kill -9` of keepalived, started again by systemd",
+        THREE,
+        false,
+        keepalived_dies,
+    ),
+    row(
+        "keepalived-stays-dead",
+        "the same, started again by a person",
+        THREE,
+        false,
+        keepalived_stays_dead,
+    ),
+    row(
+        "both-die",
+        "`kill -9` of Redis and keepalived, and back",
+        THREE,
+        false,
+        both_die,
+    ),
+    row(
+        "host-lost",
+        "power loss of the serving host, and back",
+        BOTH,
+        true,
+        host_lost,
+    ),
+    row(
+        "minority",
+        "the serving host cut off from all, its own clients write on",
+        THREE,
+        true,
+        cut::minority,
+    ),
+    row(
+        "minority-seen",
+        "the same, but the client reaches both sides",
+        THREE,
+        true,
+        cut::minority_seen,
+    ),
+    row(
+        "replica-cut-off",
+        "a host that does not serve is cut off, and back",
+        BOTH,
+        true,
+        cut::replica,
+    ),
     row(
         "replica-freezes",
         "a host that does not serve stands still, and goes on",
@@ -66,21 +120,75 @@ pub const ALL: [Scenario; 20] = [
         true,
         cut::replica_stands_still,
     ),
-    row("half-blind", "`kill -9` of the serving Redis while the two others are cut off", THREE, true, cut::half_blind),
-    row("sentinels-hang", "all sentinels stopped (SIGSTOP) for a while", THREE, true, silence::hang),
-    row("sentinels-die", "all sentinels killed, and started again after a while", THREE, true, silence::die),
-    row("drain", "a planned move by hand, and out until it is resumed", BOTH, false, drain),
+    row(
+        "half-blind",
+        "`kill -9` of the serving Redis while the two others are cut off",
+        THREE,
+        true,
+        cut::half_blind,
+    ),
+    row(
+        "sentinels-hang",
+        "all sentinels stopped (SIGSTOP) for a while",
+        THREE,
+        true,
+        silence::hang,
+    ),
+    row(
+        "sentinels-die",
+        "all sentinels killed, and started again after a while",
+        THREE,
+        true,
+        silence::die,
+    ),
+    row(
+        "drain",
+        "a planned move by hand, and out until it is resumed",
+        BOTH,
+        false,
+        drain,
+    ),
     Scenario {
         silent: Silent::Release,
-        ..row("sentinels-hang-release", "all sentinels stopped, `release`", THREE, false, silence::release)
+        ..row(
+            "sentinels-hang-release",
+            "all sentinels stopped, `release`",
+            THREE,
+            false,
+            silence::release,
+        )
     },
-    row("tilt", "`kill -9` of the serving Redis just after all sentinels were stopped", THREE, true, silence::tilt),
-    row("flapping", "five stop/start cycles of keepalived two seconds apart", THREE, false, flapping),
-    row("redis-flaps", "the serving Redis killed three times in a row", THREE, true, redis_flaps),
+    row(
+        "tilt",
+        "`kill -9` of the serving Redis just after all sentinels were stopped",
+        THREE,
+        true,
+        silence::tilt,
+    ),
+    row(
+        "flapping",
+        "five stop/start cycles of keepalived two seconds apart",
+        THREE,
+        false,
+        flapping,
+    ),
+    row(
+        "redis-flaps",
+        "the serving Redis killed three times in a row",
+        THREE,
+        true,
+        redis_flaps,
+    ),
 ];
 
 /// Only where it is asked for: what comes out has to be read.
-pub const MORE: [Scenario; 1] = [row("faults", "faults at random (`--seed`)", BOTH, true, faults::faults)];
+pub const MORE: [Scenario; 1] = [row(
+    "faults",
+    "faults at random (`--seed`)",
+    BOTH,
+    true,
+    faults::faults,
+)];
 
 const fn row(
     name: &'static str,
@@ -89,13 +197,27 @@ const fn row(
     alone: bool,
     play: fn(&mut Play<'_>) -> Result<()>,
 ) -> Scenario {
-    Scenario { name, title, shapes, alone, silent: Silent::Hold, play }
+    Scenario {
+        name,
+        title,
+        shapes,
+        alone,
+        silent: Silent::Hold,
+        play,
+    }
 }
 
 /// The scenario with that name.
 pub fn named(name: &str) -> Result<Scenario> {
-    let names: Vec<&str> = ALL.iter().chain(&MORE).map(|scenario| scenario.name).collect();
-    let found = ALL.into_iter().chain(MORE).find(|scenario| scenario.name == name);
+    let names: Vec<&str> = ALL
+        .iter()
+        .chain(&MORE)
+        .map(|scenario| scenario.name)
+        .collect();
+    let found = ALL
+        .into_iter()
+        .chain(MORE)
+        .find(|scenario| scenario.name == name);
     found.with_context(|| format!("no scenario {name}; there are: {}", names.join(" ")))
 }
 
@@ -116,11 +238,14 @@ pub struct Terms {
 impl Scenario {
     /// How its cluster is set up, which is else as `setup` says.
     pub fn setup(&self, setup: Setup) -> Setup {
-        Setup { silent: self.silent, ..setup }
+        Setup {
+            silent: self.silent,
+            ..setup
+        }
     }
 
-    /// Plays it on a cluster that was booted with [`Scenario::setup`]. While something is measured `alone` is held: what
-    /// else runs has to wait for it.
+    /// Plays it on a cluster that was booted with [`Scenario::setup`]. While something is measured
+    /// `alone` is held: what else runs has to wait for it.
     pub fn run(&self, cluster: &Cluster, terms: Terms, alone: &Mutex<()>) -> Result<Played> {
         let guard = alone.lock().unwrap_or_else(PoisonError::into_inner);
         let mut play = Play::start(cluster, Rate::PerSecond(terms.rate), terms.long, terms.seed)?;
@@ -137,7 +262,13 @@ fn planned_move(play: &mut Play<'_>) -> Result<()> {
         return play.phase("move", Goal::Moved(&a), |cluster| {
             cluster.lab.story.add("lab", "does", "SENTINEL FAILOVER");
             let password = cluster.setup.terms.password;
-            let said = server::call(&cluster.lab.client, a.address, password, &["FAILOVER", NAME])?.text();
+            let said = server::call(
+                &cluster.lab.client,
+                a.address,
+                password,
+                &["FAILOVER", NAME],
+            )?
+            .text();
             ensure!(said == "OK", "SENTINEL FAILOVER: {said}");
             Ok(())
         });
@@ -170,7 +301,8 @@ fn planned_move_seen(play: &mut Play<'_>) -> Result<()> {
     play.end_beside("direct")
 }
 
-/// There are two masters then, and the third node moves the role away from the one that Sentinel names.
+/// There are two masters then, and the third node moves the role away from the one that Sentinel
+/// names.
 fn move_beside_ex_master(play: &mut Play<'_>) -> Result<()> {
     let a = play.serving()?;
     play.phase("failover", Goal::Beside(&a), |_| redis_server::kill(&a))?;
@@ -201,7 +333,9 @@ fn keepalived_dies(play: &mut Play<'_>) -> Result<()> {
 /// The VIP stays on the dead one's interface (K9), beside that of its successor.
 fn keepalived_stays_dead(play: &mut Play<'_>) -> Result<()> {
     let a = play.serving()?;
-    play.phase("failover", Goal::Beside(&a), |_| keepalived::kill_for_good(&a))?;
+    play.phase("failover", Goal::Beside(&a), |_| {
+        keepalived::kill_for_good(&a)
+    })?;
     play.phase("back", Goal::Whole, |cluster| cluster.start_keepalived(&a))
 }
 

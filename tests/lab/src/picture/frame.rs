@@ -68,17 +68,43 @@ impl Placed {
 
 /// The marks of a panel.
 pub fn placed(panel: &Panel, frame: &Frame) -> Vec<Placed> {
-    let told = marks(&panel.events, &panel.hosts(), panel.record.zero(), panel.record.ended());
+    let told = marks(
+        &panel.events,
+        &panel.hosts(),
+        panel.record.zero(),
+        panel.record.ended(),
+    );
     let placed = told.into_iter().map(|mark| {
-        let look = if mark.done { Type::bold(11, pen::INK) } else { Type::plain(11, pen::PALE_INK) };
-        Placed { x: frame.x(panel, mark.at), mark, look, place: None }
+        let look = if mark.done {
+            Type::bold(11, pen::INK)
+        } else {
+            Type::plain(11, pen::PALE_INK)
+        };
+        Placed {
+            x: frame.x(panel, mark.at),
+            mark,
+            look,
+            place: None,
+        }
     });
     let mut placed: Vec<Placed> = placed.collect();
     // The most telling ones find a place first.
-    let telling = |mark: &Mark| mark.done || mark.what.iter().any(|what| what == "VIP" || what == "master");
+    let telling = |mark: &Mark| {
+        mark.done
+            || mark
+                .what
+                .iter()
+                .any(|what| what == "VIP" || what == "master")
+    };
     placed.sort_by_key(|one| !telling(&one.mark));
-    let widths: Vec<(i32, i32)> = placed.iter().map(|one| (one.x, one.look.width(&one.mark.line()) + 8)).collect();
+    let widths: Vec<(i32, i32)> = placed
+        .iter()
+        .map(|one| (one.x, one.look.width(&one.mark.line()) + 8))
+        .collect();
     let places = rows::places(&widths, ROWS, LEFT..frame.width - RIGHT);
-    placed.iter_mut().zip(places).for_each(|(one, place)| one.place = place);
+    placed
+        .iter_mut()
+        .zip(places)
+        .for_each(|(one, place)| one.place = place);
     placed
 }

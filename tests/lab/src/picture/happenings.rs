@@ -53,7 +53,11 @@ impl Mark {
         let mut verb = "";
         for what in &self.what {
             let (first, rest) = what.split_once(' ').unwrap_or(("", what));
-            words.push(if first == verb && !first.is_empty() { rest } else { what });
+            words.push(if first == verb && !first.is_empty() {
+                rest
+            } else {
+                what
+            });
             verb = first;
         }
         format!("{}: {}", self.who, words.join(", "))
@@ -63,7 +67,10 @@ impl Mark {
 /// What `host` was, from the first look to `end`.
 pub fn spans(events: &[Event], host: &str, end: Duration) -> Vec<Span> {
     let mut spans: Vec<Span> = Vec::new();
-    for event in events.iter().filter(|event| event.who == host && event.source == "is" && event.at < end) {
+    for event in events
+        .iter()
+        .filter(|event| event.who == host && event.source == "is" && event.at < end)
+    {
         let (state, vip) = read(&event.what);
         if let Some(last) = spans.last_mut() {
             if (last.state, last.vip) == (state, vip) {
@@ -71,7 +78,12 @@ pub fn spans(events: &[Event], host: &str, end: Duration) -> Vec<Span> {
             }
             last.to = event.at;
         }
-        spans.push(Span { from: event.at, to: end, state, vip });
+        spans.push(Span {
+            from: event.at,
+            to: end,
+            state,
+            vip,
+        });
     }
     spans
 }
@@ -80,22 +92,34 @@ pub fn spans(events: &[Event], host: &str, end: Duration) -> Vec<Span> {
 pub fn marks(events: &[Event], hosts: &[&str], from: Duration, to: Duration) -> Vec<Mark> {
     let mut marks: Vec<Mark> = Vec::new();
     for host in hosts {
-        let of_host = events.iter().filter(|event| event.who == *host && event.source == "does");
+        let of_host = events
+            .iter()
+            .filter(|event| event.who == *host && event.source == "does");
         // Options are for those who look closer.
         let plain = |what: &str| what.split(" --").next().unwrap_or_default().to_owned();
         let done = of_host.map(|event| (event.at, plain(&event.what), true));
         let spans = spans(events, host, to);
-        let became = spans.windows(2).flat_map(|two| became(two[0], two[1]).map(|what| (two[1].from, what, false)));
+        let became = spans
+            .windows(2)
+            .flat_map(|two| became(two[0], two[1]).map(|what| (two[1].from, what, false)));
         let mut all: Vec<(Duration, String, bool)> = done.chain(became).collect();
         all.retain(|(at, ..)| (from..to).contains(at));
         all.sort_by_key(|(at, ..)| *at);
         let first = marks.len();
         for (at, what, done) in all {
-            match marks[first..].last_mut().filter(|mark| at - mark.at <= TOGETHER) {
+            match marks[first..]
+                .last_mut()
+                .filter(|mark| at - mark.at <= TOGETHER)
+            {
                 // What is done to a host says more than what becomes of it that moment.
                 Some(mark) if mark.done && !done => {}
                 Some(mark) if mark.done == done => mark.what.push(what),
-                _ => marks.push(Mark { at, who: (*host).to_owned(), what: vec![what], done }),
+                _ => marks.push(Mark {
+                    at,
+                    who: (*host).to_owned(),
+                    what: vec![what],
+                    done,
+                }),
             }
         }
     }
@@ -117,7 +141,9 @@ fn became(before: Span, now: Span) -> impl Iterator<Item = String> {
 
 /// The line of [`crate::observer::Seen`].
 fn read(line: &str) -> (State, bool) {
-    let (role, vip) = line.strip_suffix(", VIP").map_or((line, false), |role| (role, true));
+    let (role, vip) = line
+        .strip_suffix(", VIP")
+        .map_or((line, false), |role| (role, true));
     let state = match role {
         "master" => State::Master,
         _ if role.starts_with("replica") && role.ends_with("(connected)") => State::InSync,
@@ -138,7 +164,13 @@ mod tests {
         assert!(b.windows(2).all(|two| two[0].to == two[1].from), "{b:?}");
         let states: Vec<(State, bool)> = b.iter().map(|span| (span.state, span.vip)).collect();
         use State::{Apart, InSync, Master};
-        let expected = [(InSync, false), (Apart, false), (Apart, true), (Master, true), (Master, false)];
+        let expected = [
+            (InSync, false),
+            (Apart, false),
+            (Apart, true),
+            (Master, true),
+            (Master, false),
+        ];
         assert_eq!(states, expected);
         assert_eq!(spans(&[], "redis-b", ms(1)), []);
     }

@@ -32,7 +32,12 @@ pub fn paint(sheet: &Sheet<'_>, y: i32, panel: &Panel, frame: &Frame) -> Result<
     let mut plot = ChartBuilder::on(&area)
         .set_label_area_size(LabelAreaPosition::Left, LEFT)
         .build_cartesian_2d(frame.time.clone(), 0.0..frame.top)?;
-    let shown = Shown { sheet, panel, frame, top };
+    let shown = Shown {
+        sheet,
+        panel,
+        frame,
+        top,
+    };
     let outages = shown.outages();
     plot.configure_mesh()
         .disable_x_mesh()
@@ -47,7 +52,12 @@ pub fn paint(sheet: &Sheet<'_>, y: i32, panel: &Panel, frame: &Frame) -> Result<
     shown.writes(&mut plot)?;
     for (_, outage) in &outages {
         let (from, to) = (frame.x(panel, outage.from), frame.x(panel, outage.to));
-        pen::filled(sheet, (from, top), (to.max(from + 1), top + PLOT), pen::OUTAGE)?;
+        pen::filled(
+            sheet,
+            (from, top),
+            (to.max(from + 1), top + PLOT),
+            pen::OUTAGE,
+        )?;
     }
     shown.marks()?;
     shown.lanes()?;
@@ -56,14 +66,34 @@ pub fn paint(sheet: &Sheet<'_>, y: i32, panel: &Panel, frame: &Frame) -> Result<
 }
 
 fn heading(sheet: &Sheet<'_>, y: i32, panel: &Panel, frame: &Frame) -> Result<()> {
-    pen::text(sheet, &panel.name, (LEFT, y), Type::bold(15, pen::INK), HPos::Left)?;
+    pen::text(
+        sheet,
+        &panel.name,
+        (LEFT, y),
+        Type::bold(15, pen::INK),
+        HPos::Left,
+    )?;
     let fate = &panel.record.fate;
-    let mut verdict = format!("{} of {} acknowledged writes lost", fate.lost.len(), fate.acknowledged);
+    let mut verdict = format!(
+        "{} of {} acknowledged writes lost",
+        fate.lost.len(),
+        fate.acknowledged
+    );
     if !fate.in_files.is_empty() {
         verdict += &format!(", {} in a rollback file only", fate.in_files.len());
     }
-    let colour = if fate.lost.is_empty() { pen::GOOD } else { pen::BAD };
-    pen::text(sheet, &verdict, (frame.width - RIGHT, y), Type::bold(13, colour), HPos::Right)
+    let colour = if fate.lost.is_empty() {
+        pen::GOOD
+    } else {
+        pen::BAD
+    };
+    pen::text(
+        sheet,
+        &verdict,
+        (frame.width - RIGHT, y),
+        Type::bold(13, colour),
+        HPos::Right,
+    )
 }
 
 /// A panel under way.
@@ -90,7 +120,10 @@ impl<'a> Shown<'_, 'a> {
         });
         let mut all: Vec<_> = named.collect();
         for more in rate::outages(&times, record.began, record.ended(), OUTAGE) {
-            if !all.iter().any(|(_, known)| more.from < known.to && known.from < more.to) {
+            if !all
+                .iter()
+                .any(|(_, known)| more.from < known.to && known.from < more.to)
+            {
                 all.push((None, more));
             }
         }
@@ -99,7 +132,8 @@ impl<'a> Shown<'_, 'a> {
 
     fn writes(&self, plot: &mut Plot<'_, 'a>) -> Result<()> {
         let record = &self.panel.record;
-        let moments = |acks: &[crate::writer::Ack]| acks.iter().map(|ack| ack.at).collect::<Vec<Duration>>();
+        let moments =
+            |acks: &[crate::writer::Ack]| acks.iter().map(|ack| ack.at).collect::<Vec<Duration>>();
         let kinds = [
             (moments(&record.acks), pen::WRITTEN),
             (moments(&record.fate.in_files), pen::IN_FILE),
@@ -132,9 +166,20 @@ impl<'a> Shown<'_, 'a> {
         let height = |row: i32| self.top - (self.frame.rows - row) * ROW + ROW / 2 - 2;
         for Placed { x, look, place, .. } in &placed {
             let from = place.map_or(self.top, |(row, _)| height(row) - ROW / 2);
-            pen::line(self.sheet, (*x, from), (*x, self.top + PLOT + 2 * LANE + 4), look.colour)?;
+            pen::line(
+                self.sheet,
+                (*x, from),
+                (*x, self.top + PLOT + 2 * LANE + 4),
+                look.colour,
+            )?;
         }
-        for Placed { mark, x, look, place } in &placed {
+        for Placed {
+            mark,
+            x,
+            look,
+            place,
+        } in &placed
+        {
             let Some((row, side)) = *place else { continue };
             self.mark(mark, (*x, height(row)), *look, side)?;
         }
@@ -147,7 +192,12 @@ impl<'a> Shown<'_, 'a> {
             Side::Right => (x + 1, x + 4, HPos::Left),
             Side::Left => (x - wide, x - 4, HPos::Right),
         };
-        pen::filled(self.sheet, (from, y - ROW / 2), (from + wide, y + ROW / 2), pen::PAPER)?;
+        pen::filled(
+            self.sheet,
+            (from, y - ROW / 2),
+            (from + wide, y + ROW / 2),
+            pen::PAPER,
+        )?;
         pen::text(self.sheet, &text, (begins, y), look, anchor)
     }
 
@@ -155,9 +205,21 @@ impl<'a> Shown<'_, 'a> {
         for (host, number) in self.panel.hosts().into_iter().zip(0..) {
             let y = self.top + PLOT + 6 + number * LANE;
             let middle = y + BAR / 2 + 1;
-            pen::text(self.sheet, host, (LEFT - 6, middle), Type::plain(11, pen::PALE_INK), HPos::Right)?;
+            pen::text(
+                self.sheet,
+                host,
+                (LEFT - 6, middle),
+                Type::plain(11, pen::PALE_INK),
+                HPos::Right,
+            )?;
             let mut said = None;
-            for Span { from, to, state, vip } in spans(&self.panel.events, host, self.panel.record.ended()) {
+            for Span {
+                from,
+                to,
+                state,
+                vip,
+            } in spans(&self.panel.events, host, self.panel.record.ended())
+            {
                 let (from, to) = (self.x(from), self.x(to));
                 if from == to {
                     continue;
@@ -175,7 +237,12 @@ impl<'a> Shown<'_, 'a> {
                     pen::text(self.sheet, word, (from + 4, middle), look, HPos::Left)?;
                 }
                 if vip {
-                    pen::filled(self.sheet, (from, y + BAR + 1), (to, y + BAR + 1 + VIP), pen::INK)?;
+                    pen::filled(
+                        self.sheet,
+                        (from, y + BAR + 1),
+                        (to, y + BAR + 1 + VIP),
+                        pen::INK,
+                    )?;
                 }
             }
         }
@@ -193,7 +260,14 @@ impl<'a> Shown<'_, 'a> {
             let middle = i32::midpoint(from, to);
             if look.width(&short) + 12 < to - from {
                 let lines = [short.as_str(), "without a write"];
-                pen::label(self.sheet, &lines, (middle, y), look, HPos::Center, pen::OUTAGE)?;
+                pen::label(
+                    self.sheet,
+                    &lines,
+                    (middle, y),
+                    look,
+                    HPos::Center,
+                    pen::OUTAGE,
+                )?;
             } else {
                 self.beside(&short, (from, to), y, look)?;
             }
@@ -204,18 +278,39 @@ impl<'a> Shown<'_, 'a> {
     fn say_lost(&self) -> Result<()> {
         let lost = &self.panel.record.fate.lost;
         let moments = || lost.iter().map(|ack| ack.at);
-        let (Some(first), Some(last)) = (moments().min(), moments().max()) else { return Ok(()) };
+        let (Some(first), Some(last)) = (moments().min(), moments().max()) else {
+            return Ok(());
+        };
         let text = format!("{} acknowledged writes lost", lost.len());
         let (from, to) = (self.x(first), self.x(last));
-        self.beside(&text, (from, to), self.top + PLOT * 24 / 100, Type::bold(13, pen::BAD))
+        self.beside(
+            &text,
+            (from, to),
+            self.top + PLOT * 24 / 100,
+            Type::bold(13, pen::BAD),
+        )
     }
 
     /// Right of something, or left of it where there is no room.
     fn beside(&self, text: &str, (from, to): (i32, i32), y: i32, look: Type) -> Result<()> {
         if to + 8 + look.width(text) < self.frame.width - RIGHT {
-            pen::label(self.sheet, &[text], (to + 6, y), look, HPos::Left, pen::PAPER)
+            pen::label(
+                self.sheet,
+                &[text],
+                (to + 6, y),
+                look,
+                HPos::Left,
+                pen::PAPER,
+            )
         } else {
-            pen::label(self.sheet, &[text], (from - 6, y), look, HPos::Right, pen::PAPER)
+            pen::label(
+                self.sheet,
+                &[text],
+                (from - 6, y),
+                look,
+                HPos::Right,
+                pen::PAPER,
+            )
         }
     }
 }

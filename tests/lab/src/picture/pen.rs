@@ -50,12 +50,20 @@ pub struct Type {
 impl Type {
     /// Plain text.
     pub const fn plain(size: i32, colour: RGBColor) -> Type {
-        Type { size, bold: false, colour }
+        Type {
+            size,
+            bold: false,
+            colour,
+        }
     }
 
     /// Bold text.
     pub const fn bold(size: i32, colour: RGBColor) -> Type {
-        Type { size, bold: true, colour }
+        Type {
+            size,
+            bold: true,
+            colour,
+        }
     }
 
     /// At most how wide the text will be; the widest fonts are those of Linux.
@@ -68,7 +76,11 @@ impl Type {
     /// As the plotting crate wants it; it draws text smaller than it is told.
     pub fn style(self, side: HPos) -> TextStyle<'static> {
         let font = FontDesc::from((FAMILY, f64::from(self.size) * 1.24));
-        let font = if self.bold { font.style(FontStyle::Bold) } else { font };
+        let font = if self.bold {
+            font.style(FontStyle::Bold)
+        } else {
+            font
+        };
         font.color(&self.colour).pos(Pos::new(side, VPos::Center))
     }
 }
@@ -88,7 +100,11 @@ pub fn label(
     side: HPos,
     paper: RGBColor,
 ) -> Result<()> {
-    let wide = lines.iter().map(|line| look.width(line)).max().unwrap_or_default();
+    let wide = lines
+        .iter()
+        .map(|line| look.width(line))
+        .max()
+        .unwrap_or_default();
     let line_high = look.size + 6;
     let high = line_high * i32::try_from(lines.len())?;
     let left = match side {
@@ -99,7 +115,13 @@ pub fn label(
     let top = y - high / 2;
     filled(sheet, (left, top), (left + wide, top + high), paper)?;
     for (line, number) in lines.iter().zip(0..) {
-        text(sheet, line, (left + wide / 2, top + number * line_high + line_high / 2), look, HPos::Center)?;
+        text(
+            sheet,
+            line,
+            (left + wide / 2, top + number * line_high + line_high / 2),
+            look,
+            HPos::Center,
+        )?;
     }
     Ok(())
 }

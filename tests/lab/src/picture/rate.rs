@@ -35,15 +35,24 @@ pub fn per_slice(times: &[Duration], from: Duration, to: Duration, slice: Durati
 
 /// The times of at least `least` in `from..to` without any of `times`, which are in order.
 pub fn outages(times: &[Duration], from: Duration, to: Duration, least: Duration) -> Vec<Outage> {
-    let inside = times.iter().copied().filter(|time| (from..to).contains(time));
+    let inside = times
+        .iter()
+        .copied()
+        .filter(|time| (from..to).contains(time));
     let ends: Vec<Duration> = [from].into_iter().chain(inside).chain([to]).collect();
-    let gaps = ends.windows(2).map(|two| Outage { from: two[0], to: two[1] });
-    gaps.filter(|gap| gap.length() >= least && gap.to > gap.from).collect()
+    let gaps = ends.windows(2).map(|two| Outage {
+        from: two[0],
+        to: two[1],
+    });
+    gaps.filter(|gap| gap.length() >= least && gap.to > gap.from)
+        .collect()
 }
 
 /// The longest of [`outages`], if there is any time at all.
 pub fn longest(times: &[Duration], from: Duration, to: Duration) -> Option<Outage> {
-    outages(times, from, to, Duration::ZERO).into_iter().max_by_key(|gap| gap.length())
+    outages(times, from, to, Duration::ZERO)
+        .into_iter()
+        .max_by_key(|gap| gap.length())
 }
 
 #[cfg(test)]
@@ -58,26 +67,60 @@ mod tests {
     fn each_write_counts_in_its_slice_and_those_outside_do_not() {
         let times = [ms(99), ms(100), ms(149), ms(150), ms(299), ms(300)];
         assert_eq!(per_slice(&times, ms(100), ms(300), ms(50)), [2, 1, 0, 1]);
-        assert_eq!(per_slice(&times, ms(100), ms(260), ms(50)), [2, 1, 0, 0], "the last slice is cut short");
-        assert_eq!(per_slice(&times, ms(300), ms(100), ms(50)), [0; 0], "no time");
-        assert_eq!(per_slice(&times, ms(0), ms(1), Duration::ZERO).len(), 1_000_000, "nanoseconds");
+        assert_eq!(
+            per_slice(&times, ms(100), ms(260), ms(50)),
+            [2, 1, 0, 0],
+            "the last slice is cut short"
+        );
+        assert_eq!(
+            per_slice(&times, ms(300), ms(100), ms(50)),
+            [0; 0],
+            "no time"
+        );
+        assert_eq!(
+            per_slice(&times, ms(0), ms(1), Duration::ZERO).len(),
+            1_000_000,
+            "nanoseconds"
+        );
     }
 
     #[test]
     fn an_outage_is_found_with_its_ends() {
-        let times: Vec<Duration> = (0..100).map(|n| ms(5 * n)).filter(|t| !(ms(200)..ms(350)).contains(t)).collect();
-        let outage = Outage { from: ms(195), to: ms(350) };
+        let times: Vec<Duration> = (0..100)
+            .map(|n| ms(5 * n))
+            .filter(|t| !(ms(200)..ms(350)).contains(t))
+            .collect();
+        let outage = Outage {
+            from: ms(195),
+            to: ms(350),
+        };
         assert_eq!(outages(&times, ms(0), ms(500), ms(100)), [outage]);
         assert_eq!(longest(&times, ms(0), ms(500)), Some(outage));
-        assert_eq!(longest(&times, ms(0), ms(300)), Some(Outage { from: ms(195), to: ms(300) }), "not over yet");
+        assert_eq!(
+            longest(&times, ms(0), ms(300)),
+            Some(Outage {
+                from: ms(195),
+                to: ms(300)
+            }),
+            "not over yet"
+        );
     }
 
     #[test]
     fn no_write_and_one_write_are_no_trouble() {
         assert_eq!(per_slice(&[], ms(0), ms(100), ms(50)), [0, 0]);
-        assert_eq!(longest(&[], ms(0), ms(100)), Some(Outage { from: ms(0), to: ms(100) }));
+        assert_eq!(
+            longest(&[], ms(0), ms(100)),
+            Some(Outage {
+                from: ms(0),
+                to: ms(100)
+            })
+        );
         assert_eq!(longest(&[], ms(100), ms(100)), None);
         assert_eq!(per_slice(&[ms(60)], ms(0), ms(100), ms(50)), [0, 1]);
-        assert_eq!(longest(&[ms(60)], ms(0), ms(100)).map(Outage::length), Some(ms(60)));
+        assert_eq!(
+            longest(&[ms(60)], ms(0), ms(100)).map(Outage::length),
+            Some(ms(60))
+        );
     }
 }

@@ -13,7 +13,8 @@ const LONG: Duration = Duration::from_secs(10);
 /// The other one has hardly been promoted.
 const SHORT: Duration = Duration::from_secs(4);
 
-/// Its network is silent: it goes on as MASTER, and nobody hears it. A mere ancestor when it is back, it has the VIP.
+/// Its network is silent: it goes on as MASTER, and nobody hears it. A mere ancestor when it is
+/// back, it has the VIP.
 pub(super) fn serving(run: &mut Run<'_>) -> Result<()> {
     silent(run, LONG)
 }
@@ -55,7 +56,9 @@ pub(super) fn unplugged(run: &mut Run<'_>) -> Result<()> {
 /// The other one is off: the one that serves has nobody to ask, and needs nobody.
 pub(super) fn restart_alone(run: &mut Run<'_>) -> Result<()> {
     let (suite, a, b) = (run.suite, run.lab.a(), run.lab.b());
-    run.phase("the other one goes", LIMIT, Goal::ServesAlone(a), || b.power_off())?;
+    run.phase("the other one goes", LIMIT, Goal::ServesAlone(a), || {
+        b.power_off()
+    })?;
     run.phase("restart", LIMIT, Goal::ServesAlone(a), || {
         keepalived::stop(a)?;
         suite.start_keepalived(a)

@@ -15,21 +15,38 @@ fn comes_back_empty(host: &Host) -> Result<()> {
 
 pub(super) fn empty(run: &mut Run<'_>) -> Result<()> {
     let (a, b) = (run.lab.a(), run.lab.b());
-    run.phase("the replica comes back empty", LIMIT, at_the_end(run), || comes_back_empty(b))?;
-    run.phase("the replica comes back as an empty master", LIMIT, at_the_end(run), || {
-        redis_server::kill(b)?;
-        redis_server::forget_role(b)?;
-        redis_server::wipe(b)?;
-        redis_server::start(b)
+    run.phase(
+        "the replica comes back empty",
+        LIMIT,
+        at_the_end(run),
+        || comes_back_empty(b),
+    )?;
+    run.phase(
+        "the replica comes back as an empty master",
+        LIMIT,
+        at_the_end(run),
+        || {
+            redis_server::kill(b)?;
+            redis_server::forget_role(b)?;
+            redis_server::wipe(b)?;
+            redis_server::start(b)
+        },
+    )?;
+    run.phase("the serving one dies", LIMIT, Goal::ServesAlone(b), || {
+        redis_server::kill(a)
     })?;
-    run.phase("the serving one dies", LIMIT, Goal::ServesAlone(b), || redis_server::kill(a))?;
     run.phase("it comes back empty", LIMIT, at_the_end(run), || {
         redis_server::wipe(a)?;
         redis_server::start(a)
     })?;
     // As a master it would wipe its replica before any program can look (R8).
     if run.lab.settings.boot == Boot::AsReplica {
-        run.phase("the serving one comes back empty at once", LIMIT, at_the_end(run), || comes_back_empty(a))?;
+        run.phase(
+            "the serving one comes back empty at once",
+            LIMIT,
+            at_the_end(run),
+            || comes_back_empty(a),
+        )?;
     }
     Ok(())
 }

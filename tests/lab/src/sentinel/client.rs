@@ -1,5 +1,6 @@
-//! An application that uses Sentinel: it keeps its connection until an error, and then asks the sentinels for the
-//! master. With [`Heed::Switches`] it also closes it when one of them says that the master has moved.
+//! An application that uses Sentinel: it keeps its connection until an error, and then asks the
+//! sentinels for the master. With [`Heed::Switches`] it also closes it when one of them says that
+//! the master has moved.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -42,7 +43,8 @@ impl Asking {
         let ear = (heed == Heed::Switches).then(|| {
             let stop = Arc::new(AtomicBool::new(false));
             for sentinel in sentinels {
-                let (net, at, switches, stop) = (client.clone(), *sentinel, switches.clone(), stop.clone());
+                let (net, at, switches, stop) =
+                    (client.clone(), *sentinel, switches.clone(), stop.clone());
                 std::thread::spawn(move || {
                     let _ = net.enter();
                     while !stop.load(Ordering::Relaxed) {
@@ -53,8 +55,18 @@ impl Asking {
             }
             stop
         });
-        let sentinels = sentinels.iter().map(|at| SocketAddr::new(*at, server::PORT)).collect();
-        Asking { sentinels, turn: 0, switches, seen: 0, ear, master: None }
+        let sentinels = sentinels
+            .iter()
+            .map(|at| SocketAddr::new(*at, server::PORT))
+            .collect();
+        Asking {
+            sentinels,
+            turn: 0,
+            switches,
+            seen: 0,
+            ear,
+            master: None,
+        }
     }
 
     /// Writes that number; an error is one word.
@@ -67,7 +79,9 @@ impl Asking {
         let master = match &mut self.master {
             Some(master) => master,
             None => {
-                let Some(at) = self.named() else { return Err("nobody".to_owned()) };
+                let Some(at) = self.named() else {
+                    return Err("nobody".to_owned());
+                };
                 self.master.insert(Direct::new(at, TIMEOUT, TIMEOUT))
             }
         };
@@ -80,10 +94,15 @@ impl Asking {
         result
     }
 
-    /// The first answer counts. That a master which was named is none any more shows when it refuses the write.
+    /// The first answer counts. That a master which was named is none any more shows when it
+    /// refuses the write.
     fn named(&self) -> Option<SocketAddr> {
         let count = self.sentinels.len();
-        (0..count).find_map(|step| ask(self.sentinels[(self.turn + step) % count]).ok().flatten())
+        (0..count).find_map(|step| {
+            ask(self.sentinels[(self.turn + step) % count])
+                .ok()
+                .flatten()
+        })
     }
 }
 
@@ -98,7 +117,9 @@ impl Drop for Asking {
 fn ask(sentinel: SocketAddr) -> std::io::Result<Option<SocketAddr>> {
     let mut sentinel = Connection::open_plain(sentinel, TIMEOUT, TIMEOUT)?;
     let reply = sentinel.call(&["SENTINEL", "GET-MASTER-ADDR-BY-NAME", NAME])?;
-    let Reply::List(words) = reply else { return Ok(None) };
+    let Reply::List(words) = reply else {
+        return Ok(None);
+    };
     let address = words.iter().map(Reply::text).collect::<Vec<_>>().join(":");
     Ok(address.parse().ok())
 }

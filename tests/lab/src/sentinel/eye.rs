@@ -1,4 +1,5 @@
-//! Looks at a sentinel all the time, and tells the story what that sees: the flags of every Redis that it watches.
+//! Looks at a sentinel all the time, and tells the story what that sees: the flags of every Redis
+//! that it watches.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -21,7 +22,11 @@ pub struct Eye {
 
 impl Eye {
     /// Opens one on the sentinels of these hosts, from the namespace `from`.
-    pub fn open<'a>(hosts: impl Iterator<Item = &'a Arc<Host>>, from: &NetNs, password: Option<&'static str>) -> Eye {
+    pub fn open<'a>(
+        hosts: impl Iterator<Item = &'a Arc<Host>>,
+        from: &NetNs,
+        password: Option<&'static str>,
+    ) -> Eye {
         let stop = Arc::new(AtomicBool::new(false));
         let threads = hosts.map(|host| {
             let (host, from, stop) = (host.clone(), from.clone(), stop.clone());
@@ -37,7 +42,10 @@ impl Eye {
                 }
             })
         });
-        Eye { threads: threads.collect(), stop }
+        Eye {
+            threads: threads.collect(),
+            stop,
+        }
     }
 }
 
@@ -52,12 +60,22 @@ impl Drop for Eye {
 
 /// `names 12: 11 master,s_down; 12 slave of 11 err; 14 slave,disconnected of 11 ok`
 fn line(from: &NetNs, at: IpAddr, password: Option<&str>) -> String {
-    let Ok(view) = View::ask(from, at, password) else { return "no answer".to_owned() };
+    let Ok(view) = View::ask(from, at, password) else {
+        return "no answer".to_owned();
+    };
     let short = |address: &str| address.rsplit('.').next().unwrap_or_default().to_owned();
-    let mut text = format!("names {}: {} {}", short(&view.named), short(&view.master), view.flags);
+    let mut text = format!(
+        "names {}: {} {}",
+        short(&view.named),
+        short(&view.master),
+        view.flags
+    );
     for replica in &view.replicas {
         let [own, of] = [&replica.address, &replica.of].map(|address| short(address));
-        text.push_str(&format!("; {own} {} of {of} {}", replica.flags, replica.link));
+        text.push_str(&format!(
+            "; {own} {} of {of} {}",
+            replica.flags, replica.link
+        ));
     }
     text
 }

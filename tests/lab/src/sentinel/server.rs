@@ -18,8 +18,9 @@ use crate::tls;
 pub const PORT: u16 = 26379;
 /// What all of them call the master.
 pub const NAME: &str = "mymaster";
-/// As whom they log in to Redis. A password with a space or a quote in it, as the lab's own, is their end: they write it
-/// into their file without quotes, and can't read that when they are started again.
+/// As whom they log in to Redis. A password with a space or a quote in it, as the lab's own, is
+/// their end: they write it into their file without quotes, and can't read that when they are
+/// started again.
 const LOGIN: [&str; 2] = ["sentinel", "watches-and-promotes"];
 /// What Sentinel's documentation says that it needs.
 const RIGHTS: &str = "allchannels +multi +slaveof +ping +exec +subscribe +config|rewrite +role +publish +info \
@@ -123,13 +124,18 @@ pub fn connect(from: &NetNs, at: IpAddr, password: Option<&str>) -> Result<Conne
 
 /// `SENTINEL` and more words, to the one at that address; an error of its own is a reply.
 pub fn call(from: &NetNs, at: IpAddr, password: Option<&str>, words: &[&str]) -> Result<Reply> {
-    let command: Vec<&str> = ["SENTINEL"].into_iter().chain(words.iter().copied()).collect();
+    let command: Vec<&str> = ["SENTINEL"]
+        .into_iter()
+        .chain(words.iter().copied())
+        .collect();
     Ok(connect(from, at, password)?.call(&command)?)
 }
 
 /// What it wrote into its log, at the times that it gives.
 pub fn told(story: &Story, host: &Host) -> Vec<Event> {
-    let Ok(text) = std::fs::read_to_string(host.file(LOG)) else { return Vec::new() };
+    let Ok(text) = std::fs::read_to_string(host.file(LOG)) else {
+        return Vec::new();
+    };
     let parse = |line: &str| {
         // 17:X 25 Nov 2026 22:08:01.123 # +sdown master mymaster 192.168.158.11 6379
         let (_, rest) = line.split_once(":X ")?;
@@ -140,7 +146,12 @@ pub fn told(story: &Story, host: &Host) -> Vec<Event> {
         let wall = Local.from_local_datetime(&at).earliest()?;
         let (at, who) = (story.moment(wall), host.name.clone());
         // Events begin with a sign.
-        what.starts_with(['+', '-']).then(|| Event { at, who, source: "sentinel", what: what.to_owned() })
+        what.starts_with(['+', '-']).then(|| Event {
+            at,
+            who,
+            source: "sentinel",
+            what: what.to_owned(),
+        })
     };
     text.lines().filter_map(parse).collect()
 }

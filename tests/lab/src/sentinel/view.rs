@@ -14,7 +14,8 @@ use crate::resp::Reply;
 pub struct View {
     /// Whom it names when a client asks for the master.
     pub named: String,
-    /// The address of the master that it watches: until a failover of its own has ended, the old one.
+    /// The address of the master that it watches: until a failover of its own has ended, the old
+    /// one.
     pub master: String,
     /// `master`, and what is wrong with it.
     pub flags: String,
@@ -42,15 +43,25 @@ impl View {
     pub fn ask(from: &NetNs, at: IpAddr, password: Option<&str>) -> Result<View> {
         let mut sentinel = connect(from, at, password)?;
         let mut ask = |what: &str| sentinel.call(&["SENTINEL", what, NAME]);
-        let Reply::List(named) = ask("GET-MASTER-ADDR-BY-NAME")? else { anyhow::bail!("SENTINEL GET-MASTER of {at}") };
+        let Reply::List(named) = ask("GET-MASTER-ADDR-BY-NAME")? else {
+            anyhow::bail!("SENTINEL GET-MASTER of {at}")
+        };
         let master = fields(&ask("MASTER")?);
-        let Reply::List(replicas) = ask("REPLICAS")? else { anyhow::bail!("SENTINEL REPLICAS of {at}") };
-        let get = |of: &HashMap<String, String>, name: &str| of.get(name).cloned().unwrap_or_default();
+        let Reply::List(replicas) = ask("REPLICAS")? else {
+            anyhow::bail!("SENTINEL REPLICAS of {at}")
+        };
+        let get =
+            |of: &HashMap<String, String>, name: &str| of.get(name).cloned().unwrap_or_default();
         let replica = |reply: &Reply| {
             let said = fields(reply);
             let [address, flags, of, link] =
                 ["ip", "flags", "master-host", "master-link-status"].map(|name| get(&said, name));
-            Replica { address, flags, of, link }
+            Replica {
+                address,
+                flags,
+                of,
+                link,
+            }
         };
         let mut replicas: Vec<Replica> = replicas.iter().map(replica).collect();
         replicas.sort_by(|one, other| one.address.cmp(&other.address));
@@ -58,7 +69,9 @@ impl View {
             named: named.first().map(Reply::text).unwrap_or_default(),
             master: get(&master, "ip"),
             flags: get(&master, "flags"),
-            others: get(&master, "num-other-sentinels").parse().unwrap_or_default(),
+            others: get(&master, "num-other-sentinels")
+                .parse()
+                .unwrap_or_default(),
             replicas,
         })
     }
@@ -76,17 +89,31 @@ impl View {
         }
         replicas.iter().find_map(|address| {
             let address = address.to_string();
-            let Some(seen) = self.replicas.iter().find(|replica| replica.address == address) else {
+            let Some(seen) = self
+                .replicas
+                .iter()
+                .find(|replica| replica.address == address)
+            else {
                 return Some(format!("does not know the replica {address}"));
             };
             let well = seen.flags == "slave" && seen.link == "ok" && seen.of == self.master;
-            (!well).then(|| format!("calls {address} {}, of {}, link {}", seen.flags, seen.of, seen.link))
+            (!well).then(|| {
+                format!(
+                    "calls {address} {}, of {}, link {}",
+                    seen.flags, seen.of, seen.link
+                )
+            })
         })
     }
 }
 
 /// `[name, value, name, value, ...]`
 fn fields(reply: &Reply) -> HashMap<String, String> {
-    let Reply::List(words) = reply else { return HashMap::new() };
-    words.chunks_exact(2).map(|two| (two[0].text(), two[1].text())).collect()
+    let Reply::List(words) = reply else {
+        return HashMap::new();
+    };
+    words
+        .chunks_exact(2)
+        .map(|two| (two[0].text(), two[1].text()))
+        .collect()
 }

@@ -15,8 +15,14 @@ use crate::tls;
 /// What install.sh writes, and does not touch again once it was edited.
 const CONFIG: &str = "/etc/keepalived/redis-ha.toml";
 
-const PROGRAMS: [&str; 6] =
-    ["check_redis", "redis_master", "redis_backup", "redis_fault", "redis_stop", "keepalived-redis"];
+const PROGRAMS: [&str; 6] = [
+    "check_redis",
+    "redis_master",
+    "redis_backup",
+    "redis_fault",
+    "redis_stop",
+    "keepalived-redis",
+];
 
 /// Runs install.sh on every host.
 pub fn install(lab: &Lab, sticky: bool, fast: bool) -> Result<()> {
@@ -30,7 +36,11 @@ pub fn install(lab: &Lab, sticky: bool, fast: bool) -> Result<()> {
 pub fn install_with(lab: &Lab, more: &str) -> Result<()> {
     let from = programs()?;
     let names: Vec<&str> = lab.hosts.iter().map(|host| host.name.as_str()).collect();
-    let nodes: Vec<String> = lab.hosts.iter().map(|host| SocketAddr::new(host.address, PORT).to_string()).collect();
+    let nodes: Vec<String> = lab
+        .hosts
+        .iter()
+        .map(|host| SocketAddr::new(host.address, PORT).to_string())
+        .collect();
     let vip = format!("{}/{}", lab.vip, if lab.vip.is_ipv6() { 64 } else { 24 });
     let local = match lab.settings.local {
         Local::Address => String::new(),
@@ -39,8 +49,11 @@ pub fn install_with(lab: &Lab, more: &str) -> Result<()> {
     for host in &lab.hosts {
         host.sh("mkdir -p /tmp/bin")?;
         for program in PROGRAMS {
-            std::fs::copy(from.join(program), host.file(&format!("/tmp/bin/{program}")))
-                .with_context(|| format!("copying {program}"))?;
+            std::fs::copy(
+                from.join(program),
+                host.file(&format!("/tmp/bin/{program}")),
+            )
+            .with_context(|| format!("copying {program}"))?;
         }
         host.write("/tmp/password", PASSWORD, 0o600)?;
         let out = host.sh(&format!(
@@ -50,12 +63,24 @@ pub fn install_with(lab: &Lab, more: &str) -> Result<()> {
             names.join(","),
         ))?;
         let said = String::from_utf8_lossy(&out.stdout);
-        ensure!(out.status.success(), "install.sh on {}: {}\n{said}", host.name, out.status);
-        let sentinel = if more.contains("--sentinel-master") { tls::section("sentinel.tls") } else { String::new() };
+        ensure!(
+            out.status.success(),
+            "install.sh on {}: {}\n{said}",
+            host.name,
+            out.status
+        );
+        let sentinel = if more.contains("--sentinel-master") {
+            tls::section("sentinel.tls")
+        } else {
+            String::new()
+        };
         let file = host.file(CONFIG);
         let text = std::fs::read_to_string(&file).with_context(|| format!("reading {CONFIG}"))?;
         let local = if text.starts_with(&local) { "" } else { &local };
-        std::fs::write(&file, format!("{local}{text}{}{sentinel}", tls::section("tls")))?;
+        std::fs::write(
+            &file,
+            format!("{local}{text}{}{sentinel}", tls::section("tls")),
+        )?;
         host.tell("install.sh done");
     }
     Ok(())
@@ -74,14 +99,27 @@ pub fn programs() -> Result<PathBuf> {
 fn build() -> Result<PathBuf> {
     let tree = lab::tree()?;
     // A directory of its own: cargo may hold the usual one while it runs the tests.
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| tree.join("target"), PathBuf::from).join("lab");
+    let target = std::env::var_os("CARGO_TARGET_DIR")
+        .map_or_else(|| tree.join("target"), PathBuf::from)
+        .join("lab");
     let out = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
-        .args(["build", "--release", "--bins", "-p", "keepalived-redis", "--target-dir"])
+        .args([
+            "build",
+            "--release",
+            "--bins",
+            "-p",
+            "keepalived-redis",
+            "--target-dir",
+        ])
         .arg(&target)
         .current_dir(&tree)
         .output()
         .context("running cargo")?;
-    ensure!(out.status.success(), "cargo build: {}", String::from_utf8_lossy(&out.stderr));
+    ensure!(
+        out.status.success(),
+        "cargo build: {}",
+        String::from_utf8_lossy(&out.stderr)
+    );
     let dir = target.join("release");
     ensure!(Path::new(&dir).is_dir(), "no {}", dir.display());
     Ok(dir)

@@ -18,11 +18,17 @@ pub fn install(lab: &Lab) -> Result<()> {
         let scripts = [
             (
                 "redis_check.sh",
-                format!("ss -tnlp | grep {PORT}\n[ $? -eq 0 ] && exit 0\nsystemctl stop keepalived\nexit 1"),
+                format!(
+                    "ss -tnlp | grep {PORT}\n[ $? -eq 0 ] && exit 0\nsystemctl stop keepalived\nexit 1"
+                ),
             ),
             (
                 "redis_master.sh",
-                format!("{}\nsleep {promote}\n{cli} SLAVEOF NO ONE\n{}", say("[Master]"), say("[Master] done")),
+                format!(
+                    "{}\nsleep {promote}\n{cli} SLAVEOF NO ONE\n{}",
+                    say("[Master]"),
+                    say("[Master] done")
+                ),
             ),
             (
                 "redis_backup.sh",
@@ -41,7 +47,11 @@ pub fn install(lab: &Lab) -> Result<()> {
             host.write(&path, &format!("#!/bin/bash\n{body}\n"), 0o755)?;
         }
         host.write(LOG, "", 0o644)?;
-        host.write("/etc/keepalived/keepalived.conf", &conf(state, priority), 0o644)?;
+        host.write(
+            "/etc/keepalived/keepalived.conf",
+            &conf(state, priority),
+            0o644,
+        )?;
     }
     Ok(())
 }

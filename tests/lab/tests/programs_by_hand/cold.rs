@@ -8,7 +8,8 @@ use lab::wait;
 use crate::pair::{Pair, SOON, Version, ask, info, journal};
 use crate::runs::{run, start};
 
-/// b is older: it was off while a took more writes. Both lose power; a takes seconds to load its data.
+/// b is older: it was off while a took more writes. Both lose power; a takes seconds to load its
+/// data.
 fn older_b_beside_a_loading_a(delay: &str) -> Pair {
     let pair = Pair::new(Version::Own);
     for chunk in 0..10 {
@@ -19,12 +20,22 @@ fn older_b_beside_a_loading_a(delay: &str) -> Pair {
     wait::until("b has it all", SOON, same).expect("b has it all");
     redis_server::kill(pair.b()).expect("killed");
     assert_eq!(ask(pair.a(), &["SET", "newest", "1"]).text(), "OK");
-    wait::until("on disk", SOON, || info(pair.a(), "aof_pending_bio_fsync").as_deref() == Some("0")).expect("synced");
+    wait::until("on disk", SOON, || {
+        info(pair.a(), "aof_pending_bio_fsync").as_deref() == Some("0")
+    })
+    .expect("synced");
     redis_server::kill(pair.a()).expect("killed");
     pair.start_redis(pair.b());
-    pair.a().sh(&format!("echo 'key-load-delay {delay}' >> /etc/redis/redis.conf")).expect("slow to load");
+    pair.a()
+        .sh(&format!(
+            "echo 'key-load-delay {delay}' >> /etc/redis/redis.conf"
+        ))
+        .expect("slow to load");
     pair.boot_redis(pair.a());
-    wait::until("it loads", SOON, || info(pair.a(), "loading").as_deref() == Some("1")).expect("it loads");
+    wait::until("it loads", SOON, || {
+        info(pair.a(), "loading").as_deref() == Some("1")
+    })
+    .expect("it loads");
     pair
 }
 
@@ -34,8 +45,17 @@ fn a_peer_that_is_loading_newer_data_is_waited_for() {
     pair.vip(pair.b());
     let ran = run(pair.b(), "redis_master", &[]);
     assert_eq!(ran.code, Some(0), "{}", ran.said);
-    let newest = pair.lab.ask(None, &["GET", "newest"]).expect("the VIP answers").text();
-    assert_eq!(newest, "1", "older data serves, and the newer was just being loaded\n{}", pair.story());
+    let newest = pair
+        .lab
+        .ask(None, &["GET", "newest"])
+        .expect("the VIP answers")
+        .text();
+    assert_eq!(
+        newest,
+        "1",
+        "older data serves, and the newer was just being loaded\n{}",
+        pair.story()
+    );
     let lines = journal(pair.b()).lines().count();
     assert!(lines < 20, "{lines} lines in the journal\n{}", pair.story());
 }
@@ -44,7 +64,11 @@ fn a_peer_that_is_loading_newer_data_is_waited_for() {
 fn a_node_with_older_data_beside_one_that_is_loading_is_not_eligible() {
     let pair = older_b_beside_a_loading_a("300");
     let ran = run(pair.b(), "check_redis", &["--eligible", "-v"]);
-    assert_eq!(info(pair.a(), "loading").as_deref(), Some("1"), "it had loaded already");
+    assert_eq!(
+        info(pair.a(), "loading").as_deref(),
+        Some("1"),
+        "it had loaded already"
+    );
     assert_eq!(ran.code, Some(1), "{}", ran.said);
 }
 
@@ -52,9 +76,18 @@ fn a_node_with_older_data_beside_one_that_is_loading_is_not_eligible() {
 fn two_replicas_of_each_other_get_a_master_where_the_vip_is() {
     let pair = Pair::new(Version::Own);
     ask(pair.a(), &["SET", "kept", "1"]);
-    wait::until("b has it", SOON, || ask(pair.b(), &["GET", "kept"]).text() == "1").expect("b has it");
-    ask(pair.a(), &["SLAVEOF", &pair.b().address.to_string(), "6379"]);
-    wait::until("no master", SOON, || info(pair.a(), "role").as_deref() == Some("slave")).expect("no master");
+    wait::until("b has it", SOON, || {
+        ask(pair.b(), &["GET", "kept"]).text() == "1"
+    })
+    .expect("b has it");
+    ask(
+        pair.a(),
+        &["SLAVEOF", &pair.b().address.to_string(), "6379"],
+    );
+    wait::until("no master", SOON, || {
+        info(pair.a(), "role").as_deref() == Some("slave")
+    })
+    .expect("no master");
     for host in [pair.b(), pair.a()] {
         let mut backup = start(pair.other(host), "redis_backup");
         pair.vip(host);
@@ -62,7 +95,13 @@ fn two_replicas_of_each_other_get_a_master_where_the_vip_is() {
         assert_eq!(ran.code, Some(0), "{}", ran.said);
         backup.until_ended(SOON);
         pair.until_serves(host);
-        assert_eq!(pair.lab.ask(None, &["GET", "kept"]).expect("an answer").text(), "1");
+        assert_eq!(
+            pair.lab
+                .ask(None, &["GET", "kept"])
+                .expect("an answer")
+                .text(),
+            "1"
+        );
     }
 }
 
@@ -76,17 +115,27 @@ fn a_stall_of_the_living_master_is_not_its_death() {
     let address = std::net::SocketAddr::new(pair.a().address, redis_server::PORT);
     let stall = std::thread::spawn(move || {
         net.within(|| {
-            let open = lab::resp::Connection::open(address, redis_server::PASSWORD, Duration::from_secs(5));
+            let open = lab::resp::Connection::open(
+                address,
+                redis_server::PASSWORD,
+                Duration::from_secs(5),
+            );
             Ok(open?.call(&["DEBUG", "SLEEP", "0.8"])?)
         })
     });
-    let stalled = || redis_server::call_within(pair.a(), &["PING"], Duration::from_millis(50)).is_err();
+    let stalled =
+        || redis_server::call_within(pair.a(), &["PING"], Duration::from_millis(50)).is_err();
     wait::until("it stalls", SOON, stalled).expect("it stalls");
     pair.vip(pair.b());
     let ran = run(pair.b(), "redis_master", &[]);
     stall.join().expect("ended").expect("slept");
     assert_eq!(ran.code, Some(0), "{}", ran.said);
-    assert_eq!(info(pair.a(), "role").as_deref(), Some("slave"), "two masters: {}", ran.said);
+    assert_eq!(
+        info(pair.a(), "role").as_deref(),
+        Some("slave"),
+        "two masters: {}",
+        ran.said
+    );
 }
 
 #[test]
@@ -99,9 +148,25 @@ fn a_silent_local_redis_keeps_the_last_word_on_its_data_for_a_while() {
     wait::until("eligible", SOON, || eligible().code == Some(0)).expect("it answers");
     redis_server::hang(pair.a());
     let silent = eligible();
-    assert_eq!(silent.code, Some(0), "one slow answer moves the VIP: {}", silent.said);
-    assert!(silent.said.contains("as before") && silent.said.contains("no answer in time"), "{}", silent.said);
-    assert_eq!(run(pair.a(), "check_redis", &[]).code, Some(1), "it is not alive");
-    wait::until("it counts no longer", 2 * SOON, || eligible().code == Some(1)).expect("silent for long");
+    assert_eq!(
+        silent.code,
+        Some(0),
+        "one slow answer moves the VIP: {}",
+        silent.said
+    );
+    assert!(
+        silent.said.contains("as before") && silent.said.contains("no answer in time"),
+        "{}",
+        silent.said
+    );
+    assert_eq!(
+        run(pair.a(), "check_redis", &[]).code,
+        Some(1),
+        "it is not alive"
+    );
+    wait::until("it counts no longer", 2 * SOON, || {
+        eligible().code == Some(1)
+    })
+    .expect("silent for long");
     redis_server::wake(pair.a());
 }

@@ -8,10 +8,20 @@ use crate::runs::{run, start};
 
 fn dies_once(pair: &Pair) {
     redis_server::kill(pair.b()).expect("killed");
-    let before = journal(pair.b()).lines().filter(|line| line.contains("has died")).count();
+    let before = journal(pair.b())
+        .lines()
+        .filter(|line| line.contains("has died"))
+        .count();
     let mut fault = start(pair.b(), "redis_fault");
-    let said = || journal(pair.b()).lines().filter(|line| line.contains("has died")).count() > before;
-    wait::until("the death is counted", SOON, said).unwrap_or_else(|e| panic!("{e}\n{}", pair.story()));
+    let said = || {
+        journal(pair.b())
+            .lines()
+            .filter(|line| line.contains("has died"))
+            .count()
+            > before
+    };
+    wait::until("the death is counted", SOON, said)
+        .unwrap_or_else(|e| panic!("{e}\n{}", pair.story()));
     pair.start_redis(pair.b());
     assert_eq!(fault.until_ended(3 * SOON), Some(0), "{}", pair.story());
     assert_eq!(run(pair.b(), "check_redis", &[]).code, Some(0));
@@ -30,7 +40,11 @@ fn three_deaths_hold_a_node_back_while_the_other_is_well_until_a_person_says_tha
     let ran = eligible();
     assert_eq!(ran.code, Some(1), "{}", ran.said);
     assert!(ran.said.contains("died again and again"), "{}", ran.said);
-    assert!(journal(pair.b()).contains("ALARM: the local Redis has died, 3 times within 10m"), "{}", pair.story());
+    assert!(
+        journal(pair.b()).contains("ALARM: the local Redis has died, 3 times within 10m"),
+        "{}",
+        pair.story()
+    );
 
     // Never at the price of having no master.
     redis_server::kill(pair.a()).expect("killed");
@@ -40,7 +54,10 @@ fn three_deaths_hold_a_node_back_while_the_other_is_well_until_a_person_says_tha
     assert_eq!(eligible().code, Some(1));
 
     let ran = run(pair.b(), "check_redis", &["--forget-failures"]);
-    assert_eq!((ran.code, ran.said.trim()), (Some(0), "check_redis: forgot 3 failures of the local Redis"));
+    assert_eq!(
+        (ran.code, ran.said.trim()),
+        (Some(0), "check_redis: forgot 3 failures of the local Redis")
+    );
     assert_eq!(eligible().code, Some(0), "{}", pair.story());
 }
 
@@ -55,11 +72,19 @@ fn a_planned_restart_and_the_time_before_redis_is_up_are_no_failures() {
         // keepalived is started before Redis.
         assert_eq!(run(pair.b(), "check_redis", &[]).code, Some(1));
         let mut fault = start(pair.b(), "redis_fault");
-        wait::until("in FAULT", SOON, || journal(pair.b()).contains("connection refused")).expect("it says so");
+        wait::until("in FAULT", SOON, || {
+            journal(pair.b()).contains("connection refused")
+        })
+        .expect("it says so");
         pair.start_redis(pair.b());
         fault.until_ended(3 * SOON);
     }
-    assert_eq!(run(pair.b(), "check_redis", &["--eligible"]).code, Some(0), "{}", pair.story());
+    assert_eq!(
+        run(pair.b(), "check_redis", &["--eligible"]).code,
+        Some(0),
+        "{}",
+        pair.story()
+    );
 }
 
 #[test]

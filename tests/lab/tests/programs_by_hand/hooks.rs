@@ -35,8 +35,15 @@ fn told(host: &Host) -> Vec<String> {
 
 /// The one line for `event`.
 fn until_told(pair: &Pair, host: &Host, event: &str) -> String {
-    let find = || told(host).into_iter().filter(|line| line.starts_with(event)).collect::<Vec<_>>();
-    let heard = wait::until(&format!("the hook is told of {event}"), SOON, || !find().is_empty());
+    let find = || {
+        told(host)
+            .into_iter()
+            .filter(|line| line.starts_with(event))
+            .collect::<Vec<_>>()
+    };
+    let heard = wait::until(&format!("the hook is told of {event}"), SOON, || {
+        !find().is_empty()
+    });
     heard.unwrap_or_else(|error| panic!("{error}: {:?}\n{}", told(host), pair.story()));
     let found = find();
     assert_eq!(found.len(), 1, "{found:?}");
@@ -58,14 +65,20 @@ fn the_hook_is_told_of_each_transition_with_its_facts() {
     ] {
         assert!(line.contains(part), "{line}");
     }
-    assert!(line.contains("instance=redis-ha") && line.contains(" auth= "), "{line}");
+    assert!(
+        line.contains("instance=redis-ha") && line.contains(" auth= "),
+        "{line}"
+    );
     assert_eq!(run(a, "redis_backup", &[]).code, Some(0));
     until_told(&pair, a, "in-sync BACKUP node=192.168.158.11:6379");
     redis_server::kill(b).expect("it dies");
     pair.vip(a);
     assert_eq!(run(a, "redis_master", &[]).code, Some(0));
     let line = until_told(&pair, a, "promoted MASTER");
-    assert!(line.contains("sentence=promoted: in sync when the master went away"), "{line}");
+    assert!(
+        line.contains("sentence=promoted: in sync when the master went away"),
+        "{line}"
+    );
     let stopped = run(b, "redis_stop", &[]);
     assert_eq!(stopped.code, Some(0), "{}", stopped.said);
     until_told(&pair, b, "stop STOP");
@@ -77,9 +90,20 @@ fn the_hook_is_told_what_was_kept_in_a_file() {
     write_hook(pair.a());
     assert_eq!(run(pair.a(), "redis_backup", &[]).code, Some(0));
     let line = until_told(&pair, pair.a(), "kept BACKUP");
-    assert!(line.contains("peer=192.168.158.12:6379") && line.contains("file=/var/lib/keepalived-redis/"), "{line}");
-    let diverged = line.split("diverged=").nth(1).and_then(|rest| rest.split(' ').next()).unwrap_or_default();
-    assert!(diverged.parse::<u64>().is_ok_and(|bytes| bytes > 20), "{line}");
+    assert!(
+        line.contains("peer=192.168.158.12:6379")
+            && line.contains("file=/var/lib/keepalived-redis/"),
+        "{line}"
+    );
+    let diverged = line
+        .split("diverged=")
+        .nth(1)
+        .and_then(|rest| rest.split(' ').next())
+        .unwrap_or_default();
+    assert!(
+        diverged.parse::<u64>().is_ok_and(|bytes| bytes > 20),
+        "{line}"
+    );
     until_told(&pair, pair.a(), "following BACKUP");
 }
 
@@ -87,7 +111,12 @@ fn the_hook_is_told_what_was_kept_in_a_file() {
 fn a_hook_that_hangs_is_ended_and_one_that_is_missing_or_unsafe_is_a_line() {
     let pair = Pair::with(Version::Own, &with_hook("timeout = \"1s\""));
     let (a, b) = (pair.a(), pair.b());
-    b.write(HOOK, &format!("#!/bin/sh\necho began >>{TOLD}\nexec sleep 7777\n"), 0o755).expect("a hook");
+    b.write(
+        HOOK,
+        &format!("#!/bin/sh\necho began >>{TOLD}\nexec sleep 7777\n"),
+        0o755,
+    )
+    .expect("a hook");
     a.write(HOOK, "#!/bin/sh\n", 0o777).expect("a hook");
     pair.vip(b);
     let ran = run(b, "redis_master", &[]);
@@ -98,10 +127,15 @@ fn a_hook_that_hangs_is_ended_and_one_that_is_missing_or_unsafe_is_a_line() {
         ran.said
     );
     wait::until("the hook runs", SOON, || !told(b).is_empty()).expect("it was started");
-    b.until_gone("the hook is ended", |command| command.contains("sleep 7777")).expect("it is ended");
+    b.until_gone("the hook is ended", |command| {
+        command.contains("sleep 7777")
+    })
+    .expect("it is ended");
     assert_eq!(run(a, "redis_backup", &[]).code, Some(0));
     let says = |words: &str| assert!(journal(a).contains(words), "{}", journal(a));
-    says("warning: running the hook /usr/local/sbin/tell-me (hooks.on_transition): others could change it");
+    says(
+        "warning: running the hook /usr/local/sbin/tell-me (hooks.on_transition): others could change it",
+    );
     a.sh(&format!("rm {HOOK}")).expect("a shell");
     assert_eq!(run(a, "redis_fault", &[]).code, Some(0));
     says("(hooks.on_transition): No such file or directory");

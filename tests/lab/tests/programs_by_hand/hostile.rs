@@ -1,4 +1,5 @@
-//! check_redis in front of servers that are ill, and of peers that are none: verdict, exit code, one line, in time.
+//! check_redis in front of servers that are ill, and of peers that are none: verdict, exit code,
+//! one line, in time.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -27,7 +28,11 @@ const SHORT: Duration = Duration::from_millis(200);
 fn checks(host: &Host, alive: bool, sentence: &str) {
     let ran = run_within(LIMIT, host, "check_redis", &["-v"]);
     assert_eq!(ran.code, Some(if alive { 0 } else { 1 }), "{}", ran.said);
-    assert!(ran.said.contains(sentence), "expected {sentence:?}: {}", ran.said);
+    assert!(
+        ran.said.contains(sentence),
+        "expected {sentence:?}: {}",
+        ran.said
+    );
     assert_eq!(ran.said.lines().count(), 1, "{}", ran.said);
     run_within(SHORT, host, "check_redis", &["--timeout", "100ms"]);
     let ran = run_within(LIMIT, host, "check_redis", &["--eligible"]);
@@ -47,11 +52,18 @@ pub fn busy(host: &Host) -> Busy<'_> {
     let address = SocketAddr::new(host.address, PORT);
     let script = std::thread::spawn(move || {
         let _ = net.within(|| {
-            let open = lab::resp::Connection::open(address, redis_server::PASSWORD, Duration::from_secs(20));
+            let open = lab::resp::Connection::open(
+                address,
+                redis_server::PASSWORD,
+                Duration::from_secs(20),
+            );
             Ok(open?.call(&["EVAL", "while true do end", "0"])?)
         });
     });
-    wait::until("BUSY", SOON, || ask(host, &["PING"]).text().starts_with("BUSY")).expect("the script runs");
+    wait::until("BUSY", SOON, || {
+        ask(host, &["PING"]).text().starts_with("BUSY")
+    })
+    .expect("the script runs");
     Busy { host, script }
 }
 
@@ -73,7 +85,8 @@ fn errors_of_a_living_server_are_alive() {
     ask(a, &["ACL", "SETUSER", "default", "+@all"]);
     // A disk that fails: stop-writes-on-bgsave-error.
     ask(a, &["CONFIG", "SET", "save", "3600 1"]);
-    a.sh("cd /var/lib/redis && rm -rf dump.rdb && mkdir -p dump.rdb/in-its-way").expect("a shell");
+    a.sh("cd /var/lib/redis && rm -rf dump.rdb && mkdir -p dump.rdb/in-its-way")
+        .expect("a shell");
     ask(a, &["BGSAVE"]);
     let ill = || ask(a, &["PING"]).text().starts_with("MISCONF");
     wait::until("MISCONF", SOON, ill).expect("the save fails");
@@ -85,9 +98,13 @@ fn errors_of_a_living_server_are_alive() {
     busy.end();
     // No room for one more client.
     within(a, SOON, |redis| {
-        redis.call(&["CONFIG", "SET", "maxclients", "1"]).expect("set");
+        redis
+            .call(&["CONFIG", "SET", "maxclients", "1"])
+            .expect("set");
         checks(a, true, "max number of clients");
-        redis.call(&["CONFIG", "SET", "maxclients", "1000"]).expect("set");
+        redis
+            .call(&["CONFIG", "SET", "maxclients", "1000"])
+            .expect("set");
     });
     checks(a, true, "alive, master");
 }
@@ -107,11 +124,16 @@ fn a_refusing_a_frozen_and_a_loading_redis_are_not_alive_enough() {
     redis_server::kill(a).expect("killed");
     checks(a, false, "connection refused");
     // From an RDB file, for only there it can be told how often to answer while it loads.
-    for line in ["appendonly no", "key-load-delay 100", "loading-process-events-interval-bytes 1024"] {
+    for line in [
+        "appendonly no",
+        "key-load-delay 100",
+        "loading-process-events-interval-bytes 1024",
+    ] {
         redis_server::add_line(a, line).expect("slow to load");
     }
     pair.boot_redis(a);
-    let loading = || redis_server::call(a, &["PING"]).is_ok_and(|reply| reply.text().starts_with("LOADING"));
+    let loading =
+        || redis_server::call(a, &["PING"]).is_ok_and(|reply| reply.text().starts_with("LOADING"));
     wait::until("it loads", SOON, loading).expect("it loads");
     checks(a, false, "loading its data");
 }
@@ -136,7 +158,10 @@ fn says(mut stream: TcpStream, over: &AtomicBool, text: &[u8]) {
 }
 
 fn drips(mut stream: TcpStream, over: &AtomicBool) {
-    for byte in b"+OK\r\n+PONG\r\n$1000000\r\n".iter().chain(std::iter::repeat(&b'a')) {
+    for byte in b"+OK\r\n+PONG\r\n$1000000\r\n"
+        .iter()
+        .chain(std::iter::repeat(&b'a'))
+    {
         if over.load(Ordering::Relaxed) || stream.write_all(&[*byte]).is_err() {
             return;
         }
@@ -194,9 +219,16 @@ impl Impostor {
                 let ended = ended.clone();
                 conversations.push(std::thread::spawn(move || peer(stream, &ended)));
             }
-            conversations.into_iter().for_each(|thread| drop(thread.join()));
+            conversations
+                .into_iter()
+                .for_each(|thread| drop(thread.join()));
         });
-        Impostor { net, address, over, serve: Some(serve) }
+        Impostor {
+            net,
+            address,
+            over,
+            serve: Some(serve),
+        }
     }
 }
 
@@ -204,7 +236,12 @@ impl Drop for Impostor {
     fn drop(&mut self) {
         self.over.store(true, Ordering::Relaxed);
         let address = self.address;
-        drop(self.net.within(|| Ok(TcpStream::connect_timeout(&address, Duration::from_secs(1))?)));
+        drop(self.net.within(|| {
+            Ok(TcpStream::connect_timeout(
+                &address,
+                Duration::from_secs(1),
+            )?)
+        }));
         self.serve.take().map(JoinHandle::join);
     }
 }
@@ -219,27 +256,55 @@ fn peers_that_are_no_redis_are_dead_in_time_whatever_they_say() {
         ("closing", closing),
         ("drips", drips),
         ("echoes", echoes),
-        ("rubbish", |s, o| says(s, o, b"HTTP/1.1 400 Bad Request\r\n\r\n")),
-        ("binary", |s, o| says(s, o, &[0xff, 0, 13, 10, 7, 0xfe, 36, 45, 50, 13, 10])),
-        ("a huge bulk", |s, o| says(s, o, b"+OK\r\n$9223372036854775807\r\n")),
-        ("a negative bulk", |s, o| says(s, o, b"+OK\r\n$-9223372036854775808\r\n")),
+        ("rubbish", |s, o| {
+            says(s, o, b"HTTP/1.1 400 Bad Request\r\n\r\n")
+        }),
+        ("binary", |s, o| {
+            says(s, o, &[0xff, 0, 13, 10, 7, 0xfe, 36, 45, 50, 13, 10])
+        }),
+        ("a huge bulk", |s, o| {
+            says(s, o, b"+OK\r\n$9223372036854775807\r\n")
+        }),
+        ("a negative bulk", |s, o| {
+            says(s, o, b"+OK\r\n$-9223372036854775808\r\n")
+        }),
         ("a huge list", |s, o| says(s, o, b"+OK\r\n*2147483647\r\n")),
-        ("a list of lists", |s, o| says(s, o, &[&b"+OK\r\n"[..], &b"*1\r\n".repeat(100_000)].concat())),
+        ("a list of lists", |s, o| {
+            says(
+                s,
+                o,
+                &[&b"+OK\r\n"[..], &b"*1\r\n".repeat(100_000)].concat(),
+            )
+        }),
         ("an error without an end", |s, o| endless(s, o, b"-ERR x")),
         ("answers without an end", |s, o| endless(s, o, b"+OK\r\n")),
         ("zeroes without an end", |s, o| endless(s, o, &[0])),
         ("lists without an end", |s, o| endless(s, o, b"*1\r\n")),
-        ("a hostile error", |s, o| says(s, o, b"-WRONGPASS \x1b[2J\x07 a\rb\r\n-ERR\r\n")),
-        ("a wrong INFO", |s, o| says(s, o, b"+OK\r\n+PONG\r\n$3\r\nabc\r\n$0\r\n\r\n$-1\r\n$0\r\n\r\n")),
+        ("a hostile error", |s, o| {
+            says(s, o, b"-WRONGPASS \x1b[2J\x07 a\rb\r\n-ERR\r\n")
+        }),
+        ("a wrong INFO", |s, o| {
+            says(
+                s,
+                o,
+                b"+OK\r\n+PONG\r\n$3\r\nabc\r\n$0\r\n\r\n$-1\r\n$0\r\n\r\n",
+            )
+        }),
     ];
     let mut wrong = Vec::new();
     for (what, peer) in peers {
         let _impostor = Impostor::start(a, *peer);
-        for (args, limit) in [(&["-v"][..], LIMIT), (&["--timeout", "100ms"], SHORT), (&["--eligible"], LIMIT)] {
+        for (args, limit) in [
+            (&["-v"][..], LIMIT),
+            (&["--timeout", "100ms"], SHORT),
+            (&["--eligible"], LIMIT),
+        ] {
             let ran = run_within(limit, a, "check_redis", args);
-            let tame =
-                ran.said.lines().count() <= 1 && !ran.said.contains(['\x1b', '\x07', '\r']) && ran.said.len() < 600;
-            let alive = ran.code == Some(0) && *what != "a hostile error" && *what != "a wrong INFO";
+            let tame = ran.said.lines().count() <= 1
+                && !ran.said.contains(['\x1b', '\x07', '\r'])
+                && ran.said.len() < 600;
+            let alive =
+                ran.code == Some(0) && *what != "a hostile error" && *what != "a wrong INFO";
             if alive || !matches!(ran.code, Some(0 | 1)) || !tame {
                 wrong.push(format!(
                     "{what} {args:?}: {:?} {:?} {:?}",
@@ -265,5 +330,9 @@ fn a_hostile_node_delays_no_decision_about_the_other() {
     checks(pair.a(), true, "alive, master");
     let clock = Instant::now();
     assert_eq!(run(pair.a(), "redis_master", &[]).code, Some(0));
-    assert!(clock.elapsed() < Duration::from_secs(2), "{:?}", clock.elapsed());
+    assert!(
+        clock.elapsed() < Duration::from_secs(2),
+        "{:?}",
+        clock.elapsed()
+    );
 }

@@ -1,5 +1,6 @@
-//! The programs, run by hand as keepalived runs them, against real Redis: no keepalived here. The tests move the
-//! VIP themselves and end, freeze and break what a machine, a person or an attacker can.
+//! The programs, run by hand as keepalived runs them, against real Redis: no keepalived here. The
+//! tests move the VIP themselves and end, freeze and break what a machine, a person or an attacker
+//! can.
 
 mod backup;
 mod cold;

@@ -1,4 +1,5 @@
-//! Two hosts with Redis and the programs, the second one following the first, and a VIP that the test moves.
+//! Two hosts with Redis and the programs, the second one following the first, and a VIP that the
+//! test moves.
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::PathBuf;
@@ -13,8 +14,14 @@ use lab::wait;
 
 /// How long anything here may take that should take moments.
 pub const SOON: Duration = Duration::from_secs(10);
-const PROGRAMS: [&str; 6] =
-    ["check_redis", "redis_master", "redis_backup", "redis_fault", "redis_stop", "keepalived-redis"];
+const PROGRAMS: [&str; 6] = [
+    "check_redis",
+    "redis_master",
+    "redis_backup",
+    "redis_fault",
+    "redis_stop",
+    "keepalived-redis",
+];
 /// Where the programs are installed.
 pub const BIN: &str = "/usr/libexec/keepalived";
 pub const CONFIG: &str = "/etc/keepalived/redis-ha.toml";
@@ -53,7 +60,8 @@ impl Pair {
     }
 
     fn of(nodes: &[Node], version: Version, more: &str) -> Pair {
-        let pair = Pair::blank(nodes, version, more).expect("a pair can be set up (root? LAB_BIN_DIR?)");
+        let pair =
+            Pair::blank(nodes, version, more).expect("a pair can be set up (root? LAB_BIN_DIR?)");
         for host in &pair.lab.hosts {
             pair.start_redis(host);
         }
@@ -62,7 +70,8 @@ impl Pair {
         pair
     }
 
-    /// a was master, b was promoted without it and serves; each has writes that the other lacks, b more.
+    /// a was master, b was promoted without it and serves; each has writes that the other lacks, b
+    /// more.
     pub fn diverged(more: &str) -> Pair {
         let pair = Pair::with(Version::Own, more);
         ask(pair.b(), &["SLAVEOF", "NO", "ONE"]);
@@ -81,7 +90,8 @@ impl Pair {
             host.sh(&format!("mkdir -p {BIN}"))?;
             for program in PROGRAMS {
                 let to = host.file(&format!("{BIN}/{program}"));
-                std::fs::copy(programs()?.join(program), to).with_context(|| format!("copying {program}"))?;
+                std::fs::copy(programs()?.join(program), to)
+                    .with_context(|| format!("copying {program}"))?;
             }
             host.write("/etc/keepalived/redis.pass", PASSWORD, 0o600)?;
             host.write(CONFIG, &pair.config(more), 0o644)?;
@@ -92,9 +102,16 @@ impl Pair {
 
     /// The configuration file with `more` after `[auth]`.
     pub fn config(&self, more: &str) -> String {
-        let nodes: Vec<String> = self.lab.hosts.iter().map(|host| format!("\"{}:{PORT}\"", host.address)).collect();
+        let nodes: Vec<String> = self
+            .lab
+            .hosts
+            .iter()
+            .map(|host| format!("\"{}:{PORT}\"", host.address))
+            .collect();
         let nodes = nodes.join(", ");
-        format!("nodes = [{nodes}]\nvip = \"{VIP}\"\n[auth]\npassword_file = \"/etc/keepalived/redis.pass\"\n{more}\n")
+        format!(
+            "nodes = [{nodes}]\nvip = \"{VIP}\"\n[auth]\npassword_file = \"/etc/keepalived/redis.pass\"\n{more}\n"
+        )
     }
 
     fn redis_conf(&self) -> String {
@@ -119,11 +136,16 @@ impl Pair {
             Version::Own => "redis-server",
             Version::Five => "/mnt/target/redis-5.0.6/redis-server",
         };
-        // The threads of one that was killed may hold the port for a moment longer than their process is to be seen.
+        // The threads of one that was killed may hold the port for a moment longer than their
+        // process is to be seen.
         let net = host.net().expect("the host is on");
-        let free = || net.within(|| Ok(TcpListener::bind((Ipv4Addr::UNSPECIFIED, PORT))?)).is_ok();
+        let free = || {
+            net.within(|| Ok(TcpListener::bind((Ipv4Addr::UNSPECIFIED, PORT))?))
+                .is_ok()
+        };
         wait::until("the port is free", SOON, free).expect("no other Redis runs");
-        host.spawn(program, &["/etc/redis/redis.conf"]).expect("Redis starts");
+        host.spawn(program, &["/etc/redis/redis.conf"])
+            .expect("Redis starts");
     }
 
     fn replicate(&self) {
@@ -152,11 +174,18 @@ impl Pair {
     /// Moves the VIP as keepalived does: gone here, there at once, and every neighbour told.
     pub fn vip(&self, to: &Host) {
         for host in &self.lab.hosts {
-            let verb = if host.name == to.name { "replace" } else { "del" };
+            let verb = if host.name == to.name {
+                "replace"
+            } else {
+                "del"
+            };
             let _ = host.sh(&format!("ip addr {verb} {VIP}/24 dev eth0"));
             let _ = host.sh(&format!("ip neigh flush to {VIP}"));
         }
-        self.lab.client.sh(&format!("ip neigh flush to {VIP}")).expect("the client forgets the neighbour");
+        self.lab
+            .client
+            .sh(&format!("ip neigh flush to {VIP}"))
+            .expect("the client forgets the neighbour");
     }
 
     /// `host` is master and the other one follows it, its link up.
@@ -168,18 +197,28 @@ impl Pair {
                 && info(other, "master_host") == Some(host.address.to_string())
                 && info(other, "master_link_status").as_deref() == Some("up")
         };
-        if let Err(error) = wait::until(&format!("{} serves", host.name), Duration::from_secs(20), serves) {
+        if let Err(error) = wait::until(
+            &format!("{} serves", host.name),
+            Duration::from_secs(20),
+            serves,
+        ) {
             panic!("{error}\n{}", self.story());
         }
     }
 
     pub fn other(&self, host: &Host) -> &Host {
-        if host.name == self.a().name { self.b() } else { self.a() }
+        if host.name == self.a().name {
+            self.b()
+        } else {
+            self.a()
+        }
     }
 
     /// A write through the VIP.
     pub fn write_through_vip(&self, key: &str) -> String {
-        self.lab.ask(None, &["SET", key, "1"]).map_or_else(|error| format!("{error:#}"), |reply| reply.text())
+        self.lab
+            .ask(None, &["SET", key, "1"])
+            .map_or_else(|error| format!("{error:#}"), |reply| reply.text())
     }
 
     /// Both journals and both roles.
@@ -202,25 +241,39 @@ pub fn ask(host: &Host, command: &[&str]) -> Reply {
 }
 
 /// A connection to the Redis of `host`, for conversations.
-pub fn within<T: Send>(host: &Host, timeout: Duration, talk: impl FnOnce(&mut Connection) -> T + Send) -> T {
+pub fn within<T: Send>(
+    host: &Host,
+    timeout: Duration,
+    talk: impl FnOnce(&mut Connection) -> T + Send,
+) -> T {
     let net = host.net().expect("the host is on");
     let address = SocketAddr::new(host.address, PORT);
-    net.within(|| Ok(talk(&mut Connection::open(address, PASSWORD, timeout)?))).expect("Redis answers")
+    net.within(|| Ok(talk(&mut Connection::open(address, PASSWORD, timeout)?)))
+        .expect("Redis answers")
 }
 
 /// A field of INFO, where the Redis of `host` answers.
 pub fn info(host: &Host, field: &str) -> Option<String> {
-    let text = redis_server::call_within(host, &["INFO"], Duration::from_secs(1)).ok()?.text();
-    let line = text.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':'))?;
+    let text = redis_server::call_within(host, &["INFO"], Duration::from_secs(1))
+        .ok()?
+        .text();
+    let line = text
+        .lines()
+        .find_map(|line| line.strip_prefix(field)?.strip_prefix(':'))?;
     Some(line.trim().to_string())
 }
 
-/// Waits until the Redis of `host` has all that it has on its disk. After a first sync it writes its whole AOF anew:
-/// until that is done a kill loses it, and SIGTERM is refused.
+/// Waits until the Redis of `host` has all that it has on its disk. After a first sync it writes
+/// its whole AOF anew: until that is done a kill loses it, and SIGTERM is refused.
 pub fn until_on_disk(host: &Host) {
     let none = |field: &str| info(host, field).as_deref() == Some("0");
-    let done = || none("aof_rewrite_in_progress") && none("aof_rewrite_scheduled") && none("aof_pending_bio_fsync");
-    wait::until(&format!("{} has all on its disk", host.name), SOON, done).expect("the AOF is written");
+    let done = || {
+        none("aof_rewrite_in_progress")
+            && none("aof_rewrite_scheduled")
+            && none("aof_pending_bio_fsync")
+    };
+    wait::until(&format!("{} has all on its disk", host.name), SOON, done)
+        .expect("the AOF is written");
 }
 
 /// The journal of transitions of `host`.
@@ -234,13 +287,25 @@ fn programs() -> Result<PathBuf> {
         return Ok(PathBuf::from(dir));
     }
     let own = std::env::current_exe()?;
-    let beside = own.ancestors().nth(2).map(PathBuf::from).filter(|dir| dir.join("redis_master").is_file());
+    let beside = own
+        .ancestors()
+        .nth(2)
+        .map(PathBuf::from)
+        .filter(|dir| dir.join("redis_master").is_file());
     beside.context("no programs: name their directory in LAB_BIN_DIR")
 }
 
 /// Redis 5.0.6, fetched where it is not there yet.
 pub fn fetch_five() {
     let script = tree().expect("a tree").join("tests/lab/fetch-server.sh");
-    let fetched = std::process::Command::new("sh").arg(script).arg("redis-5.0.6").output().expect("sh runs");
-    assert!(fetched.status.success(), "fetching Redis 5.0.6: {}", String::from_utf8_lossy(&fetched.stderr));
+    let fetched = std::process::Command::new("sh")
+        .arg(script)
+        .arg("redis-5.0.6")
+        .output()
+        .expect("sh runs");
+    assert!(
+        fetched.status.success(),
+        "fetching Redis 5.0.6: {}",
+        String::from_utf8_lossy(&fetched.stderr)
+    );
 }

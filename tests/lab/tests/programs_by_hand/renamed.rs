@@ -1,4 +1,5 @@
-//! Commands that somebody has renamed in redis.conf: named in `[commands]` all goes on, otherwise the journal says it.
+//! Commands that somebody has renamed in redis.conf: named in `[commands]` all goes on, otherwise
+//! the journal says it.
 
 use lab::host::Host;
 use lab::lab::VIP;
@@ -38,10 +39,17 @@ fn pair(version: Version, lines: &str) -> Pair {
 
 /// Both know the new names.
 fn name(pair: &Pair, commands: &[&str]) {
-    let names: String =
-        commands.iter().map(|command| format!("{} = \"{}\"\n", command.to_lowercase(), renamed(command))).collect();
+    let names: String = commands
+        .iter()
+        .map(|command| format!("{} = \"{}\"\n", command.to_lowercase(), renamed(command)))
+        .collect();
     for host in [pair.a(), pair.b()] {
-        host.write(CONFIG, &format!("{}[commands]\n{names}", pair.config("")), 0o644).expect("written");
+        host.write(
+            CONFIG,
+            &format!("{}[commands]\n{names}", pair.config("")),
+            0o644,
+        )
+        .expect("written");
     }
 }
 
@@ -52,14 +60,20 @@ fn is_master(pair: &Pair, host: &Host) -> bool {
 fn well(host: &Host, program: &str, args: &[&str]) -> String {
     let ran = run(host, program, args);
     assert_eq!(ran.code, Some(0), "{program}: {}", ran.said);
-    assert!(!ran.said.contains("unknown command") && !ran.said.contains("ALARM"), "{program}: {}", ran.said);
+    assert!(
+        !ran.said.contains("unknown command") && !ran.said.contains("ALARM"),
+        "{program}: {}",
+        ran.said
+    );
     ran.said
 }
 
 /// Handover, promotion, following with a rollback file, and roles that are written down.
 fn a_whole_life(version: Version, commands: &[&str]) {
-    let lines: String =
-        commands.iter().map(|command| format!("rename-command {command} {}\n", renamed(command))).collect();
+    let lines: String = commands
+        .iter()
+        .map(|command| format!("rename-command {command} {}\n", renamed(command)))
+        .collect();
     let pair = pair(version, &lines);
     name(&pair, commands);
     let (a, b) = (pair.a(), pair.b());
@@ -71,8 +85,14 @@ fn a_whole_life(version: Version, commands: &[&str]) {
     until_written(&writer, 50);
     for (host, follows) in [(a, true), (b, false)] {
         let conf = std::fs::read_to_string(host.file(REDIS_CONF)).expect("redis.conf");
-        let found = conf.lines().any(|line| line.starts_with("replicaof") || line.starts_with("slaveof"));
-        assert_eq!(found, follows, "{} would start in the old role\n{conf}", host.name);
+        let found = conf
+            .lines()
+            .any(|line| line.starts_with("replicaof") || line.starts_with("slaveof"));
+        assert_eq!(
+            found, follows,
+            "{} would start in the old role\n{conf}",
+            host.name
+        );
         assert!(conf.contains("rename-command"), "{conf}");
         well(host, "check_redis", &["-v"]);
         well(host, "check_redis", &["--eligible", "-v"]);
@@ -84,9 +104,17 @@ fn a_whole_life(version: Version, commands: &[&str]) {
     assert!(well(a, "redis_master", &[]).contains("promoted"));
     assert_eq!(pair.write_through_vip("after"), "OK");
     pair.start_redis(b);
-    assert_eq!(redis_server::call(b, &["SET", "only-on-b", "1"]).expect("b answers").text(), "OK");
+    assert_eq!(
+        redis_server::call(b, &["SET", "only-on-b", "1"])
+            .expect("b answers")
+            .text(),
+        "OK"
+    );
     let said = well(b, "redis_backup", &[]);
-    assert!(said.contains("kept the local data in") && said.contains("in sync"), "{said}");
+    assert!(
+        said.contains("kept the local data in") && said.contains("in sync"),
+        "{said}"
+    );
 }
 
 #[test]
@@ -120,11 +148,14 @@ fn a_renamed_command_that_is_not_named_is_called_so_and_what_to_do_is_said() {
     redis_server::call(pair.b(), &["my-slaveof", "127.0.0.1", "1"]).expect("b answers");
     pair.start_redis(pair.a());
     let _master = start(pair.b(), "redis_master");
-    let sentence =
-        "unknown command: what [commands] of redis-ha.toml names for SLAVEOF; is it called so on that node, too?";
+    let sentence = "unknown command: what [commands] of redis-ha.toml names for SLAVEOF; is it called so on that node, too?";
     wait::until("it says so", SOON, || journal(pair.b()).contains(sentence))
         .unwrap_or_else(|error| panic!("{error}\n{}", pair.story()));
-    assert!(!journal(pair.b()).contains("guess"), "a name is given away: {}", journal(pair.b()));
+    assert!(
+        !journal(pair.b()).contains("guess"),
+        "a name is given away: {}",
+        journal(pair.b())
+    );
 }
 
 #[test]
@@ -153,7 +184,11 @@ fn without_client_a_living_master_keeps_the_role_and_a_dead_one_is_replaced() {
                     disabled? name it in [commands] of redis-ha.toml; looking again";
     wait::until("it says so", SOON, || journal(pair.b()).contains(sentence))
         .unwrap_or_else(|error| panic!("{error}\n{}", pair.story()));
-    assert!(is_master(&pair, pair.a()) && !is_master(&pair, pair.b()), "{}", pair.story());
+    assert!(
+        is_master(&pair, pair.a()) && !is_master(&pair, pair.b()),
+        "{}",
+        pair.story()
+    );
     redis_server::kill(pair.a()).expect("killed");
     assert_eq!(master.until_ended(SOON), Some(0), "{}", pair.story());
     assert_eq!(pair.write_through_vip("after"), "OK", "{VIP}");
@@ -163,7 +198,12 @@ fn without_client_a_living_master_keeps_the_role_and_a_dead_one_is_replaced() {
 fn a_client_that_is_said_to_be_disabled_is_not_needed_to_stop_the_writes() {
     let pair = pair(Version::Own, "rename-command CLIENT \"\"");
     for host in [pair.a(), pair.b()] {
-        host.write(CONFIG, &format!("{}[commands]\nclient = \"\"\n", pair.config("")), 0o644).expect("written");
+        host.write(
+            CONFIG,
+            &format!("{}[commands]\nclient = \"\"\n", pair.config("")),
+            0o644,
+        )
+        .expect("written");
     }
     let writer = pair.lab.write(Rate::PerSecond(500));
     for to in [pair.b(), pair.a()] {
@@ -173,7 +213,11 @@ fn a_client_that_is_said_to_be_disabled_is_not_needed_to_stop_the_writes() {
         until_written(&writer, 50);
     }
     // What a handover leaves that was killed with the writes stopped.
-    redis_server::call(pair.a(), &["CONFIG", "SET", "min-slaves-to-write", "1000000"]).expect("a answers");
+    redis_server::call(
+        pair.a(),
+        &["CONFIG", "SET", "min-slaves-to-write", "1000000"],
+    )
+    .expect("a answers");
     assert!(well(pair.a(), "redis_master", &[]).contains("lifted the fence"));
     until_written(&writer, 50);
     nothing_lost(&pair, writer);
@@ -185,8 +229,7 @@ fn a_rollback_file_that_needs_a_command_of_another_name_is_not_left_out_and_the_
     redis_server::call(pair.b(), &["SLAVEOF", "NO", "ONE"]).expect("b answers");
     redis_server::call(pair.b(), &["SET", "only-on-b", "1"]).expect("b answers");
     let mut backup = start(pair.b(), "redis_backup");
-    let sentence =
-        "SYNC: it says ERR unknown command SYNC: is it renamed there? name it in [commands] of redis-ha.toml";
+    let sentence = "SYNC: it says ERR unknown command SYNC: is it renamed there? name it in [commands] of redis-ha.toml";
     wait::until("it says so", SOON, || journal(pair.b()).contains(sentence))
         .unwrap_or_else(|error| panic!("{error}\n{}", pair.story()));
     assert!(is_master(&pair, pair.b()), "its data was dropped");

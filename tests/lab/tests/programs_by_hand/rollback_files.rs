@@ -1,4 +1,5 @@
-//! `keepalived-redis rollback`: what a file holds and the service lacks is named, and nothing of the service is touched.
+//! `keepalived-redis rollback`: what a file holds and the service lacks is named, and nothing of
+//! the service is touched.
 
 use std::collections::BTreeSet;
 
@@ -19,20 +20,29 @@ fn rollback(host: &Host, words: &[&str]) -> Ran {
 /// A shell command with redis-cli: whether it went well, and what it said.
 fn cli(host: &Host, script: &str) -> (bool, String) {
     let mut shell = host.command("sh").expect("the host is on");
-    let out =
-        shell.env("REDISCLI_AUTH", PASSWORD).args(["-c", &format!("exec 2>&1; {script}")]).output().expect("a shell");
-    (out.status.success(), String::from_utf8_lossy(&out.stdout).into_owned())
+    let out = shell
+        .env("REDISCLI_AUTH", PASSWORD)
+        .args(["-c", &format!("exec 2>&1; {script}")])
+        .output()
+        .expect("a shell");
+    (
+        out.status.success(),
+        String::from_utf8_lossy(&out.stdout).into_owned(),
+    )
 }
 
 /// Commands to the Redis of `host`, a line each, as redis-cli reads them.
 fn tell(host: &Host, lines: &str) {
     host.write("/tmp/commands", lines, 0o600).expect("written");
     let (done, said) = cli(host, "redis-cli < /tmp/commands");
-    let wrong = ["ERR", "WRONG", "BUSY", "NO"].iter().find(|word| said.lines().any(|line| line.starts_with(**word)));
+    let wrong = ["ERR", "WRONG", "BUSY", "NO"]
+        .iter()
+        .find(|word| said.lines().any(|line| line.starts_with(**word)));
     assert!(done && wrong.is_none(), "{said}");
 }
 
-/// What both have, small and large, in two databases; the last ones in forms that are no whole number of pieces.
+/// What both have, small and large, in two databases; the last ones in forms that are no whole
+/// number of pieces.
 const SHARED: &str = r##"
     FUNCTION LOAD "#!lua name=ours\nredis.register_function('f', function() return 1 end)"
     MSET string 1 text same ttl same type same number 12345
@@ -98,14 +108,24 @@ fn kept() -> Pair {
     let pair = Pair::new(Version::Own);
     tell(pair.a(), SHARED);
     let offset = |host| crate::pair::info(host, "master_repl_offset");
-    wait::until("b has it all", SOON, || offset(pair.a()) == offset(pair.b())).expect("b has it");
+    wait::until("b has it all", SOON, || {
+        offset(pair.a()) == offset(pair.b())
+    })
+    .expect("b has it");
     ask(pair.b(), &["SLAVEOF", "NO", "ONE"]);
     pair.vip(pair.b());
     tell(pair.a(), ONLY_ON_A);
     tell(pair.b(), ONLY_ON_B);
     // The greater part stands.
     for number in 0..200 {
-        ask(pair.b(), &["SET", &format!("only-on-b:{number}"), "a longer value than those of the other one"]);
+        ask(
+            pair.b(),
+            &[
+                "SET",
+                &format!("only-on-b:{number}"),
+                "a longer value than those of the other one",
+            ],
+        );
     }
     let ran = run(pair.a(), "redis_backup", &[]);
     assert_eq!(ran.code, Some(0), "{}", pair.story());
@@ -114,15 +134,30 @@ fn kept() -> Pair {
 }
 
 fn lines(ran: &Ran) -> Vec<Value> {
-    ran.said.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|e| panic!("{e}: {}", ran.said))).collect()
+    ran.said
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap_or_else(|e| panic!("{e}: {}", ran.said)))
+        .collect()
 }
 
 fn named(ran: &Ran, what: &str) -> BTreeSet<String> {
     let name = |line: &Value| {
-        let key = line["key"].as_str().or(line["key_hex"].as_str()).expect("a key").to_owned();
-        format!("{} {} {key}", line["db"], line["type"].as_str().expect("a type"))
+        let key = line["key"]
+            .as_str()
+            .or(line["key_hex"].as_str())
+            .expect("a key")
+            .to_owned();
+        format!(
+            "{} {} {key}",
+            line["db"],
+            line["type"].as_str().expect("a type")
+        )
     };
-    lines(ran).iter().filter(|line| line["what"] == what).map(name).collect()
+    lines(ran)
+        .iter()
+        .filter(|line| line["what"] == what)
+        .map(name)
+        .collect()
 }
 
 fn set(names: &[&str]) -> BTreeSet<String> {
@@ -130,8 +165,9 @@ fn set(names: &[&str]) -> BTreeSet<String> {
 }
 
 fn assert_nothing_is_left(host: &Host) {
-    let left =
-        host.sh("ls -d /tmp/keepalived-redis-* 2>/dev/null; pgrep -af '[r]edis-server.*unixsocket'").expect("a shell");
+    let left = host
+        .sh("ls -d /tmp/keepalived-redis-* 2>/dev/null; pgrep -af '[r]edis-server.*unixsocket'")
+        .expect("a shell");
     assert_eq!(String::from_utf8_lossy(&left.stdout), "");
 }
 
@@ -169,7 +205,12 @@ fn inspect_names_what_the_service_lacks_of_every_type_and_touches_nothing() {
     assert_eq!(named(&ran, "differs"), set(&differ), "{}", ran.said);
     let all = lines(&ran);
     let summary = &all.last().expect("a line")["summary"];
-    assert_eq!((&summary["same"], &summary["with"]), (&15.into(), &"192.168.158.12:6379".into()), "{}", ran.said);
+    assert_eq!(
+        (&summary["same"], &summary["with"]),
+        (&15.into(), &"192.168.158.12:6379".into()),
+        "{}",
+        ran.said
+    );
     assert_eq!(data(), before, "the data of the service has changed");
     assert_nothing_is_left(a);
     // For people: some of them, and the counts.
@@ -192,7 +233,11 @@ fn inspect_names_what_the_service_lacks_of_every_type_and_touches_nothing() {
     assert_eq!(ask(b, &["GET", "only-on-a"]).text(), "newer");
     let ran = rollback(a, &["inspect", "latest", "--json"]);
     assert_eq!(named(&ran, "only_in_file"), set(&[]), "{}", ran.said);
-    assert!(named(&ran, "differs").contains("0 string only-on-a"), "{}", ran.said);
+    assert!(
+        named(&ran, "differs").contains("0 string only-on-a"),
+        "{}",
+        ran.said
+    );
 }
 
 #[test]
@@ -200,23 +245,49 @@ fn inspect_says_which_rights_it_lacks_and_is_content_with_them() {
     let pair = kept();
     for host in [pair.a(), pair.b()] {
         let programs = "+ping +info +fcall_ro +client|kill";
-        tell(host, &format!("ACL SETUSER ha on \">{PASSWORD}\" {programs}"));
-        host.write(CONFIG, &pair.config("username = \"ha\""), 0o644).expect("written");
+        tell(
+            host,
+            &format!("ACL SETUSER ha on \">{PASSWORD}\" {programs}"),
+        );
+        host.write(CONFIG, &pair.config("username = \"ha\""), 0o644)
+            .expect("written");
     }
     let ran = rollback(pair.a(), &["inspect", "latest"]);
     assert_eq!(ran.code, Some(3), "{}", ran.said);
-    let (_, rights) = ran.said.trim().split_once("needs these rights: ").unwrap_or_else(|| panic!("{}", ran.said));
-    ask(pair.b(), &["ACL", "SETUSER", "ha"].into_iter().chain(rights.split(' ')).collect::<Vec<_>>());
+    let (_, rights) = ran
+        .said
+        .trim()
+        .split_once("needs these rights: ")
+        .unwrap_or_else(|| panic!("{}", ran.said));
+    ask(
+        pair.b(),
+        &["ACL", "SETUSER", "ha"]
+            .into_iter()
+            .chain(rights.split(' '))
+            .collect::<Vec<_>>(),
+    );
     let ran = rollback(pair.a(), &["inspect", "latest"]);
-    assert!(ran.code == Some(1) && ran.said.contains("15 same, 3 only in the file, 15 differ"), "{}", ran.said);
+    assert!(
+        ran.code == Some(1) && ran.said.contains("15 same, 3 only in the file, 15 differ"),
+        "{}",
+        ran.said
+    );
     assert_nothing_is_left(pair.a());
 }
 
 #[test]
 fn ctrl_c_ends_an_inspection_and_the_server_that_it_has_started() {
     let pair = kept();
-    let mut inspection = start_with(pair.a(), "", "keepalived-redis rollback inspect latest --pace 1");
-    let private = || pair.a().sh("pgrep -f '[r]edis-server.*unixsocket'").is_ok_and(|out| out.status.success());
+    let mut inspection = start_with(
+        pair.a(),
+        "",
+        "keepalived-redis rollback inspect latest --pace 1",
+    );
+    let private = || {
+        pair.a()
+            .sh("pgrep -f '[r]edis-server.*unixsocket'")
+            .is_ok_and(|out| out.status.success())
+    };
     wait::until("it is at work", SOON, private).expect("it starts a server");
     inspection.signal(Signal::SIGINT);
     assert_eq!(inspection.until_ended(SOON), Some(3));
@@ -227,16 +298,36 @@ fn ctrl_c_ends_an_inspection_and_the_server_that_it_has_started() {
 fn list_and_show_tell_of_whole_damaged_and_foreign_files() {
     let pair = Pair::diverged("");
     let a = pair.a();
-    assert!(rollback(a, &["list"]).said.starts_with("no rollback file of redis-ha"), "{}", rollback(a, &["list"]).said);
+    assert!(
+        rollback(a, &["list"])
+            .said
+            .starts_with("no rollback file of redis-ha"),
+        "{}",
+        rollback(a, &["list"]).said
+    );
     assert_eq!(run(a, "redis_backup", &[]).code, Some(0));
     let ran = rollback(a, &["list"]);
     let lines: Vec<&str> = ran.said.lines().collect();
-    assert!(ran.code == Some(0) && lines[1].starts_with("FILE ") && lines[3].contains("serves"), "{}", ran.said);
+    assert!(
+        ran.code == Some(0) && lines[1].starts_with("FILE ") && lines[3].contains("serves"),
+        "{}",
+        ran.said
+    );
     let columns: Vec<&str> = lines[2].split_whitespace().collect();
-    assert_eq!(columns[1..4], ["192.168.158.11:6379", "192.168.158.12:6379", "1"], "{}", ran.said);
+    assert_eq!(
+        columns[1..4],
+        ["192.168.158.11:6379", "192.168.158.12:6379", "1"],
+        "{}",
+        ran.said
+    );
     let shown = rollback(a, &["show", columns[0]]);
     assert_eq!(shown.code, Some(0), "{}", shown.said);
-    for part in ["whole", "1 key, written by", "redis-server --port 7777", "192.168.158.11:6379 was about to follow"] {
+    for part in [
+        "whole",
+        "1 key, written by",
+        "redis-server --port 7777",
+        "192.168.158.11:6379 was about to follow",
+    ] {
         assert!(shown.said.contains(part), "no {part}: {}", shown.said);
     }
     // The next ones are copies that something has happened to.
@@ -252,9 +343,20 @@ fn list_and_show_tell_of_whole_damaged_and_foreign_files() {
     );
     assert!(a.sh(&harm).expect("a shell").status.success());
     let ran = rollback(a, &["list"]);
-    let (ours, others) = ran.said.split_once("of other instances:").unwrap_or_else(|| panic!("{}", ran.said));
-    assert!(ours.contains("no text beside it") && ours.contains("it is damaged"), "{}", ran.said);
-    assert!(others.contains("20270104T000000.000") && !ours.contains("20270104"), "{}", ran.said);
+    let (ours, others) = ran
+        .said
+        .split_once("of other instances:")
+        .unwrap_or_else(|| panic!("{}", ran.said));
+    assert!(
+        ours.contains("no text beside it") && ours.contains("it is damaged"),
+        "{}",
+        ran.said
+    );
+    assert!(
+        others.contains("20270104T000000.000") && !ours.contains("20270104"),
+        "{}",
+        ran.said
+    );
     for (file, code, why) in [
         ("20270101", 0, "nothing is known of it but its name"),
         ("20270102", 1, "damaged: [offset"),
@@ -264,18 +366,38 @@ fn list_and_show_tell_of_whole_damaged_and_foreign_files() {
         ("2027", 3, "begin with 2027"),
     ] {
         let ran = rollback(a, &["show", file]);
-        assert!(ran.code == Some(code) && ran.said.contains(why), "{file}: {:?} {}", ran.code, ran.said);
+        assert!(
+            ran.code == Some(code) && ran.said.contains(why),
+            "{file}: {:?} {}",
+            ran.code,
+            ran.said
+        );
     }
-    for (file, why) in [("20270102", "damaged"), ("20270103T000000.000", "newer Redis")] {
+    for (file, why) in [
+        ("20270102", "damaged"),
+        ("20270103T000000.000", "newer Redis"),
+    ] {
         let ran = rollback(a, &["inspect", file]);
-        assert!(ran.code == Some(3) && ran.said.contains(why) && ran.said.lines().count() == 1, "{file}: {}", ran.said);
+        assert!(
+            ran.code == Some(3) && ran.said.contains(why) && ran.said.lines().count() == 1,
+            "{file}: {}",
+            ran.said
+        );
     }
     assert_nothing_is_left(a);
     // Somebody without the rights.
-    a.write(CONFIG, &pair.config("").replace("password_file", "#"), 0o644).expect("written");
+    a.write(
+        CONFIG,
+        &pair.config("").replace("password_file", "#"),
+        0o644,
+    )
+    .expect("written");
     let out = a
         .sh("setpriv --reuid 65534 --clear-groups /usr/libexec/keepalived/keepalived-redis rollback list")
         .expect("a shell");
     let said = String::from_utf8_lossy(&out.stderr).into_owned();
-    assert!(out.status.code() == Some(3) && said.contains("run it as root"), "{said}");
+    assert!(
+        out.status.code() == Some(3) && said.contains("run it as root"),
+        "{said}"
+    );
 }

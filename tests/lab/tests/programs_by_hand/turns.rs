@@ -14,7 +14,10 @@ fn role(pair: &Pair, name: &str) -> String {
 }
 
 fn until_begun(pair: &Pair, program: &str) {
-    let begun = || std::fs::read_to_string(pair.b().file(&format!("{MEMORY}/turn"))).is_ok_and(|t| t.contains(program));
+    let begun = || {
+        std::fs::read_to_string(pair.b().file(&format!("{MEMORY}/turn")))
+            .is_ok_and(|t| t.contains(program))
+    };
     wait::until(&format!("{program} has its turn"), SOON, begun).expect("it takes its turn");
 }
 
@@ -30,8 +33,17 @@ fn backup_then_master_then_backup_as_overlapping_processes_end_as_a_replica() {
     let mut newest = start(pair.b(), "redis_backup");
     let codes = [&mut older, &mut middle, &mut newest].map(|program| program.until_ended(SOON));
     assert_eq!(codes[1..], [Some(1), Some(0)], "{}", pair.story());
-    assert!(journal(pair.b()).contains("superseded by a newer notification, BACKUP"), "{}", pair.story());
-    assert_eq!((role(&pair, "a").as_str(), role(&pair, "b").as_str()), ("master", "slave"), "{}", pair.story());
+    assert!(
+        journal(pair.b()).contains("superseded by a newer notification, BACKUP"),
+        "{}",
+        pair.story()
+    );
+    assert_eq!(
+        (role(&pair, "a").as_str(), role(&pair, "b").as_str()),
+        ("master", "slave"),
+        "{}",
+        pair.story()
+    );
 }
 
 #[test]
@@ -46,7 +58,12 @@ fn backup_then_master_as_overlapping_processes_end_as_master() {
     let mut newest = start(pair.b(), "redis_master");
     older.until_ended(SOON);
     assert_eq!(newest.until_ended(SOON), Some(0), "{}", pair.story());
-    assert_eq!((role(&pair, "a").as_str(), role(&pair, "b").as_str()), ("slave", "master"), "{}", pair.story());
+    assert_eq!(
+        (role(&pair, "a").as_str(), role(&pair, "b").as_str()),
+        ("slave", "master"),
+        "{}",
+        pair.story()
+    );
 }
 
 #[test]
@@ -78,9 +95,17 @@ fn a_program_ended_by_sigterm_is_replaced_by_the_one_that_follows_at_once() {
         old.signal(Signal::SIGTERM);
         let mut new = start(pair.b(), "redis_backup");
         old.until_ended(SOON);
-        let stays =
-            wait::until_steady("one is at work", Duration::from_secs(1), Duration::from_secs(2), || new.is_at_work());
-        assert!(stays.is_ok(), "nobody is left at work\n{}", journal(pair.b()));
+        let stays = wait::until_steady(
+            "one is at work",
+            Duration::from_secs(1),
+            Duration::from_secs(2),
+            || new.is_at_work(),
+        );
+        assert!(
+            stays.is_ok(),
+            "nobody is left at work\n{}",
+            journal(pair.b())
+        );
         old = new;
     }
 }
@@ -94,9 +119,18 @@ fn a_second_notification_of_the_same_kind_leaves_the_work_to_the_first() {
         "{program} >/dev/null & first=$!; until grep -q BACKUP {MEMORY}/turn; do :; done 2>/dev/null; \
          {program}; echo code $?; kill -0 $first && echo first works on; kill $first"
     );
-    let out = pair.b().command("timeout").expect("on").args(["20", "sh", "-c", &script]).output().expect("a shell");
+    let out = pair
+        .b()
+        .command("timeout")
+        .expect("on")
+        .args(["20", "sh", "-c", &script])
+        .output()
+        .expect("a shell");
     let said = String::from_utf8_lossy(&out.stdout).into_owned();
-    assert!(said.contains("is at this work already") && said.contains("code 0\nfirst works on"), "{said}");
+    assert!(
+        said.contains("is at this work already") && said.contains("code 0\nfirst works on"),
+        "{said}"
+    );
 }
 
 #[test]
@@ -104,15 +138,24 @@ fn a_dead_worker_that_nobody_has_reaped_is_not_at_work() {
     let pair = Pair::new(Version::Own);
     pair.a().signal("redis-server", Signal::SIGSTOP);
     // The shell does not wait for its child, and becomes a program that never does.
-    let script = "/usr/libexec/keepalived/redis_backup >/dev/null 2>&1 & echo $! > /tmp/pid; exec sleep 30";
+    let script =
+        "/usr/libexec/keepalived/redis_backup >/dev/null 2>&1 & echo $! > /tmp/pid; exec sleep 30";
     pair.b().spawn("sh", &["-c", script]).expect("started");
     until_begun(&pair, "BACKUP");
     pair.b().sh("kill -9 $(cat /tmp/pid)").expect("killed");
-    let dead = || pair.b().sh("grep -c ') Z ' /proc/$(cat /tmp/pid)/stat").is_ok_and(|out| out.stdout == b"1\n");
+    let dead = || {
+        pair.b()
+            .sh("grep -c ') Z ' /proc/$(cat /tmp/pid)/stat")
+            .is_ok_and(|out| out.stdout == b"1\n")
+    };
     wait::until("a zombie", SOON, dead).expect("it is dead");
     pair.a().signal("redis-server", Signal::SIGCONT);
     let ran = run(pair.b(), "redis_backup", &[]);
-    assert!(!ran.said.contains("is at this work already"), "{}", ran.said);
+    assert!(
+        !ran.said.contains("is at this work already"),
+        "{}",
+        ran.said
+    );
 }
 
 #[test]
@@ -120,7 +163,14 @@ fn many_notifications_at_once_end_as_the_last_one_wants() {
     let pair = Pair::new(Version::Own);
     pair.vip(pair.b());
     let mut all = Vec::new();
-    for program in ["redis_backup", "redis_master", "redis_fault", "redis_master", "redis_backup", "redis_master"] {
+    for program in [
+        "redis_backup",
+        "redis_master",
+        "redis_fault",
+        "redis_master",
+        "redis_backup",
+        "redis_master",
+    ] {
         all.push(start(pair.b(), program));
     }
     for program in &mut all {
@@ -135,14 +185,29 @@ fn many_notifications_at_once_end_as_the_last_one_wants() {
 fn a_master_run_by_hand_on_a_backup_node_does_not_end_the_work_that_persists_there() {
     let pair = Pair::new(Version::Own);
     // A lone master beside the serving one, whose data can't be kept: redis_backup goes on trying.
-    pair.b().write(CONFIG, &pair.config("[rollback]\ndir = \"/proc/nowhere\""), 0o644).expect("written");
+    pair.b()
+        .write(
+            CONFIG,
+            &pair.config("[rollback]\ndir = \"/proc/nowhere\""),
+            0o644,
+        )
+        .expect("written");
     ask(pair.b(), &["SLAVEOF", "NO", "ONE"]);
     ask(pair.b(), &["SET", "only-here", "1"]);
     let mut backup = start(pair.b(), "redis_backup");
     until_begun(&pair, "BACKUP");
     let ran = run(pair.b(), "redis_master", &[]);
     assert_eq!(ran.code, Some(1), "{}", ran.said);
-    let stays =
-        wait::until_steady("still at work", Duration::from_secs(1), Duration::from_secs(2), || backup.is_at_work());
-    assert!(stays.is_ok(), "{}\n{}", ran.said, std::fs::read_to_string(pair.b().file(JOURNAL)).unwrap_or_default());
+    let stays = wait::until_steady(
+        "still at work",
+        Duration::from_secs(1),
+        Duration::from_secs(2),
+        || backup.is_at_work(),
+    );
+    assert!(
+        stays.is_ok(),
+        "{}\n{}",
+        ran.said,
+        std::fs::read_to_string(pair.b().file(JOURNAL)).unwrap_or_default()
+    );
 }

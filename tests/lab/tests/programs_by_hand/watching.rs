@@ -16,16 +16,22 @@ const WATCH: &str = "check_redis --watch /run/watch/redis-ha.watch";
 const SERVICE: &str = "NOTIFY_SOCKET=/run/nobody";
 
 fn checks(host: &Host) -> String {
-    std::fs::read_to_string(host.file("/var/log/keepalived-redis/check-redis-status.log")).unwrap_or_default()
+    std::fs::read_to_string(host.file("/var/log/keepalived-redis/check-redis-status.log"))
+        .unwrap_or_default()
 }
 
 fn says(host: &Host) -> String {
-    std::fs::read_to_string(host.file(FILE)).unwrap_or_default().trim().to_owned()
+    std::fs::read_to_string(host.file(FILE))
+        .unwrap_or_default()
+        .trim()
+        .to_owned()
 }
 
 fn until(pair: &Pair, value: &str) {
-    wait::until(&format!("the file says {value}"), SOON, || says(pair.a()) == value)
-        .unwrap_or_else(|e| panic!("{e}: it says {:?}\n{}", says(pair.a()), pair.story()));
+    wait::until(&format!("the file says {value}"), SOON, || {
+        says(pair.a()) == value
+    })
+    .unwrap_or_else(|e| panic!("{e}: it says {:?}\n{}", says(pair.a()), pair.story()));
 }
 
 fn ends(watcher: &mut Running, pair: &Pair) {
@@ -69,7 +75,8 @@ fn a_changed_time_for_a_hang_counts_at_once_and_a_broken_edit_changes_nothing() 
     until(&pair, "0");
     std::fs::write(&file, format!("{text}\n[timing]\nhang = \"20s\"\n")).expect("edited");
     let read_again = || checks(a).contains("read the configuration again");
-    wait::until("it reads it again", SOON, read_again).unwrap_or_else(|e| panic!("{e}\n{}", pair.story()));
+    wait::until("it reads it again", SOON, read_again)
+        .unwrap_or_else(|e| panic!("{e}\n{}", pair.story()));
     for edit in [false, true] {
         if edit {
             std::fs::write(&file, "nodes = 1\n").expect("spoilt");
@@ -86,7 +93,8 @@ fn a_changed_time_for_a_hang_counts_at_once_and_a_broken_edit_changes_nothing() 
 fn on_a_full_disk_the_file_still_says_the_truth() {
     let pair = Pair::new(Version::Own);
     let a = pair.a();
-    a.sh("mkdir -p /run/watch && mount -t tmpfs -o size=16k none /run/watch").expect("mounted");
+    a.sh("mkdir -p /run/watch && mount -t tmpfs -o size=16k none /run/watch")
+        .expect("mounted");
     let mut watcher = start(a, WATCH);
     until(&pair, "0");
     a.sh("cat /dev/zero > /run/watch/fill").expect("filled");
@@ -108,7 +116,11 @@ fn a_busy_redis_is_well_and_does_not_bring_the_vip_back() {
     let mut watcher = start(a, WATCH);
     until(&pair, "0");
     pair.vip(b);
-    assert_eq!(eligible().code, Some(1), "the VIP is elsewhere, and stays there");
+    assert_eq!(
+        eligible().code,
+        Some(1),
+        "the VIP is elsewhere, and stays there"
+    );
     busy.end();
     ends(&mut watcher, &pair);
 }

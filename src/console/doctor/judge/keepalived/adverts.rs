@@ -8,7 +8,12 @@ use crate::console::doctor::judge::Expected;
 use crate::console::doctor::look::keepalived::Keepalived;
 use crate::keepalived_conf::vrrp::{Instance, Vrrp};
 
-pub(crate) fn addresses(found: &mut Findings, instance: &Instance, expected: &Expected, own: &[IpAddr]) {
+pub(crate) fn addresses(
+    found: &mut Findings,
+    instance: &Instance,
+    expected: &Expected,
+    own: &[IpAddr],
+) {
     let Some(peers) = &instance.peers else {
         return found.ok("unicast", "", "adverts go by multicast: no unicast_peer");
     };
@@ -19,33 +24,59 @@ pub(crate) fn addresses(found: &mut Findings, instance: &Instance, expected: &Ex
         None => {
             let place = &instance.block.open;
             let says = "unicast_peer without unicast_src_ip: which of this machine's addresses adverts come from is left to chance";
-            let fix = expected.local.map_or(Fix::Do("write unicast_src_ip".to_owned()), |local| {
-                Fix::insert(place, format!("    unicast_src_ip {}", local.ip()))
-            });
+            let fix = expected
+                .local
+                .map_or(Fix::Do("write unicast_src_ip".to_owned()), |local| {
+                    Fix::insert(place, format!("    unicast_src_ip {}", local.ip()))
+                });
             found.warn("unicast-source", "K26", says, fix);
         }
         Some(text) => {
-            let place = instance.block.get(&["unicast_src_ip"]).map_or(&instance.block.place, |line| &line.place);
+            let place = instance
+                .block
+                .get(&["unicast_src_ip"])
+                .map_or(&instance.block.place, |line| &line.place);
             let address = text.parse::<IpAddr>().ok();
             if address.is_none_or(|address| !own.is_empty() && !own.contains(&address)) {
-                let local = expected.local.map_or("this host's address".to_owned(), |local| local.ip().to_string());
+                let local = expected
+                    .local
+                    .map_or("this host's address".to_owned(), |local| {
+                        local.ip().to_string()
+                    });
                 let says = format!("unicast_src_ip {text} is no address of this machine");
-                found.fail("unicast-source", "K26", says, Fix::replace(place, format!("    unicast_src_ip {local}")));
+                found.fail(
+                    "unicast-source",
+                    "K26",
+                    says,
+                    Fix::replace(place, format!("    unicast_src_ip {local}")),
+                );
             }
         }
     }
     let has = |node: &SocketAddr| {
-        peers.iter().any(|peer| peer.split('/').next().and_then(|ip| ip.parse().ok()) == Some(node.ip()))
+        peers
+            .iter()
+            .any(|peer| peer.split('/').next().and_then(|ip| ip.parse().ok()) == Some(node.ip()))
     };
     for node in &expected.nodes {
         let is_local = Some(*node) == expected.local;
         if is_local && has(node) {
-            let line = block.and_then(|block| block.inner().iter().find(|line| line.name() == node.ip().to_string()));
-            let fix = line.map_or(Fix::Do("take it out".to_owned()), |line| Fix::remove(&line.place));
+            let line = block.and_then(|block| {
+                block
+                    .inner()
+                    .iter()
+                    .find(|line| line.name() == node.ip().to_string())
+            });
+            let fix = line.map_or(Fix::Do("take it out".to_owned()), |line| {
+                Fix::remove(&line.place)
+            });
             found.fail(
                 "unicast",
                 "K22",
-                format!("{} is this node, and stands in its own unicast_peer", node.ip()),
+                format!(
+                    "{} is this node, and stands in its own unicast_peer",
+                    node.ip()
+                ),
                 fix,
             );
         } else if !is_local && expected.local.is_some() && !has(node) {
@@ -53,37 +84,59 @@ pub(crate) fn addresses(found: &mut Findings, instance: &Instance, expected: &Ex
                 "{} is a node and does not stand in unicast_peer: it hears no advert, and both become MASTER",
                 node.ip()
             );
-            found.fail("unicast", "K22", says, Fix::insert(open, format!("        {}", node.ip())));
+            found.fail(
+                "unicast",
+                "K22",
+                says,
+                Fix::insert(open, format!("        {}", node.ip())),
+            );
         }
     }
     if found.list.len() == before {
-        found.ok("unicast", "K26", format!("adverts go to {}", peers.join(", ")));
+        found.ok(
+            "unicast",
+            "K26",
+            format!("adverts go to {}", peers.join(", ")),
+        );
     }
 }
 
 pub(crate) fn adverts(found: &mut Findings, vrrp: &Vrrp, instance: &Instance) {
     let version = vrrp.version_of(instance);
-    let line = |name: &str| instance.block.get(&[name]).map_or(&instance.block.place, |line| &line.place);
+    let line = |name: &str| {
+        instance
+            .block
+            .get(&[name])
+            .map_or(&instance.block.place, |line| &line.place)
+    };
     match instance.advert_int() {
         Some(seconds) if seconds < 1.0 && version < 3 => {
-            let says = format!("advert_int {seconds} with version 2, which knows whole seconds only");
+            let says =
+                format!("advert_int {seconds} with version 2, which knows whole seconds only");
             let fix = match instance.value("version") {
                 Some(_) => Fix::replace(line("version"), "    version 3"),
                 None => Fix::insert(&instance.block.open, "    version 3"),
             };
             found.fail("advert-interval", "K20", says, fix);
         }
-        Some(seconds) => {
-            found.ok("advert-interval", "K20", format!("an advert every {seconds} s, VRRP version {version}"))
-        }
+        Some(seconds) => found.ok(
+            "advert-interval",
+            "K20",
+            format!("an advert every {seconds} s, VRRP version {version}"),
+        ),
         None => found.fail(
             "advert-interval",
             "K20",
-            format!("advert_int {} is no number", instance.value("advert_int").unwrap_or_default()),
+            format!(
+                "advert_int {} is no number",
+                instance.value("advert_int").unwrap_or_default()
+            ),
             Fix::replace(line("advert_int"), "    advert_int 1"),
         ),
     }
-    let Some(block) = instance.block.get(&["authentication"]) else { return };
+    let Some(block) = instance.block.get(&["authentication"]) else {
+        return;
+    };
     if version >= 3 {
         let says = "authentication with version 3, which has none: it protects from nobody";
         let fix = Fix::Do(format!(
@@ -95,12 +148,23 @@ pub(crate) fn adverts(found: &mut Findings, vrrp: &Vrrp, instance: &Instance) {
 }
 
 /// What has to be the same on all hosts, where one file says it for all of them.
-pub(crate) fn alike(found: &mut Findings, keepalived: &Keepalived, instance: &Instance, expected: &Expected) {
+pub(crate) fn alike(
+    found: &mut Findings,
+    keepalived: &Keepalived,
+    instance: &Instance,
+    expected: &Expected,
+) {
     let all = of_all(keepalived, instance, expected);
     let differ = |what: &str, value: &dyn Fn(&Vrrp, &Instance) -> String| {
         let mine = value(&keepalived.here, instance);
-        let other = all.iter().find(|(_, vrrp, other)| value(vrrp, other) != mine)?;
-        Some(format!("{what} differs: {mine} here, {} on {}", value(other.1, other.2), other.0))
+        let other = all
+            .iter()
+            .find(|(_, vrrp, other)| value(vrrp, other) != mine)?;
+        Some(format!(
+            "{what} differs: {mine} here, {} on {}",
+            value(other.1, other.2),
+            other.0
+        ))
     };
     let vips = |instance: &Instance| {
         let mut vips: Vec<String> = instance.vips.iter().map(IpAddr::to_string).collect();
@@ -108,9 +172,13 @@ pub(crate) fn alike(found: &mut Findings, keepalived: &Keepalived, instance: &In
         vips.join(",")
     };
     let said = [
-        differ("virtual_router_id", &|_, one| one.value("virtual_router_id").unwrap_or("none").to_owned()),
+        differ("virtual_router_id", &|_, one| {
+            one.value("virtual_router_id").unwrap_or("none").to_owned()
+        }),
         differ("version", &|vrrp, one| vrrp.version_of(one).to_string()),
-        differ("advert_int", &|_, one| one.value("advert_int").unwrap_or("1").to_owned()),
+        differ("advert_int", &|_, one| {
+            one.value("advert_int").unwrap_or("1").to_owned()
+        }),
         differ("virtual_ipaddress", &|_, one| vips(one)),
     ];
     for says in said.into_iter().flatten() {

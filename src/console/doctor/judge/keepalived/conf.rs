@@ -1,4 +1,5 @@
-//! keepalived's configuration as a file: can it be read, what does keepalived itself say, does it know this host?
+//! keepalived's configuration as a file: can it be read, what does keepalived itself say, does it
+//! know this host?
 
 use crate::console::doctor::finding::{Findings, Fix};
 use crate::console::doctor::look::keepalived::Keepalived;
@@ -25,19 +26,34 @@ pub(crate) fn conf(found: &mut Findings, keepalived: &Keepalived) -> bool {
     let conf = match &keepalived.conf {
         Ok(conf) => conf,
         Err(why) if why.contains("denied") => {
-            found.unseen("keepalived-conf", "", format!("{path}: {why}; run this as root"));
+            found.unseen(
+                "keepalived-conf",
+                "",
+                format!("{path}: {why}; run this as root"),
+            );
             return false;
         }
         Err(why) => {
-            let fix = Fix::Do("write it with install.sh, or name it with --keepalived-conf FILE".to_owned());
+            let fix = Fix::Do(
+                "write it with install.sh, or name it with --keepalived-conf FILE".to_owned(),
+            );
             found.fail("keepalived-conf", "", format!("{path}: {why}"), fix);
             return false;
         }
     };
     for (place, why) in &conf.troubles {
-        found.fail("keepalived-conf", "", format!("{place}: {why}"), Fix::Do(format!("correct {place}")));
+        found.fail(
+            "keepalived-conf",
+            "",
+            format!("{place}: {why}"),
+            Fix::Do(format!("correct {place}")),
+        );
     }
-    found.ok_unless_said("keepalived-conf", "", format!("{path} is read as the host {}", keepalived.host));
+    found.ok_unless_said(
+        "keepalived-conf",
+        "",
+        format!("{path} is read as the host {}", keepalived.host),
+    );
     true
 }
 
@@ -46,20 +62,46 @@ pub(crate) fn tested(found: &mut Findings, keepalived: &Keepalived) {
         Ok(said) => said,
         Err(why) => return found.unseen("keepalived-test", "K23", format!("keepalived -t: {why}")),
     };
-    let words: Vec<&str> = said.text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    let words: Vec<&str> = said
+        .text
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty())
+        .collect();
     let words = words.join("; ");
     let command = format!("keepalived -t -f {}", keepalived.path.display());
     match said.code {
-        Some(0) if words.is_empty() => found.ok("keepalived-test", "K23", format!("{command}: good")),
-        Some(0) => found.ok("keepalived-test", "K23", format!("{command}: good, and it says: {words}")),
+        Some(0) if words.is_empty() => {
+            found.ok("keepalived-test", "K23", format!("{command}: good"))
+        }
+        Some(0) => found.ok(
+            "keepalived-test",
+            "K23",
+            format!("{command}: good, and it says: {words}"),
+        ),
         Some(6) => {
-            let fix = Fix::Do("see the lines on programs and script_user here, then test again".to_owned());
-            found.fail("keepalived-test", "K24", format!("{command}: 6, script security alone objects: {words}"), fix);
+            let fix = Fix::Do(
+                "see the lines on programs and script_user here, then test again".to_owned(),
+            );
+            found.fail(
+                "keepalived-test",
+                "K24",
+                format!("{command}: 6, script security alone objects: {words}"),
+                fix,
+            );
         }
         code => {
             let code = code.map_or("a signal".to_owned(), |code| code.to_string());
-            let fix = Fix::Do("correct what keepalived names, then test again; do not reload it before".to_owned());
-            found.fail("keepalived-test", "K23", format!("{command} ended with {code}: {words}"), fix);
+            let fix = Fix::Do(
+                "correct what keepalived names, then test again; do not reload it before"
+                    .to_owned(),
+            );
+            found.fail(
+                "keepalived-test",
+                "K23",
+                format!("{command} ended with {code}: {words}"),
+                fix,
+            );
         }
     }
 }
@@ -72,7 +114,14 @@ pub(crate) fn names(found: &mut Findings, keepalived: &Keepalived) {
     }
     let names = conf.names.join(", ");
     if conf.names.contains(&keepalived.host) {
-        return found.ok("host-name", "K26", format!("this host is {}, one of the @names {names}", keepalived.host));
+        return found.ok(
+            "host-name",
+            "K26",
+            format!(
+                "this host is {}, one of the @names {names}",
+                keepalived.host
+            ),
+        );
     }
     found.fail(
         "host-name",

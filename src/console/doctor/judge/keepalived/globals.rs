@@ -72,14 +72,31 @@ pub(crate) fn judge(found: &mut Findings, keepalived: &Keepalived, instance: &In
             matters: vrrp.has_global(real_time),
         },
     ] {
-        let Wanted { check, fact, words, line, costs, .. } = wanted;
+        let Wanted {
+            check,
+            fact,
+            words,
+            line,
+            costs,
+            ..
+        } = wanted;
         // Most of them may stand in the instance too, without vrrp_.
-        let in_instance = |word: &&str| instance.block.get(&[word.trim_start_matches("vrrp_"), *word]).is_some();
+        let in_instance = |word: &&str| {
+            instance
+                .block
+                .get(&[word.trim_start_matches("vrrp_"), *word])
+                .is_some()
+        };
         let name = words.first().copied().unwrap_or_default();
         match vrrp.has_global(words) || words.iter().any(in_instance) {
             _ if !wanted.matters => {}
             true => found.ok(check, fact, format!("{name} is set")),
-            false => found.warn(check, fact, format!("{name} is missing: {costs}"), add(keepalived, line)),
+            false => found.warn(
+                check,
+                fact,
+                format!("{name} is missing: {costs}"),
+                add(keepalived, line),
+            ),
         }
     }
 }
@@ -89,7 +106,10 @@ pub(crate) fn add(keepalived: &Keepalived, line: &str) -> Fix {
     match &keepalived.here.block {
         Some(block) => Fix::insert(&block.open, format!("    {line}")),
         None => {
-            let top = Place { file: keepalived.path.clone(), line: 0 };
+            let top = Place {
+                file: keepalived.path.clone(),
+                line: 0,
+            };
             Fix::insert(&top, format!("global_defs {{\n    {line}\n}}"))
         }
     }

@@ -9,7 +9,8 @@ use crate::console::doctor::judge::{Expected, ours};
 use crate::console::doctor::look::keepalived::Keepalived;
 use crate::keepalived_conf::vrrp::Instance;
 
-/// Seconds that a node waits after a stop because of its priority alone: those of fifty nodes from 254 down wait for less.
+/// Seconds that a node waits after a stop because of its priority alone: those of fifty nodes from
+/// 254 down wait for less.
 const SKEW: f64 = 0.25;
 
 /// All lines of it, and of the file that it stands in.
@@ -22,10 +23,19 @@ pub fn judge(found: &mut Findings, keepalived: &Keepalived, expected: &Expected,
     conf::names(found, keepalived);
     let vrrp = &keepalived.here;
     let Some(instance) = ours(vrrp, expected) else {
-        let vip = expected.vip.map_or("the VIP".to_owned(), |vip| vip.to_string());
-        let fix =
-            Fix::Do("take the vrrp_instance from keepalived.conf.example, or let install.sh write the file".to_owned());
-        return found.fail("instance", "", format!("no vrrp_instance has {vip}, or calls these programs"), fix);
+        let vip = expected
+            .vip
+            .map_or("the VIP".to_owned(), |vip| vip.to_string());
+        let fix = Fix::Do(
+            "take the vrrp_instance from keepalived.conf.example, or let install.sh write the file"
+                .to_owned(),
+        );
+        return found.fail(
+            "instance",
+            "",
+            format!("no vrrp_instance has {vip}, or calls these programs"),
+            fix,
+        );
     };
     vip(found, instance, expected);
     state(found, instance);
@@ -45,32 +55,57 @@ fn vip(found: &mut Findings, instance: &Instance, expected: &Expected) {
     let says = format!(
         "vrrp_instance {} moves {}, and vip in {} is {vip}: nobody is ever found to hold it",
         instance.name,
-        if has.is_empty() { "no address".to_owned() } else { has.join(", ") },
+        if has.is_empty() {
+            "no address".to_owned()
+        } else {
+            has.join(", ")
+        },
         expected.path.display()
     );
     let fix = match instance.block.get(&["virtual_ipaddress"]) {
         Some(block) => match block.inner().first() {
             Some(line) => {
-                let prefix = line.name().split_once('/').map(|(_, prefix)| format!("/{prefix}")).unwrap_or_default();
+                let prefix = line
+                    .name()
+                    .split_once('/')
+                    .map(|(_, prefix)| format!("/{prefix}"))
+                    .unwrap_or_default();
                 Fix::replace(&line.place, format!("        {vip}{prefix}"))
             }
             None => Fix::insert(&block.open, format!("        {vip}")),
         },
-        None => Fix::insert(&instance.block.open, format!("    virtual_ipaddress {{ {vip} }}")),
+        None => Fix::insert(
+            &instance.block.open,
+            format!("    virtual_ipaddress {{ {vip} }}"),
+        ),
     };
     found.fail("vip", "", says, fix);
 }
 
 fn state(found: &mut Findings, instance: &Instance) {
-    let line = |name: &str| instance.block.get(&[name]).map_or(&instance.block.place, |line| &line.place);
+    let line = |name: &str| {
+        instance
+            .block
+            .get(&[name])
+            .map_or(&instance.block.place, |line| &line.place)
+    };
     let state = instance.value("state").unwrap_or("BACKUP");
     match state {
         "BACKUP" => found.ok("state", "K23", "state BACKUP: the priority chooses"),
         "MASTER" if instance.nopreempt() => {
             let fix = Fix::replace(line("state"), "    state BACKUP");
-            found.fail("state", "K15", "nopreempt with state MASTER: keepalived leaves nopreempt out", fix);
+            found.fail(
+                "state",
+                "K15",
+                "nopreempt with state MASTER: keepalived leaves nopreempt out",
+                fix,
+            );
         }
-        "MASTER" => found.ok("state", "K4", "state MASTER: it starts as BACKUP all the same"),
+        "MASTER" => found.ok(
+            "state",
+            "K4",
+            "state MASTER: it starts as BACKUP all the same",
+        ),
         other => {
             let fix = Fix::replace(line("state"), "    state BACKUP");
             found.fail(
@@ -83,7 +118,12 @@ fn state(found: &mut Findings, instance: &Instance) {
     }
 }
 
-fn priorities(found: &mut Findings, keepalived: &Keepalived, instance: &Instance, expected: &Expected) {
+fn priorities(
+    found: &mut Findings,
+    keepalived: &Keepalived,
+    instance: &Instance,
+    expected: &Expected,
+) {
     let Some(priority) = instance.priority() else {
         let text = instance.value("priority").unwrap_or_default();
         let says = format!("priority {text} is no number: this host has none of its own");
@@ -91,7 +131,10 @@ fn priorities(found: &mut Findings, keepalived: &Keepalived, instance: &Instance
             "priority",
             "K26",
             says,
-            Fix::Do(format!("write a line @{} $PRIORITY=254, or 253", keepalived.host)),
+            Fix::Do(format!(
+                "write a line @{} $PRIORITY=254, or 253",
+                keepalived.host
+            )),
         );
     };
     if priority >= 255 {
@@ -105,10 +148,15 @@ fn priorities(found: &mut Findings, keepalived: &Keepalived, instance: &Instance
         );
     }
     let all = of_all(keepalived, instance, expected);
-    let mut numbers: Vec<i32> = all.iter().filter_map(|(_, _, instance)| instance.priority()).collect();
+    let mut numbers: Vec<i32> = all
+        .iter()
+        .filter_map(|(_, _, instance)| instance.priority())
+        .collect();
     numbers.sort_unstable();
-    let shown: Vec<String> =
-        all.iter().filter_map(|(name, _, one)| Some(format!("{name} {}", one.priority()?))).collect();
+    let shown: Vec<String> = all
+        .iter()
+        .filter_map(|(name, _, one)| Some(format!("{name} {}", one.priority()?)))
+        .collect();
     if numbers.windows(2).any(|pair| pair.first() == pair.last()) {
         let says = format!(
             "two hosts have the same priority ({}): the address chooses between them, not you",
@@ -125,5 +173,9 @@ fn priorities(found: &mut Findings, keepalived: &Keepalived, instance: &Instance
         );
         return found.warn("priority", "K20", says, each_its_own(&all, expected));
     }
-    found.ok("priority", "K4", format!("priorities: {}", shown.join(", ")));
+    found.ok(
+        "priority",
+        "K4",
+        format!("priorities: {}", shown.join(", ")),
+    );
 }

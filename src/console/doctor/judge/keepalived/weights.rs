@@ -12,19 +12,32 @@ use crate::server::info::Version;
 const GIVES_BACK: Version = Version(2, 0, 20);
 
 /// A node that is behind, or not the master, has to come below every other one.
-pub(crate) fn behind(found: &mut Findings, keepalived: &Keepalived, instance: &Instance, expected: &Expected) {
+pub(crate) fn behind(
+    found: &mut Findings,
+    keepalived: &Keepalived,
+    instance: &Instance,
+    expected: &Expected,
+) {
     let scripts = keepalived
         .here
         .tracked_scripts(instance)
         .filter(|(script, weight)| is_eligible(&script.command) && *weight < 0);
-    let Some((script, weight)) = scripts.last() else { return };
+    let Some((script, weight)) = scripts.last() else {
+        return;
+    };
     let all = of_all(keepalived, instance, expected);
-    let mut numbers: Vec<i32> = all.iter().filter_map(|(_, _, one)| one.priority()).collect();
+    let mut numbers: Vec<i32> = all
+        .iter()
+        .filter_map(|(_, _, one)| one.priority())
+        .collect();
     numbers.sort_unstable();
     let check = "weight";
-    let (Some(lowest), Some(highest), 2..) = (numbers.first(), numbers.last(), numbers.len()) else {
-        let says =
-            format!("{} takes {} off; the priorities of the other nodes are not in this file", script.name, -weight);
+    let (Some(lowest), Some(highest), 2..) = (numbers.first(), numbers.last(), numbers.len())
+    else {
+        let says = format!(
+            "{} takes {} off; the priorities of the other nodes are not in this file",
+            script.name, -weight
+        );
         return found.unseen(check, "K15", says);
     };
     let apart = highest - lowest;
@@ -32,7 +45,10 @@ pub(crate) fn behind(found: &mut Findings, keepalived: &Keepalived, instance: &I
         return found.ok(
             check,
             "K15",
-            format!("a node that is behind loses {}, and the priorities lie {apart} apart", -weight),
+            format!(
+                "a node that is behind loses {}, and the priorities lie {apart} apart",
+                -weight
+            ),
         );
     }
     let says = format!(
@@ -48,7 +64,12 @@ pub(crate) fn behind(found: &mut Findings, keepalived: &Keepalived, instance: &I
 }
 
 /// The watcher's file.
-pub(crate) fn files(found: &mut Findings, keepalived: &Keepalived, instance: &Instance, expected: &Expected) {
+pub(crate) fn files(
+    found: &mut Findings,
+    keepalived: &Keepalived,
+    instance: &Instance,
+    expected: &Expected,
+) {
     let vrrp = &keepalived.here;
     for (file, weight) in vrrp.tracked_files(instance) {
         let path = file.file.display();
@@ -60,25 +81,48 @@ pub(crate) fn files(found: &mut Findings, keepalived: &Keepalived, instance: &In
                 Some(line) => Fix::replace(&line.place, text),
                 None => Fix::insert(&file.block.open, text),
             };
-            let has = weight.map_or("no weight, which is 1".to_owned(), |weight| format!("weight {weight}"));
-            found.fail(check, "K18", format!("{} has {has}: a dead Redis does not take the node out", file.name), fix);
+            let has = weight.map_or("no weight, which is 1".to_owned(), |weight| {
+                format!("weight {weight}")
+            });
+            found.fail(
+                check,
+                "K18",
+                format!(
+                    "{} has {has}: a dead Redis does not take the node out",
+                    file.name
+                ),
+                fix,
+            );
         }
         match keepalived.watched.get(&file.file) {
             Some((false, _)) => {
                 let says = format!(
                     "the directory of {path} is missing: keepalived leaves the file out until it is reloaded, and says it once in its log"
                 );
-                let fix =
-                    Fix::Run("systemctl restart keepalived-redis-watch && systemctl reload keepalived".to_owned());
+                let fix = Fix::Run(
+                    "systemctl restart keepalived-redis-watch && systemctl reload keepalived"
+                        .to_owned(),
+                );
                 found.fail(check, "K29", says, fix);
             }
             Some((true, false)) => {
-                let says = format!("{path} is missing: keepalived takes that for a living Redis; nobody writes it");
-                found.fail(check, "K18", says, Fix::Run("systemctl restart keepalived-redis-watch".to_owned()));
+                let says = format!(
+                    "{path} is missing: keepalived takes that for a living Redis; nobody writes it"
+                );
+                found.fail(
+                    check,
+                    "K18",
+                    says,
+                    Fix::Run("systemctl restart keepalived-redis-watch".to_owned()),
+                );
             }
             _ => found.ok_unless_said(check, "K18", format!("{path} is there, beside the check")),
         }
-        if expected.sentinel && keepalived.version.is_some_and(|version| version < GIVES_BACK) {
+        if expected.sentinel
+            && keepalived
+                .version
+                .is_some_and(|version| version < GIVES_BACK)
+        {
             let says = "before keepalived 2.0.20 what a track file took off before a FAULT stays off for good";
             let fix = Fix::Do("upgrade keepalived, or run install.sh --profile plain".to_owned());
             found.fail("track-file-version", "K18", says, fix);
@@ -93,7 +137,10 @@ pub(crate) fn sticky(found: &mut Findings, keepalived: &Keepalived, instance: &I
     }
     let vrrp = &keepalived.here;
     let check = "nopreempt";
-    let place = instance.block.get(&["nopreempt"]).map_or(&instance.block.place, |line| &line.place);
+    let place = instance
+        .block
+        .get(&["nopreempt"])
+        .map_or(&instance.block.place, |line| &line.place);
     let scripts = vrrp
         .tracked_scripts(instance)
         .filter(|(_, weight)| *weight != 0)
@@ -108,5 +155,9 @@ pub(crate) fn sticky(found: &mut Findings, keepalived: &Keepalived, instance: &I
         );
         return found.fail(check, "K15", says, Fix::remove(place));
     }
-    found.ok(check, "K15", "nopreempt, and nothing that is tracked has a weight");
+    found.ok(
+        check,
+        "K15",
+        "nopreempt, and nothing that is tracked has a weight",
+    );
 }

@@ -11,7 +11,8 @@ use crate::programs::check_redis::verdict::Verdict;
 /// SELinux lets only these connect (K25).
 const UNCONFINED: &str = "/usr/libexec/keepalived";
 
-/// All lines of it. `data` is how many bytes the local Redis holds; `holds_vip`: the VIP is on an interface here.
+/// All lines of it. `data` is how many bytes the local Redis holds; `holds_vip`: the VIP is on an
+/// interface here.
 pub fn judge(
     found: &mut Findings,
     machine: &Machine,
@@ -20,7 +21,11 @@ pub fn judge(
     (data, holds_vip): (Option<u64>, bool),
 ) {
     if !machine.is_root {
-        found.unseen("root", "", "not root: what only root may look at is left out");
+        found.unseen(
+            "root",
+            "",
+            "not root: what only root may look at is left out",
+        );
     }
     clock(found, machine);
     selinux(found, machine, keepalived);
@@ -33,10 +38,20 @@ pub fn judge(
     units(found, machine, keepalived);
     if !keepalived.runs && holds_vip {
         let says = "the VIP is on this machine, and keepalived does not run: it stays there beside the one that another node takes";
-        found.fail("keepalived-runs", "K9", says, Fix::Run("systemctl start keepalived".to_owned()));
+        found.fail(
+            "keepalived-runs",
+            "K9",
+            says,
+            Fix::Run("systemctl start keepalived".to_owned()),
+        );
     } else if !keepalived.runs {
         let says = "keepalived does not run here: this node takes part in nothing";
-        found.warn("keepalived-runs", "K9", says, Fix::Run("systemctl enable --now keepalived".to_owned()));
+        found.warn(
+            "keepalived-runs",
+            "K9",
+            says,
+            Fix::Run("systemctl enable --now keepalived".to_owned()),
+        );
     } else {
         found.ok("keepalived-runs", "K9", "keepalived runs");
     }
@@ -46,10 +61,20 @@ fn clock(found: &mut Findings, machine: &Machine) {
     match machine.synchronized {
         Some(true) => found.ok("clock", "", "the clock is set by NTP"),
         Some(false) => {
-            let says = "the clock is not set by NTP: the journals of the nodes can't be read side by side";
-            found.warn("clock", "", says, Fix::Run("timedatectl set-ntp true".to_owned()));
+            let says =
+                "the clock is not set by NTP: the journals of the nodes can't be read side by side";
+            found.warn(
+                "clock",
+                "",
+                says,
+                Fix::Run("timedatectl set-ntp true".to_owned()),
+            );
         }
-        None => found.unseen("clock", "", "nobody here says whether the clock is set by NTP"),
+        None => found.unseen(
+            "clock",
+            "",
+            "nobody here says whether the clock is set by NTP",
+        ),
     }
 }
 
@@ -57,17 +82,26 @@ fn selinux(found: &mut Findings, machine: &Machine, keepalived: &Keepalived) {
     if !machine.selinux {
         return;
     }
-    let elsewhere = keepalived.programs.iter().find(|program| !program.path.starts_with(UNCONFINED));
+    let elsewhere = keepalived
+        .programs
+        .iter()
+        .find(|program| !program.path.starts_with(UNCONFINED));
     match elsewhere {
         Some(program) => {
             let says = format!(
                 "SELinux enforces, and {} is not in {UNCONFINED}: it may not connect to Redis",
                 program.path.display()
             );
-            let fix = Fix::Do(format!("install the programs in {UNCONFINED}: install.sh does, and runs restorecon"));
+            let fix = Fix::Do(format!(
+                "install the programs in {UNCONFINED}: install.sh does, and runs restorecon"
+            ));
             found.warn("selinux", "K25", says, fix);
         }
-        None => found.ok("selinux", "K25", format!("SELinux enforces, and the programs are in {UNCONFINED}")),
+        None => found.ok(
+            "selinux",
+            "K25",
+            format!("SELinux enforces, and the programs are in {UNCONFINED}"),
+        ),
     }
 }
 
@@ -83,8 +117,16 @@ fn directory(found: &mut Findings, dir: &Dir) {
             "log.dir" => "nothing is written down",
             _ => "no data can be kept, so a node with data of its own stays behind",
         };
-        let fix = Fix::Do(format!("mount it read-write, or set {} in redis-ha.toml", dir.key));
-        return found.fail(check, "", format!("{} {path} is on a read-only file system: {costs}", dir.key), fix);
+        let fix = Fix::Do(format!(
+            "mount it read-write, or set {} in redis-ha.toml",
+            dir.key
+        ));
+        return found.fail(
+            check,
+            "",
+            format!("{} {path} is on a read-only file system: {costs}", dir.key),
+            fix,
+        );
     }
     let Some(mode) = dir.mode else {
         return found.ok(check, "", format!("{} {path} will be made", dir.key));
@@ -94,7 +136,10 @@ fn directory(found: &mut Findings, dir: &Dir) {
         return found.warn(
             check,
             "",
-            format!("{} {path} belongs to uid {}, who can change what is in it", dir.key, mode.uid),
+            format!(
+                "{} {path} belongs to uid {}, who can change what is in it",
+                dir.key, mode.uid
+            ),
             fix,
         );
     }
@@ -107,7 +152,10 @@ fn directory(found: &mut Findings, dir: &Dir) {
         );
     }
     if dir.key == "rollback.dir" && mode.bits & 0o077 != 0 {
-        let says = format!("{} {path} holds copies of the data, and its mode is {:04o}", dir.key, mode.bits);
+        let says = format!(
+            "{} {path} holds copies of the data, and its mode is {:04o}",
+            dir.key, mode.bits
+        );
         return found.warn(check, "R9", says, Fix::Run(format!("chmod 700 {path}")));
     }
     found.ok(check, "", format!("{} {path}", dir.key));
@@ -116,7 +164,10 @@ fn directory(found: &mut Findings, dir: &Dir) {
 fn rollback(found: &mut Findings, machine: &Machine, config: &Config, data: Option<u64>) {
     if config.rollback.mode == RollbackMode::Never {
         let says = "rollback.mode is \"never\": data that a node drops is gone";
-        let fix = Fix::Do(format!("write in {} below [rollback]: mode = \"auto\"", config.path.display()));
+        let fix = Fix::Do(format!(
+            "write in {} below [rollback]: mode = \"auto\"",
+            config.path.display()
+        ));
         return found.warn("rollback", "R9", says, fix);
     }
     if !machine.has_check_rdb {
@@ -124,13 +175,26 @@ fn rollback(found: &mut Findings, machine: &Machine, config: &Config, data: Opti
         let fix = Fix::Run("apt-get install redis-tools || dnf install redis".to_owned());
         found.fail("rollback", "R9", says, fix);
     }
-    let room = machine.dirs.iter().find(|dir| dir.key == "rollback.dir").and_then(|dir| dir.free);
-    let (Some(free), Some(data)) = (room, data) else { return };
+    let room = machine
+        .dirs
+        .iter()
+        .find(|dir| dir.key == "rollback.dir")
+        .and_then(|dir| dir.free);
+    let (Some(free), Some(data)) = (room, data) else {
+        return;
+    };
     let keep = config.rollback.keep as u64;
     let size = |bytes| bytesize::ByteSize::b(bytes).to_string();
     let dir = config.rollback.dir.display();
-    let says = format!("{dir} has room for {}, and the data is {} at most, kept {keep} times", size(free), size(data));
-    let fix = Fix::Do(format!("make room, or set rollback.dir in {} to where there is more", config.path.display()));
+    let says = format!(
+        "{dir} has room for {}, and the data is {} at most, kept {keep} times",
+        size(free),
+        size(data)
+    );
+    let fix = Fix::Do(format!(
+        "make room, or set rollback.dir in {} to where there is more",
+        config.path.display()
+    ));
     match free {
         free if free < data => found.fail(
             "rollback-room",
@@ -146,11 +210,20 @@ fn rollback(found: &mut Findings, machine: &Machine, config: &Config, data: Opti
 fn units(found: &mut Findings, machine: &Machine, keepalived: &Keepalived) {
     match &machine.drop_in {
         Some(text) if text.lines().any(|line| line.trim() == "Restart=always") => {
-            found.ok("keepalived-unit", "K9", "systemd starts a keepalived that died again");
+            found.ok(
+                "keepalived-unit",
+                "K9",
+                "systemd starts a keepalived that died again",
+            );
         }
         _ if machine.systemd => {
             let says = "systemd does not start a keepalived that died again, and the VIP stays on its interface";
-            found.warn("keepalived-unit", "K9", says, Fix::Run("./install.sh".to_owned()));
+            found.warn(
+                "keepalived-unit",
+                "K9",
+                says,
+                Fix::Run("./install.sh".to_owned()),
+            );
         }
         _ => found.unseen(
             "keepalived-unit",
@@ -160,27 +233,55 @@ fn units(found: &mut Findings, machine: &Machine, keepalived: &Keepalived) {
     }
     if machine.systemd && !machine.target {
         let says = "keepalived-redis.target is missing: when the machine goes down Redis may end before keepalived";
-        found.warn("keepalived-target", "K6", says, Fix::Run("./install.sh".to_owned()));
+        found.warn(
+            "keepalived-target",
+            "K6",
+            says,
+            Fix::Run("./install.sh".to_owned()),
+        );
     }
     let watched = !keepalived.here.files.is_empty();
     for (name, (enabled, active)) in &machine.units {
         let redis = name != "keepalived.service" && name != WATCHER;
         if (watched || name != WATCHER)
-            && !matches!(enabled.as_str(), "enabled" | "enabled-runtime" | "static" | "alias" | "generated")
+            && !matches!(
+                enabled.as_str(),
+                "enabled" | "enabled-runtime" | "static" | "alias" | "generated"
+            )
         {
             let says = format!(
                 "{name} is {}: it does not start with the machine",
-                if enabled.is_empty() { "not enabled" } else { enabled }
+                if enabled.is_empty() {
+                    "not enabled"
+                } else {
+                    enabled
+                }
             );
-            found.warn("unit-enabled", "", says, Fix::Run(format!("systemctl enable {name}")));
+            found.warn(
+                "unit-enabled",
+                "",
+                says,
+                Fix::Run(format!("systemctl enable {name}")),
+            );
         }
         if name == WATCHER && active != "active" {
             let says = format!("{name} is {active}: a dead Redis is noticed by the check alone");
-            found.fail("unit-active", "K18", says, Fix::Run(format!("systemctl restart {name}")));
+            found.fail(
+                "unit-active",
+                "K18",
+                says,
+                Fix::Run(format!("systemctl restart {name}")),
+            );
         }
         if redis && active != "active" {
-            let says = format!("{name} is {active}: whatever Redis runs here was not started by it");
-            found.warn("unit-active", "", says, Fix::Do(format!("let systemd start it: systemctl start {name}")));
+            let says =
+                format!("{name} is {active}: whatever Redis runs here was not started by it");
+            found.warn(
+                "unit-active",
+                "",
+                says,
+                Fix::Do(format!("let systemd start it: systemctl start {name}")),
+            );
         }
     }
 }
@@ -188,23 +289,47 @@ fn units(found: &mut Findings, machine: &Machine, keepalived: &Keepalived) {
 /// What the two checks say now.
 pub fn verdicts(found: &mut Findings, health: &Verdict, eligible: &Verdict, sentinel: bool) {
     match health.ok {
-        true => found.ok("check-redis", "K12", format!("check_redis: {}", health.sentence)),
+        true => found.ok(
+            "check-redis",
+            "K12",
+            format!("check_redis: {}", health.sentence),
+        ),
         false => {
-            let fix = Fix::Do("see the lines on Redis; keepalived takes this node out while it is so".to_owned());
-            found.fail("check-redis", "K12", format!("check_redis fails: {}", health.sentence), fix);
+            let fix = Fix::Do(
+                "see the lines on Redis; keepalived takes this node out while it is so".to_owned(),
+            );
+            found.fail(
+                "check-redis",
+                "K12",
+                format!("check_redis fails: {}", health.sentence),
+                fix,
+            );
         }
     }
     match eligible.ok {
-        true => found.ok("check-eligible", "K16", format!("check_redis --eligible: {}", eligible.sentence)),
+        true => found.ok(
+            "check-eligible",
+            "K16",
+            format!("check_redis --eligible: {}", eligible.sentence),
+        ),
         // Beside Sentinel only the master is.
         false if sentinel => {
-            found.ok("check-eligible", "K16", format!("check_redis --eligible: no: {}", eligible.sentence));
+            found.ok(
+                "check-eligible",
+                "K16",
+                format!("check_redis --eligible: no: {}", eligible.sentence),
+            );
         }
         false => {
             let fix = Fix::Do(
                 "keepalived-redis status says more; this node does not take the VIP while another one can".to_owned(),
             );
-            found.warn("check-eligible", "K16", format!("check_redis --eligible fails: {}", eligible.sentence), fix);
+            found.warn(
+                "check-eligible",
+                "K16",
+                format!("check_redis --eligible fails: {}", eligible.sentence),
+                fix,
+            );
         }
     }
 }

@@ -34,12 +34,22 @@ pub fn judge(found: &mut Findings, node: &Node, config: &Config, cli: &RedisCli)
         let says = format!(
             "{address}: the local Redis answers on its socket, and not there ({failure}): the other nodes can't reach it"
         );
-        found.fail("redis-answers", "", says, Fix::Do("let bind and port in redis.conf be as in nodes".to_owned()));
+        found.fail(
+            "redis-answers",
+            "",
+            says,
+            Fix::Do("let bind and port in redis.conf be as in nodes".to_owned()),
+        );
     }
     version(found, node, seen, config);
     if seen.observation.loading {
         let fix = Fix::Do("wait until it has loaded its data, then run this again".to_owned());
-        found.warn("redis-loading", "R2", format!("{address} loads its data"), fix);
+        found.warn(
+            "redis-loading",
+            "R2",
+            format!("{address} loads its data"),
+            fix,
+        );
     }
     if seen.settings.is_none() {
         return found.unseen(
@@ -56,11 +66,19 @@ pub fn judge(found: &mut Findings, node: &Node, config: &Config, cli: &RedisCli)
     persistence(found, node, seen, cli);
     timeout(found, node, seen, cli);
     if config.auth.tls.is_some() && seen.setting("tls-replication") != Some("yes") {
-        let says = format!("{address}: tls-replication is not yes, and a replica asks a port for TLS in plain text");
-        found.fail("tls-replication", "R37", says, Fix::Run(cli.set(address, "tls-replication", "yes")));
+        let says = format!(
+            "{address}: tls-replication is not yes, and a replica asks a port for TLS in plain text"
+        );
+        found.fail(
+            "tls-replication",
+            "R37",
+            says,
+            Fix::Run(cli.set(address, "tls-replication", "yes")),
+        );
     }
     if seen.info.get("config_file").is_some_and(String::is_empty) {
-        let says = format!("{address} has no configuration file: a role is gone at the next restart");
+        let says =
+            format!("{address} has no configuration file: a role is gone at the next restart");
         found.warn(
             "config-rewrite",
             "R10",
@@ -74,7 +92,10 @@ fn silent(found: &mut Findings, node: &Node, failure: &Failure) {
     let address = node.address;
     let start = || match node.is_local {
         true => Fix::Run("systemctl start redis-server || systemctl start redis".to_owned()),
-        false => Fix::Do(format!("start Redis on {}, and see bind and port there", address.ip())),
+        false => Fix::Do(format!(
+            "start Redis on {}, and see bind and port there",
+            address.ip()
+        )),
     };
     let fix = match failure {
         Failure::Denied(denial) if denial.code == "LOADING" => {
@@ -98,7 +119,11 @@ fn silent(found: &mut Findings, node: &Node, failure: &Failure) {
             Fix::Do(format!("see what listens at {address}, and whether it hangs"))
         }
     };
-    let fact = if matches!(failure, Failure::Denied(_)) { "R17" } else { "" };
+    let fact = if matches!(failure, Failure::Denied(_)) {
+        "R17"
+    } else {
+        ""
+    };
     found.fail("redis-answers", fact, format!("{address}: {failure}"), fix);
 }
 
@@ -117,8 +142,10 @@ fn version(found: &mut Findings, node: &Node, seen: &Seen, config: &Config) {
         let says = format!(
             "{address} is Redis {version}, which has no functions: two nodes that were both down can't tell whose data is the newer"
         );
-        let fix =
-            Fix::Do(format!("write in {} below [policy]: term_key = \"keepalived-redis:term\"", config.path.display()));
+        let fix = Fix::Do(format!(
+            "write in {} below [policy]: term_key = \"keepalived-redis:term\"",
+            config.path.display()
+        ));
         return found.warn("redis-version", "R24", says, fix);
     }
     found.ok("redis-version", "", format!("{address} is Redis {version}"));
@@ -130,21 +157,41 @@ fn read_only(found: &mut Findings, node: &Node, seen: &Seen, cli: &RedisCli) {
         let says = format!(
             "{address}: a replica takes writes there (replica-read-only no), and drops them with its next copy"
         );
-        return found.fail("replica-read-only", "R9", says, Fix::Run(cli.set(address, "replica-read-only", "yes")));
+        return found.fail(
+            "replica-read-only",
+            "R9",
+            says,
+            Fix::Run(cli.set(address, "replica-read-only", "yes")),
+        );
     }
-    found.ok("replica-read-only", "R9", format!("{address}: a replica takes no writes"));
+    found.ok(
+        "replica-read-only",
+        "R9",
+        format!("{address}: a replica takes no writes"),
+    );
 }
 
 fn min_replicas(found: &mut Findings, node: &Node, seen: &Seen, config: &Config, cli: &RedisCli) {
     let address = node.address;
     let check = "min-replicas";
-    let wanted: u64 = seen.setting("min-replicas-to-write").and_then(|text| text.parse().ok()).unwrap_or(0);
+    let wanted: u64 = seen
+        .setting("min-replicas-to-write")
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(0);
     let others = config.nodes.len().saturating_sub(1) as u64;
     let fix = Fix::Run(cli.set(address, "min-replicas-to-write", "0"));
     match wanted {
-        0 => found.ok(check, "R13", format!("{address}: the last one that lives takes writes")),
+        0 => found.ok(
+            check,
+            "R13",
+            format!("{address}: the last one that lives takes writes"),
+        ),
         FENCE.. => {
-            let fix = Fix::Run(cli.set(address, "min-replicas-to-write", &(wanted - FENCE).to_string()));
+            let fix = Fix::Run(cli.set(
+                address,
+                "min-replicas-to-write",
+                &(wanted - FENCE).to_string(),
+            ));
             found.warn(
                 check,
                 "R13",
@@ -169,10 +216,22 @@ fn min_replicas(found: &mut Findings, node: &Node, seen: &Seen, config: &Config,
 }
 
 fn bind(found: &mut Findings, node: &Node, seen: &Seen, vip: IpAddr, cli: &RedisCli) {
-    let Some(bind) = seen.setting("bind") else { return };
-    let words: Vec<&str> = bind.split_whitespace().map(|word| word.trim_start_matches('-')).collect();
-    let all: &[&str] = if vip.is_ipv4() { &["*", "0.0.0.0"] } else { &["::*", "::"] };
-    let listens = words.is_empty() || words.iter().any(|word| all.contains(word) || word.parse() == Ok(vip));
+    let Some(bind) = seen.setting("bind") else {
+        return;
+    };
+    let words: Vec<&str> = bind
+        .split_whitespace()
+        .map(|word| word.trim_start_matches('-'))
+        .collect();
+    let all: &[&str] = if vip.is_ipv4() {
+        &["*", "0.0.0.0"]
+    } else {
+        &["::*", "::"]
+    };
+    let listens = words.is_empty()
+        || words
+            .iter()
+            .any(|word| all.contains(word) || word.parse() == Ok(vip));
     let address = node.address;
     if listens {
         return found.ok("bind", "", format!("{address}: it listens on the VIP too"));
@@ -181,14 +240,32 @@ fn bind(found: &mut Findings, node: &Node, seen: &Seen, vip: IpAddr, cli: &Redis
         true => Fix::Run(cli.set(address, "bind", "'* -::*'")),
         false => Fix::Do("write in redis.conf: bind 0.0.0.0, and restart Redis".to_owned()),
     };
-    found.fail("bind", "", format!("{address}: bind {bind}: nobody answers on the VIP"), fix);
+    found.fail(
+        "bind",
+        "",
+        format!("{address}: bind {bind}: nobody answers on the VIP"),
+        fix,
+    );
 }
 
-#[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+#[allow(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss
+)]
 fn backlog(found: &mut Findings, node: &Node, seen: &Seen, cli: &RedisCli) {
-    let Some(size) = seen.setting("repl-backlog-size").and_then(|text| text.parse::<u64>().ok()) else { return };
+    let Some(size) = seen
+        .setting("repl-backlog-size")
+        .and_then(|text| text.parse::<u64>().ok())
+    else {
+        return;
+    };
     let (address, rate) = (node.address, seen.rate.unwrap_or(0.0));
-    let held = if rate > 0.0 { size as f64 / rate } else { f64::INFINITY };
+    let held = if rate > 0.0 {
+        size as f64 / rate
+    } else {
+        f64::INFINITY
+    };
     let shown = bytesize::ByteSize::b(size);
     // A ping to each replica moves it too (R5).
     let says = match held {
@@ -202,17 +279,36 @@ fn backlog(found: &mut Findings, node: &Node, seen: &Seen, cli: &RedisCli) {
     }
     let mib = ((rate * ADVISED) as u64).max(BACKLOG).div_ceil(1 << 20);
     let says = format!("{says}: a node that was away for longer copies everything");
-    found.warn("backlog", "R11", says, Fix::Run(cli.set(address, "repl-backlog-size", &format!("{mib}mb"))));
+    found.warn(
+        "backlog",
+        "R11",
+        says,
+        Fix::Run(cli.set(address, "repl-backlog-size", &format!("{mib}mb"))),
+    );
 }
 
 fn diskless(found: &mut Findings, node: &Node, seen: &Seen, cli: &RedisCli) {
     let address = node.address;
-    let delay: u64 = seen.setting("repl-diskless-sync-delay").and_then(|text| text.parse().ok()).unwrap_or(0);
+    let delay: u64 = seen
+        .setting("repl-diskless-sync-delay")
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(0);
     if delay > 0 && seen.setting("repl-diskless-sync") == Some("yes") {
-        let says = format!("{address}: repl-diskless-sync-delay {delay}: each full copy begins {delay} s late");
-        return found.warn("diskless-delay", "R4", says, Fix::Run(cli.set(address, "repl-diskless-sync-delay", "0")));
+        let says = format!(
+            "{address}: repl-diskless-sync-delay {delay}: each full copy begins {delay} s late"
+        );
+        return found.warn(
+            "diskless-delay",
+            "R4",
+            says,
+            Fix::Run(cli.set(address, "repl-diskless-sync-delay", "0")),
+        );
     }
-    found.ok("diskless-delay", "R4", format!("{address}: a full copy begins at once"));
+    found.ok(
+        "diskless-delay",
+        "R4",
+        format!("{address}: a full copy begins at once"),
+    );
 }
 
 fn persistence(found: &mut Findings, node: &Node, seen: &Seen, cli: &RedisCli) {
@@ -222,34 +318,64 @@ fn persistence(found: &mut Findings, node: &Node, seen: &Seen, cli: &RedisCli) {
     }
     let says = match seen.setting("save") {
         Some("") => format!("{address}: no AOF and no RDB: it comes back with nothing"),
-        _ => format!("{address}: no AOF: it comes back without what was written since its last RDB"),
+        _ => {
+            format!("{address}: no AOF: it comes back without what was written since its last RDB")
+        }
     };
-    found.warn("persistence", "R7", says, Fix::Run(cli.set(address, "appendonly", "yes")));
+    found.warn(
+        "persistence",
+        "R7",
+        says,
+        Fix::Run(cli.set(address, "appendonly", "yes")),
+    );
 }
 
 fn timeout(found: &mut Findings, node: &Node, seen: &Seen, cli: &RedisCli) {
     let address = node.address;
-    let Some(seconds) = seen.setting("repl-timeout").and_then(|text| text.parse::<u64>().ok()) else { return };
+    let Some(seconds) = seen
+        .setting("repl-timeout")
+        .and_then(|text| text.parse::<u64>().ok())
+    else {
+        return;
+    };
     if seconds < 11 {
         let says = format!(
             "{address}: repl-timeout {seconds}, and a master pings its replicas every 10 s: the link breaks by itself"
         );
-        return found.warn("repl-timeout", "R3", says, Fix::Run(cli.set(address, "repl-timeout", "60")));
+        return found.warn(
+            "repl-timeout",
+            "R3",
+            says,
+            Fix::Run(cli.set(address, "repl-timeout", "60")),
+        );
     }
-    found.ok("repl-timeout", "R3", format!("{address}: repl-timeout {seconds} s"));
+    found.ok(
+        "repl-timeout",
+        "R3",
+        format!("{address}: repl-timeout {seconds} s"),
+    );
 }
 
 /// In the fast profile a silence of `hang` is a failover, and Redis is silent while it forks.
 pub fn fork(found: &mut Findings, node: &Node, seen: &Seen, hang: std::time::Duration) {
-    let Some(micros) = seen.number("latest_fork_usec") else { return };
+    let Some(micros) = seen.number("latest_fork_usec") else {
+        return;
+    };
     let (address, millis) = (node.address, micros / 1000);
     if u128::from(micros) >= hang.as_micros() {
         let says = format!(
             "{address}: its last fork took {millis} ms, and timing.hang is {} ms: each of them is a failover",
             hang.as_millis()
         );
-        let fix = Fix::Do(format!("write in redis-ha.toml below [timing]: hang = \"{}ms\"", millis * 2));
+        let fix = Fix::Do(format!(
+            "write in redis-ha.toml below [timing]: hang = \"{}ms\"",
+            millis * 2
+        ));
         return found.warn("fork", "", says, fix);
     }
-    found.ok("fork", "", format!("{address}: its last fork took {millis} ms, less than timing.hang"));
+    found.ok(
+        "fork",
+        "",
+        format!("{address}: its last fork took {millis} ms, less than timing.hang"),
+    );
 }

@@ -14,8 +14,11 @@ const APART: f64 = 1.0;
 
 /// All lines of it.
 pub fn judge(found: &mut Findings, redises: &Redises, config: &Config, vip: Vip, cli: &RedisCli) {
-    let up: Vec<(&Node, &Seen)> =
-        redises.nodes.iter().filter_map(|node| Some((node, node.seen.as_ref().ok()?))).collect();
+    let up: Vec<(&Node, &Seen)> = redises
+        .nodes
+        .iter()
+        .filter_map(|node| Some((node, node.seen.as_ref().ok()?)))
+        .collect();
     if up.is_empty() {
         return;
     }
@@ -44,25 +47,34 @@ fn mend(config: &Config, up: &[(&Node, &Seen)], vip: Vip) -> Fix {
     };
     match vip {
         Vip::Here if local => Fix::Run(format!("/usr/libexec/keepalived/redis_master{file}")),
-        Vip::At(node) => Fix::Do(format!("run on {}: /usr/libexec/keepalived/redis_master{file}", node.ip())),
+        Vip::At(node) => Fix::Do(format!(
+            "run on {}: /usr/libexec/keepalived/redis_master{file}",
+            node.ip()
+        )),
         _ => Fix::Do("start keepalived on both nodes: its programs put the roles right".to_owned()),
     }
 }
 
 fn roles(found: &mut Findings, up: &[(&Node, &Seen)], all: usize, config: &Config, vip: Vip) {
     let check = "roles";
-    let masters: Vec<SocketAddr> =
-        up.iter().filter(|(_, seen)| seen.observation.is_master()).map(|(node, _)| node.address).collect();
+    let masters: Vec<SocketAddr> = up
+        .iter()
+        .filter(|(_, seen)| seen.observation.is_master())
+        .map(|(node, _)| node.address)
+        .collect();
     for (node, seen) in up {
-        let Some(following) = seen.observation.following() else { continue };
+        let Some(following) = seen.observation.following() else {
+            continue;
+        };
         let (address, of) = (node.address, following.address());
         let wrong = if of == Some(address) {
             "a replica of itself"
         } else if of.is_some_and(|of| of.ip() == config.vip) {
             "a replica of the VIP, which is itself when the VIP comes"
-        } else if of
-            .is_some_and(|of| up.iter().any(|(other, there)| other.address == of && there.observation.follows(address)))
-        {
+        } else if of.is_some_and(|of| {
+            up.iter()
+                .any(|(other, there)| other.address == of && there.observation.follows(address))
+        }) {
             "a replica of its own replica"
         } else if of.is_some_and(|of| of.ip().is_loopback()) && masters.is_empty() {
             "a replica of nobody, as it boots"
@@ -71,17 +83,27 @@ fn roles(found: &mut Findings, up: &[(&Node, &Seen)], all: usize, config: &Confi
         } else {
             continue;
         };
-        let says = format!("{address} is {wrong} ({}:{})", following.host, following.port);
+        let says = format!(
+            "{address} is {wrong} ({}:{})",
+            following.host, following.port
+        );
         found.fail(check, "R3", says, mend(config, up, vip));
     }
     match (masters.len(), up.len() == all) {
         (1, _) => {}
         (0, true) => found.fail(check, "R2", "there is no master", mend(config, up, vip)),
-        (0, false) => found.warn(check, "R2", "no master among those that answer", mend(config, up, vip)),
+        (0, false) => found.warn(
+            check,
+            "R2",
+            "no master among those that answer",
+            mend(config, up, vip),
+        ),
         _ => {
             let masters: Vec<String> = masters.iter().map(SocketAddr::to_string).collect();
-            let says =
-                format!("{} are masters: writes to all but one of them go into a rollback file", masters.join(" and "));
+            let says = format!(
+                "{} are masters: writes to all but one of them go into a rollback file",
+                masters.join(" and ")
+            );
             found.fail(check, "R9", says, mend(config, up, vip));
         }
     }
@@ -103,53 +125,109 @@ fn link(
     vip: Vip,
 ) {
     let address = node.address;
-    let Some(following) = seen.observation.following().filter(|_| seen.observation.follows(master)) else {
+    let Some(following) = seen
+        .observation
+        .following()
+        .filter(|_| seen.observation.follows(master))
+    else {
         let fix = mend(config, up, vip);
-        return found.warn("link", "R2", format!("{address} does not follow {master}, the master"), fix);
+        return found.warn(
+            "link",
+            "R2",
+            format!("{address} does not follow {master}, the master"),
+            fix,
+        );
     };
     if following.syncing {
         let fix = Fix::Do("wait until the copy is done, then run this again".to_owned());
-        found.warn("link", "R2", format!("{address} copies the data of {master}"), fix);
+        found.warn(
+            "link",
+            "R2",
+            format!("{address} copies the data of {master}"),
+            fix,
+        );
     } else if !following.link_up {
-        let fix = Fix::Do(format!("see the lines on masterauth, and the log of Redis on {}", address.ip()));
-        found.fail("link", "R16", format!("{address}: its link to {master} is down"), fix);
+        let fix = Fix::Do(format!(
+            "see the lines on masterauth, and the log of Redis on {}",
+            address.ip()
+        ));
+        found.fail(
+            "link",
+            "R16",
+            format!("{address}: its link to {master} is down"),
+            fix,
+        );
     } else {
-        found.ok("link", "R2", format!("{address} follows {master}, its link up"));
+        found.ok(
+            "link",
+            "R2",
+            format!("{address} follows {master}, its link up"),
+        );
     }
 }
 
 fn holder(found: &mut Findings, up: &[(&Node, &Seen)], config: &Config, vip: Vip) {
     let at = match vip {
-        Vip::Here => up.iter().find(|(node, _)| node.is_local).map(|(node, seen)| (node.address, seen)),
-        Vip::At(address) => up.iter().find(|(node, _)| node.address == address).map(|(_, seen)| (address, seen)),
+        Vip::Here => up
+            .iter()
+            .find(|(node, _)| node.is_local)
+            .map(|(node, seen)| (node.address, seen)),
+        Vip::At(address) => up
+            .iter()
+            .find(|(node, _)| node.address == address)
+            .map(|(_, seen)| (address, seen)),
         Vip::Unknown => None,
     };
     let check = "vip-holder";
     match at {
         Some((address, seen)) if seen.observation.is_master() => {
-            found.ok(check, "K5", format!("{} is at {address}, the master", config.vip));
+            found.ok(
+                check,
+                "K5",
+                format!("{} is at {address}, the master", config.vip),
+            );
         }
         Some((address, _)) => {
             let fix = mend(config, up, vip);
             found.fail(
                 check,
                 "K5",
-                format!("{} is at {address}, which is no master: clients are told READONLY", config.vip),
+                format!(
+                    "{} is at {address}, which is no master: clients are told READONLY",
+                    config.vip
+                ),
                 fix,
             );
         }
         None => {
             let fix = Fix::Run("systemctl start keepalived".to_owned());
-            found.fail(check, "K5", format!("no node answers on {}, the VIP", config.vip), fix);
+            found.fail(
+                check,
+                "K5",
+                format!("no node answers on {}, the VIP", config.vip),
+                fix,
+            );
         }
     }
 }
 
 fn masterauth(found: &mut Findings, login: &Login, redises: &Redises, cli: &RedisCli) {
-    let Login { replica, master, user, has_password, outcome } = login;
+    let Login {
+        replica,
+        master,
+        user,
+        has_password,
+        outcome,
+    } = login;
     let check = "masterauth";
     let failure = match outcome {
-        Ok(()) => return found.ok(check, "R16", format!("{replica} can log in to {master} with its masterauth")),
+        Ok(()) => {
+            return found.ok(
+                check,
+                "R16",
+                format!("{replica} can log in to {master} with its masterauth"),
+            );
+        }
         Err(failure) => failure,
     };
     let Failure::Denied(denial) = failure else {
@@ -161,18 +239,30 @@ fn masterauth(found: &mut Findings, login: &Login, redises: &Redises, cli: &Redi
     };
     let user = user.as_deref().unwrap_or("default");
     if denial.code == "NOPERM" {
-        let says =
-            format!("{replica}: its masteruser {user} may not copy the data of {master}: it can never be its replica");
-        let grant = cli.as_administrator(*master, &format!("acl setuser {user} +psync +replconf +ping"));
+        let says = format!(
+            "{replica}: its masteruser {user} may not copy the data of {master}: it can never be its replica"
+        );
+        let grant = cli.as_administrator(
+            *master,
+            &format!("acl setuser {user} +psync +replconf +ping"),
+        );
         return found.fail(check, "R16", says, Fix::Run(grant));
     }
     let says = match has_password {
-        true => format!("{replica}: its masterauth is wrong for {master} ({denial}): it can never be its replica"),
+        true => format!(
+            "{replica}: its masterauth is wrong for {master} ({denial}): it can never be its replica"
+        ),
         false => {
-            format!("{replica} has no masterauth, and {master} asks for it ({denial}): it can never be its replica")
+            format!(
+                "{replica} has no masterauth, and {master} asks for it ({denial}): it can never be its replica"
+            )
         }
     };
-    let there = redises.nodes.iter().find(|node| node.address == *master).and_then(|node| node.seen.as_ref().ok());
+    let there = redises
+        .nodes
+        .iter()
+        .find(|node| node.address == *master)
+        .and_then(|node| node.seen.as_ref().ok());
     let open = there.is_some_and(|seen| seen.setting("requirepass").is_some_and(str::is_empty));
     let fix = match cli.masterauth(*replica) {
         _ if open && *has_password => Fix::Do(format!(
@@ -192,24 +282,49 @@ fn masterauth(found: &mut Findings, login: &Login, redises: &Redises, cli: &Redi
 }
 
 fn clocks(found: &mut Findings, up: &[(&Node, &Seen)]) {
-    let told: Vec<(SocketAddr, f64)> = up.iter().filter_map(|(node, seen)| Some((node.address, seen.clock?))).collect();
-    let earliest = told.iter().copied().reduce(|one, other| if other.1 < one.1 { other } else { one });
-    let latest = told.iter().copied().reduce(|one, other| if other.1 > one.1 { other } else { one });
-    let (Some((early, first)), Some((late, last)), 2..) = (earliest, latest, told.len()) else { return };
+    let told: Vec<(SocketAddr, f64)> = up
+        .iter()
+        .filter_map(|(node, seen)| Some((node.address, seen.clock?)))
+        .collect();
+    let earliest = told
+        .iter()
+        .copied()
+        .reduce(|one, other| if other.1 < one.1 { other } else { one });
+    let latest = told
+        .iter()
+        .copied()
+        .reduce(|one, other| if other.1 > one.1 { other } else { one });
+    let (Some((early, first)), Some((late, last)), 2..) = (earliest, latest, told.len()) else {
+        return;
+    };
     let apart = last - first;
     if apart > APART {
         let says = format!(
             "the clock of {late} is {apart:.1} s ahead of that of {early}: their journals can't be read side by side"
         );
-        return found.warn("clocks", "", says, Fix::Do("let both be set by NTP: timedatectl set-ntp true".to_owned()));
+        return found.warn(
+            "clocks",
+            "",
+            says,
+            Fix::Do("let both be set by NTP: timedatectl set-ntp true".to_owned()),
+        );
     }
-    found.ok("clocks", "", format!("the clocks are less than {:.0} ms apart", (apart * 1000.0).ceil().max(1.0)));
+    found.ok(
+        "clocks",
+        "",
+        format!(
+            "the clocks are less than {:.0} ms apart",
+            (apart * 1000.0).ceil().max(1.0)
+        ),
+    );
 }
 
 fn versions(found: &mut Findings, up: &[(&Node, &Seen)]) {
     let oldest = up.iter().min_by_key(|(_, seen)| seen.observation.version);
     let newest = up.iter().max_by_key(|(_, seen)| seen.observation.version);
-    let (Some((old, below)), Some((new, above))) = (oldest, newest) else { return };
+    let (Some((old, below)), Some((new, above))) = (oldest, newest) else {
+        return;
+    };
     let (below, above) = (below.observation.version, above.observation.version);
     if (below.0, below.1) != (above.0, above.1) {
         let says = format!(
@@ -222,13 +337,19 @@ fn versions(found: &mut Findings, up: &[(&Node, &Seen)]) {
 }
 
 fn term(found: &mut Findings, up: &[(&Node, &Seen)], config: &Config) {
-    let Some((node, seen)) = up.iter().find(|(_, seen)| seen.observation.is_master()) else { return };
+    let Some((node, seen)) = up.iter().find(|(_, seen)| seen.observation.is_master()) else {
+        return;
+    };
     let can = seen.observation.version.has_functions() || config.policy.term_key.is_some();
     if config.sentinel.is_some() || !can {
         return;
     }
     match &seen.observation.term {
-        Some(term) => found.ok("term", "R24", format!("the data of {} has term {}", node.address, term.number)),
+        Some(term) => found.ok(
+            "term",
+            "R24",
+            format!("the data of {} has term {}", node.address, term.number),
+        ),
         None => {
             let says = format!(
                 "the data of {} has no term: two nodes that were both down can't tell whose is the newer",

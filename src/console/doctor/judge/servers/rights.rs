@@ -9,25 +9,56 @@ pub fn judge(found: &mut Findings, node: &Node, seen: &Seen, cli: &RedisCli) {
     let address = node.address;
     let rights = match &seen.rights {
         Ok(rights) => rights,
-        Err(why) => return found.unseen("rights", "R19", format!("{address}: {why}: rights can't be asked for")),
+        Err(why) => {
+            return found.unseen(
+                "rights",
+                "R19",
+                format!("{address}: {why}: rights can't be asked for"),
+            );
+        }
     };
     let user = &seen.user;
     for (right, allowed) in rights {
         let Err(why) = allowed else { continue };
-        let command = right.words.iter().take(2).cloned().collect::<Vec<_>>().join(" ");
+        let command = right
+            .words
+            .iter()
+            .take(2)
+            .cloned()
+            .collect::<Vec<_>>()
+            .join(" ");
         if why == NO_COMMAND {
             let says = format!("{address} knows no {command}: {}", right.costs);
-            let fix = Fix::Do(format!("take rename-command out of redis.conf on {}, and restart Redis", address.ip()));
+            let fix = Fix::Do(format!(
+                "take rename-command out of redis.conf on {}, and restart Redis",
+                address.ip()
+            ));
             found.fail("commands", "R19", says, fix);
             continue;
         }
         let says = format!("{address}: user {user} may not {command}: {}", right.costs);
-        let level = if right.fatal { Level::Fail } else { Level::Warn };
+        let level = if right.fatal {
+            Level::Fail
+        } else {
+            Level::Warn
+        };
         let grant = cli.as_administrator(address, &format!("acl setuser {user} '{}'", right.rule));
-        let keep = "the same in redis.conf or the ACL file there, or it is gone at the next restart".to_owned();
-        found.add(level, "rights", "R19", says, vec![Fix::Run(grant), Fix::Do(keep)]);
+        let keep =
+            "the same in redis.conf or the ACL file there, or it is gone at the next restart"
+                .to_owned();
+        found.add(
+            level,
+            "rights",
+            "R19",
+            says,
+            vec![Fix::Run(grant), Fix::Do(keep)],
+        );
     }
     if rights.iter().all(|(_, allowed)| allowed.is_ok()) {
-        found.ok("rights", "R19", format!("{address}: user {user} may do all that the programs do"));
+        found.ok(
+            "rights",
+            "R19",
+            format!("{address}: user {user} may do all that the programs do"),
+        );
     }
 }

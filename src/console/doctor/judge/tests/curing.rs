@@ -15,7 +15,12 @@ use crate::keepalived_conf::{Conf, Reader};
 use crate::server::info::Version;
 
 /// Root's, and nobody else may write to it.
-pub const GOOD: Mode = Mode { uid: 0, gid: 0, bits: 0o755, is_file: true };
+pub const GOOD: Mode = Mode {
+    uid: 0,
+    gid: 0,
+    bits: 0o755,
+    is_file: true,
+};
 
 /// keepalived.conf with the advice followed, if it is one for a file.
 pub fn follow(text: &str, fix: &Fix) -> Option<String> {
@@ -34,15 +39,26 @@ pub fn example(words: &[&str]) -> String {
     let all = ["pair", "failback", "sticky", "sentinel", "plain", "fast"];
     let text = include_str!("../../../../../keepalived.conf.example");
     let line = |line: &str| {
-        let Some((_, mark)) = line.rsplit_once("# ").filter(|(_, mark)| mark.ends_with(" only")) else {
+        let Some((_, mark)) = line
+            .rsplit_once("# ")
+            .filter(|(_, mark)| mark.ends_with(" only"))
+        else {
             return line.to_owned();
         };
         let marks: Vec<&str> = mark.trim_end_matches(" only").split(' ').collect();
         if !marks.iter().all(|mark| all.contains(mark)) {
             return line.to_owned();
         }
-        let bare = if line.trim_start().starts_with('#') { line.replacen('#', "", 1) } else { line.to_owned() };
-        if marks.iter().all(|mark| words.contains(mark)) { bare } else { format!("#{bare}") }
+        let bare = if line.trim_start().starts_with('#') {
+            line.replacen('#', "", 1)
+        } else {
+            line.to_owned()
+        };
+        if marks.iter().all(|mark| words.contains(mark)) {
+            bare
+        } else {
+            format!("#{bare}")
+        }
     };
     text.lines().map(line).collect::<Vec<_>>().join("\n") + "\n"
 }
@@ -52,7 +68,10 @@ pub fn seen(text: &str) -> Keepalived {
     let path = Path::new("/etc/keepalived/keepalived.conf");
     let read = |_: &Path| Ok(text.to_owned());
     let glob = |_: &Path| Vec::new();
-    let reader = Reader { read: &read, glob: &glob };
+    let reader = Reader {
+        read: &read,
+        glob: &glob,
+    };
     let conf = |host| Conf::read(path, host, &reader).expect("it is read");
     let here = Vrrp::read(&conf("redis-a"));
     let program = |name: &str| ProgramFile {
@@ -65,12 +84,27 @@ pub fn seen(text: &str) -> Keepalived {
         path: path.to_owned(),
         host: "redis-a".to_owned(),
         conf: Ok(conf("redis-a")),
-        watched: here.files.iter().map(|file| (file.file.clone(), (true, true))).collect(),
+        watched: here
+            .files
+            .iter()
+            .map(|file| (file.file.clone(), (true, true)))
+            .collect(),
         here,
         elsewhere: vec![("redis-b".to_owned(), Vrrp::read(&conf("redis-b")))],
         version: Some(Version(2, 2, 7)),
-        tested: Ok(Said { code: Some(0), text: String::new() }),
-        programs: ["check_redis", "redis_master", "redis_backup", "redis_fault", "redis_stop"].map(program).to_vec(),
+        tested: Ok(Said {
+            code: Some(0),
+            text: String::new(),
+        }),
+        programs: [
+            "check_redis",
+            "redis_master",
+            "redis_backup",
+            "redis_fault",
+            "redis_stop",
+        ]
+        .map(program)
+        .to_vec(),
         versions: std::collections::BTreeMap::new(),
         has_script_user: false,
         runs: true,
@@ -103,18 +137,31 @@ pub fn judged(keepalived: &Keepalived, expected: &Expected) -> Vec<Finding> {
 
 #[test]
 fn what_install_sh_writes_gets_a_clean_bill() {
-    for variant in [&["pair", "failback"][..], &["pair", "sticky"], &["sentinel"]] {
+    for variant in [
+        &["pair", "failback"][..],
+        &["pair", "sticky"],
+        &["sentinel"],
+    ] {
         for profile in ["plain", "fast"] {
             let text = example(&[variant, &[profile]].concat());
             let found = judged(&seen(&text), &expected(variant.contains(&"sentinel")));
-            let bad: Vec<&Finding> = found.iter().filter(|line| line.level != Level::Ok).collect();
+            let bad: Vec<&Finding> = found
+                .iter()
+                .filter(|line| line.level != Level::Ok)
+                .collect();
             assert!(bad.is_empty(), "{variant:?} {profile}: {bad:#?}");
         }
     }
 }
 
 /// One edit of the example, the check that finds it, how bad it is.
-type Edit = (&'static [&'static str], &'static str, &'static str, &'static str, Level);
+type Edit = (
+    &'static [&'static str],
+    &'static str,
+    &'static str,
+    &'static str,
+    Level,
+);
 
 const FAILBACK: &[&str] = &["pair", "failback", "plain"];
 const STICKY: &[&str] = &["pair", "sticky", "plain"];
@@ -122,22 +169,112 @@ const FAST: &[&str] = &["pair", "failback", "fast"];
 const SENTINEL: &[&str] = &["sentinel", "fast"];
 
 const EDITS: &[Edit] = &[
-    (FAILBACK, "    state BACKUP\n", "    state BAKCUP\n", "state", Level::Fail),
-    (STICKY, "    state BACKUP\n", "    state MASTER\n", "state", Level::Fail),
-    (FAILBACK, "#    nopreempt ", "    nopreempt ", "nopreempt", Level::Fail),
-    (FAILBACK, "    weight -10 ", "    weight -1 ", "weight", Level::Fail),
-    (FAILBACK, "    weight -10 ", "    weight 0 ", "eligible", Level::Fail),
-    (FAILBACK, "    init_fail ", "    #init_fail ", "eligible", Level::Warn),
-    (FAILBACK, "        redis_eligible ", "        #redis_eligible ", "eligible", Level::Fail),
+    (
+        FAILBACK,
+        "    state BACKUP\n",
+        "    state BAKCUP\n",
+        "state",
+        Level::Fail,
+    ),
+    (
+        STICKY,
+        "    state BACKUP\n",
+        "    state MASTER\n",
+        "state",
+        Level::Fail,
+    ),
+    (
+        FAILBACK,
+        "#    nopreempt ",
+        "    nopreempt ",
+        "nopreempt",
+        Level::Fail,
+    ),
+    (
+        FAILBACK,
+        "    weight -10 ",
+        "    weight -1 ",
+        "weight",
+        Level::Fail,
+    ),
+    (
+        FAILBACK,
+        "    weight -10 ",
+        "    weight 0 ",
+        "eligible",
+        Level::Fail,
+    ),
+    (
+        FAILBACK,
+        "    init_fail ",
+        "    #init_fail ",
+        "eligible",
+        Level::Warn,
+    ),
+    (
+        FAILBACK,
+        "        redis_eligible ",
+        "        #redis_eligible ",
+        "eligible",
+        Level::Fail,
+    ),
     (FAILBACK, "        check_redis\n", "", "check", Level::Fail),
-    (FAILBACK, "    weight 0\n", "    weight -20\n", "check", Level::Fail),
-    (FAILBACK, "        check_redis\n", "        check_redis weight -20\n", "check", Level::Fail),
-    (FAILBACK, "    interval 1\n", "    interval 0.5\n", "check-times", Level::Fail),
-    (FAILBACK, "    timeout 1\n", "    timeout 0.4\n", "check-times", Level::Fail),
-    (FAILBACK, "    interval 1\n", "    interval 10\n", "check-times", Level::Warn),
-    (FAILBACK, "check_redis\"\n", "check_redis --timeout 2s\"\n", "check-times", Level::Fail),
-    (FAILBACK, "    priority $PRIORITY\n", "    priority 255\n", "priority", Level::Fail),
-    (FAILBACK, "    priority $PRIORITY\n", "    priority 100\n", "priority", Level::Warn),
+    (
+        FAILBACK,
+        "    weight 0\n",
+        "    weight -20\n",
+        "check",
+        Level::Fail,
+    ),
+    (
+        FAILBACK,
+        "        check_redis\n",
+        "        check_redis weight -20\n",
+        "check",
+        Level::Fail,
+    ),
+    (
+        FAILBACK,
+        "    interval 1\n",
+        "    interval 0.5\n",
+        "check-times",
+        Level::Fail,
+    ),
+    (
+        FAILBACK,
+        "    timeout 1\n",
+        "    timeout 0.4\n",
+        "check-times",
+        Level::Fail,
+    ),
+    (
+        FAILBACK,
+        "    interval 1\n",
+        "    interval 10\n",
+        "check-times",
+        Level::Warn,
+    ),
+    (
+        FAILBACK,
+        "check_redis\"\n",
+        "check_redis --timeout 2s\"\n",
+        "check-times",
+        Level::Fail,
+    ),
+    (
+        FAILBACK,
+        "    priority $PRIORITY\n",
+        "    priority 255\n",
+        "priority",
+        Level::Fail,
+    ),
+    (
+        FAILBACK,
+        "    priority $PRIORITY\n",
+        "    priority 100\n",
+        "priority",
+        Level::Warn,
+    ),
     (
         FAILBACK,
         "    priority $PRIORITY\n",
@@ -145,7 +282,13 @@ const EDITS: &[Edit] = &[
         "weight",
         Level::Fail,
     ),
-    (FAILBACK, "@redis-b $PRIORITY=253\n", "@redis-b $PRIORITY=100\n", "weight", Level::Fail),
+    (
+        FAILBACK,
+        "@redis-b $PRIORITY=253\n",
+        "@redis-b $PRIORITY=100\n",
+        "weight",
+        Level::Fail,
+    ),
     (
         FAILBACK,
         "    priority $PRIORITY\n",
@@ -153,18 +296,84 @@ const EDITS: &[Edit] = &[
         "priority",
         Level::Warn,
     ),
-    (FAILBACK, "        192.168.158.13\n", "        192.168.158.99/24\n", "vip", Level::Fail),
-    (FAILBACK, "@redis-a    192.168.158.12\n", "", "unicast", Level::Fail),
-    (FAILBACK, "@redis-a    192.168.158.12\n", "192.168.158.12\n192.168.158.11\n", "unicast", Level::Fail),
-    (FAILBACK, "    unicast_src_ip $SELF\n", "    unicast_src_ip 192.168.158.77\n", "unicast-source", Level::Fail),
-    (FAILBACK, "    unicast_src_ip $SELF\n", "    unicast_src_ip $SLEF\n", "unicast-source", Level::Fail),
-    (FAILBACK, "    unicast_src_ip $SELF\n", "", "unicast-source", Level::Warn),
-    (FAST, "    version 3\n", "    version 2\n", "advert-interval", Level::Fail),
+    (
+        FAILBACK,
+        "        192.168.158.13\n",
+        "        192.168.158.99/24\n",
+        "vip",
+        Level::Fail,
+    ),
+    (
+        FAILBACK,
+        "@redis-a    192.168.158.12\n",
+        "",
+        "unicast",
+        Level::Fail,
+    ),
+    (
+        FAILBACK,
+        "@redis-a    192.168.158.12\n",
+        "192.168.158.12\n192.168.158.11\n",
+        "unicast",
+        Level::Fail,
+    ),
+    (
+        FAILBACK,
+        "    unicast_src_ip $SELF\n",
+        "    unicast_src_ip 192.168.158.77\n",
+        "unicast-source",
+        Level::Fail,
+    ),
+    (
+        FAILBACK,
+        "    unicast_src_ip $SELF\n",
+        "    unicast_src_ip $SLEF\n",
+        "unicast-source",
+        Level::Fail,
+    ),
+    (
+        FAILBACK,
+        "    unicast_src_ip $SELF\n",
+        "",
+        "unicast-source",
+        Level::Warn,
+    ),
+    (
+        FAST,
+        "    version 3\n",
+        "    version 2\n",
+        "advert-interval",
+        Level::Fail,
+    ),
     (FAST, "    version 3\n", "", "advert-interval", Level::Fail),
-    (FAILBACK, "    advert_int 1 ", "    advert_int one ", "advert-interval", Level::Fail),
-    (FAILBACK, "    vrrp_check_unicast_src\n", "", "check-unicast-source", Level::Warn),
-    (FAILBACK, "    vrrp_garp_master_refresh 10\n", "", "announce-again", Level::Warn),
-    (FAILBACK, "    vrrp_garp_lower_prio_repeat 1\n", "", "announce-against", Level::Warn),
+    (
+        FAILBACK,
+        "    advert_int 1 ",
+        "    advert_int one ",
+        "advert-interval",
+        Level::Fail,
+    ),
+    (
+        FAILBACK,
+        "    vrrp_check_unicast_src\n",
+        "",
+        "check-unicast-source",
+        Level::Warn,
+    ),
+    (
+        FAILBACK,
+        "    vrrp_garp_master_refresh 10\n",
+        "",
+        "announce-again",
+        Level::Warn,
+    ),
+    (
+        FAILBACK,
+        "    vrrp_garp_lower_prio_repeat 1\n",
+        "",
+        "announce-against",
+        Level::Warn,
+    ),
     (
         FAILBACK,
         "    vrrp_higher_prio_send_advert true\n",
@@ -172,12 +381,48 @@ const EDITS: &[Edit] = &[
         "give-way",
         Level::Warn,
     ),
-    (FAST, "    vrrp_rt_priority 50 ", "    #vrrp_rt_priority 50 ", "real-time", Level::Warn),
-    (FAST, "    vrrp_rlimit_rtime ", "    #vrrp_rlimit_rtime ", "real-time-limit", Level::Warn),
-    (FAST, "    weight 0 ", "    #weight 0 ", "track-file", Level::Fail),
-    (SENTINEL, "    weight -1 ", "    weight 0 ", "track-file", Level::Fail),
-    (FAILBACK, "    notify_master_rx_lower_pri ", "    #notify_master_rx_lower_pri ", "notify", Level::Fail),
-    (FAILBACK, "    notify_stop ", "    #notify_stop ", "notify", Level::Fail),
+    (
+        FAST,
+        "    vrrp_rt_priority 50 ",
+        "    #vrrp_rt_priority 50 ",
+        "real-time",
+        Level::Warn,
+    ),
+    (
+        FAST,
+        "    vrrp_rlimit_rtime ",
+        "    #vrrp_rlimit_rtime ",
+        "real-time-limit",
+        Level::Warn,
+    ),
+    (
+        FAST,
+        "    weight 0 ",
+        "    #weight 0 ",
+        "track-file",
+        Level::Fail,
+    ),
+    (
+        SENTINEL,
+        "    weight -1 ",
+        "    weight 0 ",
+        "track-file",
+        Level::Fail,
+    ),
+    (
+        FAILBACK,
+        "    notify_master_rx_lower_pri ",
+        "    #notify_master_rx_lower_pri ",
+        "notify",
+        Level::Fail,
+    ),
+    (
+        FAILBACK,
+        "    notify_stop ",
+        "    #notify_stop ",
+        "notify",
+        Level::Fail,
+    ),
     (
         FAILBACK,
         "    notify_backup \"/usr/libexec/keepalived/redis_backup\"",
@@ -185,7 +430,13 @@ const EDITS: &[Edit] = &[
         "notify",
         Level::Fail,
     ),
-    (FAILBACK, "keepalived/redis_fault\"", "keepalived/redis_fault --config /etc/other.toml\"", "notify", Level::Fail),
+    (
+        FAILBACK,
+        "keepalived/redis_fault\"",
+        "keepalived/redis_fault --config /etc/other.toml\"",
+        "notify",
+        Level::Fail,
+    ),
     (
         FAILBACK,
         "    notify_stop ",
@@ -193,9 +444,27 @@ const EDITS: &[Edit] = &[
         "notify",
         Level::Fail,
     ),
-    (FAILBACK, "    enable_script_security\n", "", "script-security", Level::Warn),
-    (FAILBACK, "    script_user root\n", "", "script-user", Level::Fail),
-    (FAILBACK, "    script_user root\n", "    script_user nobody\n", "script-user", Level::Fail),
+    (
+        FAILBACK,
+        "    enable_script_security\n",
+        "",
+        "script-security",
+        Level::Warn,
+    ),
+    (
+        FAILBACK,
+        "    script_user root\n",
+        "",
+        "script-user",
+        Level::Fail,
+    ),
+    (
+        FAILBACK,
+        "    script_user root\n",
+        "    script_user nobody\n",
+        "script-user",
+        Level::Fail,
+    ),
 ];
 
 #[test]
@@ -206,15 +475,25 @@ fn each_line_on_keepalived_conf_is_provoked_and_cured_by_its_own_advice() {
         assert!(sick != good, "{from:?} is not in the example");
         let expected = expected(variant.contains(&"sentinel"));
         let mut text = sick.clone();
-        assert_eq!(level(&judged(&seen(&text), &expected), check), *bad, "{from:?} -> {to:?}");
+        assert_eq!(
+            level(&judged(&seen(&text), &expected), check),
+            *bad,
+            "{from:?} -> {to:?}"
+        );
         for _ in 0..4 {
             let found = judged(&seen(&text), &expected);
             let sick = found.iter().find(|line| line.level > Level::Unseen);
-            let Some(fix) = sick.and_then(|line| line.fix.first()) else { break };
-            text = follow(&text, fix).unwrap_or_else(|| panic!("{from:?} -> {to:?}: no line to write: {fix:?}"));
+            let Some(fix) = sick.and_then(|line| line.fix.first()) else {
+                break;
+            };
+            text = follow(&text, fix)
+                .unwrap_or_else(|| panic!("{from:?} -> {to:?}: no line to write: {fix:?}"));
         }
         let found = judged(&seen(&text), &expected);
-        let left: Vec<&Finding> = found.iter().filter(|line| line.level > Level::Unseen).collect();
+        let left: Vec<&Finding> = found
+            .iter()
+            .filter(|line| line.level > Level::Unseen)
+            .collect();
         assert!(left.is_empty(), "{from:?} -> {to:?}: {left:#?}");
     }
 }
@@ -224,16 +503,36 @@ fn what_is_not_in_a_line_of_the_file_is_said_with_what_to_do() {
     let good = example(FAILBACK);
     type Change = fn(&mut Keepalived);
     let changes: [(&str, Level, Change); 9] = [
-        ("keepalived-version", Level::Fail, |seen| seen.version = Some(Version(2, 0, 6))),
-        ("keepalived-version", Level::Unseen, |seen| seen.version = None),
-        ("keepalived-conf", Level::Fail, |seen| seen.conf = Err("No such file or directory".to_owned())),
-        ("keepalived-conf", Level::Unseen, |seen| seen.conf = Err("Permission denied (os error 13)".to_owned())),
-        ("keepalived-test", Level::Fail, |seen| {
-            seen.tested = Ok(Said { code: Some(5), text: "Line 5: no".to_owned() })
+        ("keepalived-version", Level::Fail, |seen| {
+            seen.version = Some(Version(2, 0, 6))
         }),
-        ("keepalived-test", Level::Fail, |seen| seen.tested = Ok(Said { code: Some(6), text: "unsafe".to_owned() })),
-        ("keepalived-test", Level::Unseen, |seen| seen.tested = Err("starting keepalived: no".to_owned())),
-        ("host-name", Level::Fail, |seen| seen.host = "redis-z".to_owned()),
+        ("keepalived-version", Level::Unseen, |seen| {
+            seen.version = None
+        }),
+        ("keepalived-conf", Level::Fail, |seen| {
+            seen.conf = Err("No such file or directory".to_owned())
+        }),
+        ("keepalived-conf", Level::Unseen, |seen| {
+            seen.conf = Err("Permission denied (os error 13)".to_owned())
+        }),
+        ("keepalived-test", Level::Fail, |seen| {
+            seen.tested = Ok(Said {
+                code: Some(5),
+                text: "Line 5: no".to_owned(),
+            })
+        }),
+        ("keepalived-test", Level::Fail, |seen| {
+            seen.tested = Ok(Said {
+                code: Some(6),
+                text: "unsafe".to_owned(),
+            })
+        }),
+        ("keepalived-test", Level::Unseen, |seen| {
+            seen.tested = Err("starting keepalived: no".to_owned())
+        }),
+        ("host-name", Level::Fail, |seen| {
+            seen.host = "redis-z".to_owned()
+        }),
         ("alike", Level::Unseen, |seen| seen.elsewhere.clear()),
     ];
     for (check, bad, change) in changes {
@@ -254,9 +553,24 @@ fn differences_between_the_hosts_of_one_file_are_seen() {
             "alike",
             Level::Fail,
         ),
-        ("@redis-b $PRIORITY=253\n", "@redis-b $PRIORITY=254\n", "priority", Level::Warn),
-        ("@redis-b $PRIORITY=253\n", "@redis-b $PRIORITY=100\n", "weight", Level::Fail),
-        ("        redis_eligible ", "        redis_elligible ", "tracked", Level::Fail),
+        (
+            "@redis-b $PRIORITY=253\n",
+            "@redis-b $PRIORITY=254\n",
+            "priority",
+            Level::Warn,
+        ),
+        (
+            "@redis-b $PRIORITY=253\n",
+            "@redis-b $PRIORITY=100\n",
+            "weight",
+            Level::Fail,
+        ),
+        (
+            "        redis_eligible ",
+            "        redis_elligible ",
+            "tracked",
+            Level::Fail,
+        ),
         (
             "    virtual_router_id 51\n",
             "    virtual_router_id 51\n    authentication {\n auth_type PASS\n }\n",
@@ -281,28 +595,61 @@ fn the_files_of_the_programs_are_judged_and_cured_by_a_command() {
     let good = example(FAILBACK);
     type Change = fn(&mut ProgramFile);
     let changes: [(&str, Change, &str); 6] = [
-        ("program", |file| file.found = Err("No such file or directory".to_owned()), "install"),
         (
             "program",
-            |file| file.found = Ok(Mode { bits: 0o644, ..GOOD }),
+            |file| file.found = Err("No such file or directory".to_owned()),
+            "install",
+        ),
+        (
+            "program",
+            |file| {
+                file.found = Ok(Mode {
+                    bits: 0o644,
+                    ..GOOD
+                })
+            },
             "chmod 755 /usr/libexec/keepalived/check_redis",
         ),
-        ("program", |file| file.found = Ok(Mode { is_file: false, ..GOOD }), "install"),
-        ("program", |file| file.interpreter = Some(("/bin/no".into(), false)), "install"),
+        (
+            "program",
+            |file| {
+                file.found = Ok(Mode {
+                    is_file: false,
+                    ..GOOD
+                })
+            },
+            "install",
+        ),
+        (
+            "program",
+            |file| file.interpreter = Some(("/bin/no".into(), false)),
+            "install",
+        ),
         (
             "program-safe",
             |file| file.open = vec!["/usr/libexec".into()],
             "chown root:root /usr/libexec && chmod go-w /usr/libexec",
         ),
-        ("program-safe", |file| file.open = vec!["/tmp".into()], "to /usr/libexec/keepalived"),
+        (
+            "program-safe",
+            |file| file.open = vec!["/tmp".into()],
+            "to /usr/libexec/keepalived",
+        ),
     ];
     for (check, change, advice) in changes {
         let mut keepalived = seen(&good);
         keepalived.programs.iter_mut().take(1).for_each(change);
         let found = judged(&keepalived, &expected(false));
         assert_eq!(level(&found, check), Level::Fail, "{check}");
-        let fix = found.iter().find(|line| line.level == Level::Fail).and_then(|line| line.fix.first()).map(Fix::text);
-        assert!(fix.as_ref().is_some_and(|fix| fix.contains(advice)), "{fix:?}");
+        let fix = found
+            .iter()
+            .find(|line| line.level == Level::Fail)
+            .and_then(|line| line.fix.first())
+            .map(Fix::text);
+        assert!(
+            fix.as_ref().is_some_and(|fix| fix.contains(advice)),
+            "{fix:?}"
+        );
     }
 }
 
@@ -310,9 +657,15 @@ fn the_files_of_the_programs_are_judged_and_cured_by_a_command() {
 fn what_the_watcher_writes_is_missed_by_name() {
     for (state, fact) in [((false, false), "K29"), ((true, false), "K18")] {
         let mut keepalived = seen(&example(FAST));
-        keepalived.watched.values_mut().for_each(|watched| *watched = state);
+        keepalived
+            .watched
+            .values_mut()
+            .for_each(|watched| *watched = state);
         let found = judged(&keepalived, &expected(false));
-        let line = found.iter().find(|line| line.level == Level::Fail).expect("it fails");
+        let line = found
+            .iter()
+            .find(|line| line.level == Level::Fail)
+            .expect("it fails");
         assert_eq!((line.check, line.fact), ("track-file", fact));
     }
 }

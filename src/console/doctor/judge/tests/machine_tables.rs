@@ -16,8 +16,19 @@ use crate::server::info::Version;
 const DATA: u64 = 1 << 30;
 
 fn dir(key: &'static str, bits: u32) -> Dir {
-    let mode = Some(Mode { bits, is_file: false, ..GOOD });
-    Dir { key, path: PathBuf::from("/var/lib").join(key), mode, trouble: None, read_only: false, free: Some(10 * DATA) }
+    let mode = Some(Mode {
+        bits,
+        is_file: false,
+        ..GOOD
+    });
+    Dir {
+        key,
+        path: PathBuf::from("/var/lib").join(key),
+        mode,
+        trouble: None,
+        read_only: false,
+        free: Some(10 * DATA),
+    }
 }
 
 fn good() -> (Machine, Keepalived) {
@@ -30,7 +41,9 @@ fn good() -> (Machine, Keepalived) {
         modes: Some((Ok(Mode { uid: 110, ..GOOD }), Ok(Mode { uid: 110, ..GOOD }))),
         read_only: false,
         unit: Some("redis-server".to_owned()),
-        commands: vec!["/usr/bin/redis-server /etc/redis/redis.conf --slaveof 127.0.0.1 1".to_owned()],
+        commands: vec![
+            "/usr/bin/redis-server /etc/redis/redis.conf --slaveof 127.0.0.1 1".to_owned(),
+        ],
     };
     let machine = Machine {
         is_root: true,
@@ -38,7 +51,11 @@ fn good() -> (Machine, Keepalived) {
         selinux: false,
         packaged: false,
         has_check_rdb: true,
-        dirs: vec![dir("memory.dir", 0o755), dir("log.dir", 0o750), dir("rollback.dir", 0o700)],
+        dirs: vec![
+            dir("memory.dir", 0o755),
+            dir("log.dir", 0o750),
+            dir("rollback.dir", 0o700),
+        ],
         systemd: true,
         drop_in: Some("[Service]\nRestart=always\n".to_owned()),
         target: true,
@@ -51,7 +68,13 @@ fn good() -> (Machine, Keepalived) {
 fn judged(machine: &Machine, keepalived: &Keepalived, more: &str) -> Vec<Finding> {
     let mut found = Findings::of(Subject::Machine);
     let config = config(more);
-    machine::judge(&mut found, machine, keepalived, Some(&config), (Some(DATA), false));
+    machine::judge(
+        &mut found,
+        machine,
+        keepalived,
+        Some(&config),
+        (Some(DATA), false),
+    );
     redis_service::judge(&mut found, machine, Some(Version(7, 0, 15)), &config);
     found.list
 }
@@ -62,29 +85,66 @@ type Change = fn(&mut Machine, &mut Keepalived);
 type Row = (&'static str, Level, Change, &'static str);
 
 fn unit(machine: &mut Machine, name: &str, enabled: &str, active: &str) {
-    machine.units.insert(name.to_owned(), (enabled.to_owned(), active.to_owned()));
+    machine
+        .units
+        .insert(name.to_owned(), (enabled.to_owned(), active.to_owned()));
 }
 
 const ROWS: &[Row] = &[
-    ("root", Level::Unseen, |machine, _| machine.is_root = false, ""),
-    ("clock", Level::Warn, |machine, _| machine.synchronized = Some(false), "run: timedatectl set-ntp true"),
-    ("clock", Level::Unseen, |machine, _| machine.synchronized = None, ""),
-    ("directory", Level::Fail, |machine, _| machine.dirs[0].read_only = true, "mount it read-write, or set memory.dir"),
+    (
+        "root",
+        Level::Unseen,
+        |machine, _| machine.is_root = false,
+        "",
+    ),
+    (
+        "clock",
+        Level::Warn,
+        |machine, _| machine.synchronized = Some(false),
+        "run: timedatectl set-ntp true",
+    ),
+    (
+        "clock",
+        Level::Unseen,
+        |machine, _| machine.synchronized = None,
+        "",
+    ),
+    (
+        "directory",
+        Level::Fail,
+        |machine, _| machine.dirs[0].read_only = true,
+        "mount it read-write, or set memory.dir",
+    ),
     (
         "directory",
         Level::Warn,
         |machine, _| machine.dirs[2] = dir("rollback.dir", 0o755),
         "run: chmod 700 /var/lib/rollback.dir",
     ),
-    ("directory", Level::Warn, |machine, _| machine.dirs[1] = dir("log.dir", 0o757), "run: chmod o-w /var/lib/log.dir"),
+    (
+        "directory",
+        Level::Warn,
+        |machine, _| machine.dirs[1] = dir("log.dir", 0o757),
+        "run: chmod o-w /var/lib/log.dir",
+    ),
     (
         "directory",
         Level::Warn,
         |machine, _| machine.dirs[1].mode = Some(Mode { uid: 7, ..GOOD }),
         "run: chown root /var/lib/log.dir",
     ),
-    ("directory", Level::Unseen, |machine, _| machine.dirs[1].trouble = Some("Permission denied".to_owned()), ""),
-    ("rollback", Level::Fail, |machine, _| machine.has_check_rdb = false, "run: apt-get install redis-tools"),
+    (
+        "directory",
+        Level::Unseen,
+        |machine, _| machine.dirs[1].trouble = Some("Permission denied".to_owned()),
+        "",
+    ),
+    (
+        "rollback",
+        Level::Fail,
+        |machine, _| machine.has_check_rdb = false,
+        "run: apt-get install redis-tools",
+    ),
     (
         "rollback-room",
         Level::Fail,
@@ -97,7 +157,12 @@ const ROWS: &[Row] = &[
         |machine, _| machine.dirs[2].free = Some(DATA * 2),
         "make room, or set rollback.dir",
     ),
-    ("keepalived-unit", Level::Warn, |machine, _| machine.drop_in = None, "run: ./install.sh"),
+    (
+        "keepalived-unit",
+        Level::Warn,
+        |machine, _| machine.drop_in = None,
+        "run: ./install.sh",
+    ),
     (
         "keepalived-unit",
         Level::Unseen,
@@ -107,7 +172,12 @@ const ROWS: &[Row] = &[
         },
         "",
     ),
-    ("keepalived-target", Level::Warn, |machine, _| machine.target = false, "run: ./install.sh"),
+    (
+        "keepalived-target",
+        Level::Warn,
+        |machine, _| machine.target = false,
+        "run: ./install.sh",
+    ),
     (
         "unit-enabled",
         Level::Warn,
@@ -132,7 +202,12 @@ const ROWS: &[Row] = &[
         |machine, _| unit(machine, "redis-server.service", "enabled", "inactive"),
         "systemctl start redis-server.service",
     ),
-    ("keepalived-runs", Level::Warn, |_, keepalived| keepalived.runs = false, "run: systemctl enable --now keepalived"),
+    (
+        "keepalived-runs",
+        Level::Warn,
+        |_, keepalived| keepalived.runs = false,
+        "run: systemctl enable --now keepalived",
+    ),
     (
         "selinux",
         Level::Warn,
@@ -142,14 +217,24 @@ const ROWS: &[Row] = &[
         },
         "install.sh does, and runs restorecon",
     ),
-    ("config-rewrite", Level::Fail, |machine, _| machine.redis.read_only = true, "ReadWritePaths="),
+    (
+        "config-rewrite",
+        Level::Fail,
+        |machine, _| machine.redis.read_only = true,
+        "ReadWritePaths=",
+    ),
     (
         "config-rewrite",
         Level::Fail,
         |machine, _| machine.redis.modes = Some((Ok(GOOD), Ok(GOOD))),
         "run: chown 110 /etc/redis /etc/redis/redis.conf && chmod u+w",
     ),
-    ("config-rewrite", Level::Unseen, |machine, _| machine.redis.uid = None, ""),
+    (
+        "config-rewrite",
+        Level::Unseen,
+        |machine, _| machine.redis.uid = None,
+        "",
+    ),
     (
         "boots-as-replica",
         Level::Warn,
@@ -165,23 +250,37 @@ const ROWS: &[Row] = &[
         },
         "run: keepalived-redis-setup --boot-as-replica",
     ),
-    ("boots-as-replica", Level::Unseen, |machine, _| machine.redis.commands.clear(), ""),
+    (
+        "boots-as-replica",
+        Level::Unseen,
+        |machine, _| machine.redis.commands.clear(),
+        "",
+    ),
 ];
 
 #[test]
 fn each_line_on_this_machine_is_provoked_and_says_what_helps() {
     let (machine, keepalived) = good();
     let found = judged(&machine, &keepalived, "");
-    let bad: Vec<&Finding> = found.iter().filter(|line| line.level != Level::Ok).collect();
+    let bad: Vec<&Finding> = found
+        .iter()
+        .filter(|line| line.level != Level::Ok)
+        .collect();
     assert!(bad.is_empty(), "{bad:#?}");
     for (number, (check, how, change, advice)) in ROWS.iter().enumerate() {
         let (mut machine, mut keepalived) = good();
         change(&mut machine, &mut keepalived);
         let found = judged(&machine, &keepalived, "");
         assert_eq!(level(&found, check), *how, "row {number}, {check}");
-        let line = found.iter().find(|line| line.check == *check && line.level == *how).expect("the line");
+        let line = found
+            .iter()
+            .find(|line| line.check == *check && line.level == *how)
+            .expect("the line");
         let said = line.fix.first().map(|fix| fix.text()).unwrap_or_default();
-        assert!(said.contains(advice) && said.is_empty() == (*how == Level::Unseen), "row {number}, {check}: {said}");
+        assert!(
+            said.contains(advice) && said.is_empty() == (*how == Level::Unseen),
+            "row {number}, {check}: {said}"
+        );
     }
 }
 
@@ -191,9 +290,15 @@ fn what_depends_on_the_configuration_is_judged_by_it() {
     let never = judged(&machine, &keepalived, "[rollback]\nmode = \"never\"\n");
     assert_eq!(level(&never, "rollback"), Level::Warn);
     let sentinel = "[sentinel]\nmaster_name = \"m\"\nnodes = [\"192.168.158.11:26379\"]\n";
-    assert_eq!(level(&judged(&machine, &keepalived, sentinel), "boots-as-replica"), Level::Fail);
+    assert_eq!(
+        level(&judged(&machine, &keepalived, sentinel), "boots-as-replica"),
+        Level::Fail
+    );
     machine.redis.commands = vec!["redis-server /etc/redis.conf".to_owned()];
-    assert_eq!(level(&judged(&machine, &keepalived, sentinel), "boots-as-replica"), Level::Ok);
+    assert_eq!(
+        level(&judged(&machine, &keepalived, sentinel), "boots-as-replica"),
+        Level::Ok
+    );
 }
 
 #[test]
@@ -202,8 +307,14 @@ fn no_directory_of_the_system_is_given_away() {
     machine.redis.config_file = Some("/etc/redis.conf".into());
     machine.redis.modes = Some((Ok(GOOD), Ok(GOOD)));
     let found = judged(&machine, &keepalived, "");
-    let line = found.iter().find(|line| line.check == "config-rewrite").expect("the line");
-    assert!(line.fix.iter().all(|fix| fix.text().starts_with("move /etc/redis.conf into a directory of its own")));
+    let line = found
+        .iter()
+        .find(|line| line.check == "config-rewrite")
+        .expect("the line");
+    assert!(line.fix.iter().all(|fix| {
+        fix.text()
+            .starts_with("move /etc/redis.conf into a directory of its own")
+    }));
 }
 
 #[test]
@@ -211,13 +322,24 @@ fn a_vip_that_a_dead_keepalived_has_left_behind_fails() {
     let (machine, mut keepalived) = good();
     keepalived.runs = false;
     let mut found = Findings::of(Subject::Machine);
-    machine::judge(&mut found, &machine, &keepalived, Some(&config("")), (None, true));
+    machine::judge(
+        &mut found,
+        &machine,
+        &keepalived,
+        Some(&config("")),
+        (None, true),
+    );
     assert_eq!(level(&found.list, "keepalived-runs"), Level::Fail);
 }
 
 #[test]
 fn what_the_checks_say_now_is_shown() {
-    let verdict = |ok| Verdict { ok, dead: false, sentence: "why".to_owned(), news: None };
+    let verdict = |ok| Verdict {
+        ok,
+        dead: false,
+        sentence: "why".to_owned(),
+        news: None,
+    };
     for (health, eligible, sentinel, expected) in [
         (true, true, false, [Level::Ok, Level::Ok]),
         (false, false, false, [Level::Fail, Level::Warn]),
@@ -226,6 +348,9 @@ fn what_the_checks_say_now_is_shown() {
     ] {
         let mut found = Findings::of(Subject::Redis);
         machine::verdicts(&mut found, &verdict(health), &verdict(eligible), sentinel);
-        assert_eq!(["check-redis", "check-eligible"].map(|check| level(&found.list, check)), expected);
+        assert_eq!(
+            ["check-redis", "check-eligible"].map(|check| level(&found.list, check)),
+            expected
+        );
     }
 }

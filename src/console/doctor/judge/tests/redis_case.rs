@@ -29,8 +29,14 @@ pub fn config(more: &str) -> Config {
     let path = dir.path().join("redis-ha.toml");
     let text = format!("nodes = [\"{A}\", \"{B}\"]\nvip = \"192.168.158.13\"\n{more}");
     std::fs::write(&path, text).expect("a file");
-    let environment = Environment { state: dir.path().to_owned(), password: None };
-    Config { path: "/etc/keepalived/redis-ha.toml".into(), ..Config::load_in(&path, &environment).expect("it is good") }
+    let environment = Environment {
+        state: dir.path().to_owned(),
+        password: None,
+    };
+    Config {
+        path: "/etc/keepalived/redis-ha.toml".into(),
+        ..Config::load_in(&path, &environment).expect("it is good")
+    }
 }
 
 pub const SENTINEL: &str = "[sentinel]\nmaster_name = \"m\"\n\
@@ -40,11 +46,23 @@ pub fn following(of: &str) -> Role {
     let (host, port) = of.split_once(':').expect("a port");
     let port = port.parse().expect("a port");
     let host = host.to_owned();
-    Role::Replica(Following { host, port, link_up: true, syncing: false, copied: None, received: None })
+    Role::Replica(Following {
+        host,
+        port,
+        link_up: true,
+        syncing: false,
+        copied: None,
+        received: None,
+    })
 }
 
 pub fn seen(config: &Config, role: Role) -> Seen {
-    let term = Term { number: 3, node: address(A), replid: "a".repeat(40), at: "now".to_owned() };
+    let term = Term {
+        number: 3,
+        node: address(A),
+        replid: "a".repeat(40),
+        at: "now".to_owned(),
+    };
     let version = Version(7, 0, 15);
     let observation = Observation {
         run_id: "r".repeat(40),
@@ -52,7 +70,11 @@ pub fn seen(config: &Config, role: Role) -> Seen {
         loading: false,
         keys: 5,
         changes: 0,
-        replication: Replication { role, lineage: Lineage::default(), replicas: 1 },
+        replication: Replication {
+            role,
+            lineage: Lineage::default(),
+            replicas: 1,
+        },
         term: Some(term),
     };
     let settings = [
@@ -68,13 +90,25 @@ pub fn seen(config: &Config, role: Role) -> Seen {
         ("replica-priority", "100"),
         ("requirepass", "set"),
     ];
-    let info = [("config_file", "/etc/redis/redis.conf"), ("latest_fork_usec", "1000")];
+    let info = [
+        ("config_file", "/etc/redis/redis.conf"),
+        ("latest_fork_usec", "1000"),
+    ];
     Seen {
         observation,
-        info: info.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
-        settings: Some(settings.map(|(name, value)| (name, value.to_owned())).into()),
+        info: info
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .into(),
+        settings: Some(
+            settings
+                .map(|(name, value)| (name, value.to_owned()))
+                .into(),
+        ),
         user: "ha".to_owned(),
-        rights: Ok(wanted(config, version).into_iter().map(|right| (right, Ok(()))).collect()),
+        rights: Ok(wanted(config, version)
+            .into_iter()
+            .map(|right| (right, Ok(())))
+            .collect()),
         clock: Some(0.0),
         rate: Some(1000.0),
     }
@@ -111,21 +145,40 @@ impl Case {
             }
         }
         let logins = vec![login(A, B), login(B, A)];
-        let fields = [("down-after-milliseconds", "5000"), ("num-other-sentinels", "2"), ("quorum", "2")];
+        let fields = [
+            ("down-after-milliseconds", "5000"),
+            ("num-other-sentinels", "2"),
+            ("quorum", "2"),
+        ];
         let said = Said {
             master: Some(("192.168.158.11".to_owned(), "6379".to_owned())),
-            fields: fields.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
+            fields: fields
+                .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                .into(),
             no_quorum: None,
             tilt: false,
             refused: Vec::new(),
         };
         let sentinels = config.sentinel.iter().flat_map(|sentinel| &sentinel.nodes);
-        let sentinels = sentinels.map(|address| asked::Node { address: *address, said: Ok(said.clone()) }).collect();
-        Case { config, redises: Redises { nodes, logins }, sentinels, vip: Vip::Here }
+        let sentinels = sentinels
+            .map(|address| asked::Node {
+                address: *address,
+                said: Ok(said.clone()),
+            })
+            .collect();
+        Case {
+            config,
+            redises: Redises { nodes, logins },
+            sentinels,
+            vip: Vip::Here,
+        }
     }
 
     pub fn judged(&self) -> Vec<Finding> {
-        let cli = RedisCli { password_file: Some("/etc/p".into()), ..RedisCli::default() };
+        let cli = RedisCli {
+            password_file: Some("/etc/p".into()),
+            ..RedisCli::default()
+        };
         let mut found = Findings::of(Subject::Redis);
         for one in &self.redises.nodes {
             node::judge(&mut found, one, &self.config, &cli);
@@ -136,7 +189,14 @@ impl Case {
         }
         pair::judge(&mut found, &self.redises, &self.config, self.vip, &cli);
         if let Some(sentinel) = &self.config.sentinel {
-            sentinels::judge(&mut found, &self.sentinels, &self.redises, &self.config, sentinel, (&cli, &cli));
+            sentinels::judge(
+                &mut found,
+                &self.sentinels,
+                &self.redises,
+                &self.config,
+                sentinel,
+                (&cli, &cli),
+            );
         }
         found.list
     }
@@ -150,30 +210,67 @@ impl Case {
     }
 
     pub fn role(&mut self, node: &str, role: Role) {
-        let node = self.redises.nodes.iter_mut().find(|known| known.address == address(node)).expect("a node");
+        let node = self
+            .redises
+            .nodes
+            .iter_mut()
+            .find(|known| known.address == address(node))
+            .expect("a node");
         up(node).observation.replication.role = role;
     }
 
     /// Does what a command would do.
     pub fn follow(&mut self, command: &str) {
         let words: Vec<&str> = command.split_whitespace().collect();
-        let after = |word: &str| words.iter().position(|known| *known == word).map(|at| &words[at + 1..]);
-        let host: std::net::IpAddr =
-            after("-h").and_then(|rest| rest.first()).expect("to whom").parse().expect("an address");
-        if let Some([_, "down-after-milliseconds", millis]) = after("sentinel").and_then(|rest| rest.get(1..)) {
-            let sentinel = self.sentinels.iter_mut().find(|node| node.address.ip() == host).expect("a sentinel");
+        let after = |word: &str| {
+            words
+                .iter()
+                .position(|known| *known == word)
+                .map(|at| &words[at + 1..])
+        };
+        let host: std::net::IpAddr = after("-h")
+            .and_then(|rest| rest.first())
+            .expect("to whom")
+            .parse()
+            .expect("an address");
+        if let Some([_, "down-after-milliseconds", millis]) =
+            after("sentinel").and_then(|rest| rest.get(1..))
+        {
+            let sentinel = self
+                .sentinels
+                .iter_mut()
+                .find(|node| node.address.ip() == host)
+                .expect("a sentinel");
             let said = sentinel.said.as_mut().expect("it answers");
-            said.fields.insert("down-after-milliseconds".to_owned(), (*millis).to_owned());
+            said.fields
+                .insert("down-after-milliseconds".to_owned(), (*millis).to_owned());
             return;
         }
         if command.contains("sentinel reset") {
-            let said = self.sentinels.iter_mut().filter_map(|node| node.said.as_mut().ok());
-            said.for_each(|said| drop(said.fields.insert("num-other-sentinels".to_owned(), "2".to_owned())));
+            let said = self
+                .sentinels
+                .iter_mut()
+                .filter_map(|node| node.said.as_mut().ok());
+            said.for_each(|said| {
+                drop(
+                    said.fields
+                        .insert("num-other-sentinels".to_owned(), "2".to_owned()),
+                )
+            });
             return;
         }
-        let node = self.redises.nodes.iter_mut().find(|node| node.address.ip() == host).expect("a node");
+        let node = self
+            .redises
+            .nodes
+            .iter_mut()
+            .find(|node| node.address.ip() == host)
+            .expect("a node");
         if command.contains("config set masterauth") || command.contains("+psync") {
-            return self.redises.logins.iter_mut().for_each(|login| login.outcome = Ok(()));
+            return self
+                .redises
+                .logins
+                .iter_mut()
+                .for_each(|login| login.outcome = Ok(()));
         }
         if let Some(sentinel) = self.sentinels.iter_mut().find(|_| words.contains(&"26379")) {
             return sentinel.said.as_mut().expect("it answers").refused.clear();
@@ -187,7 +284,11 @@ impl Case {
             return;
         }
         let (_, rest) = command.split_once("config set ").expect("a setting");
-        let (name, value) = rest.split(" && ").next().and_then(|rest| rest.split_once(' ')).expect("its value");
+        let (name, value) = rest
+            .split(" && ")
+            .next()
+            .and_then(|rest| rest.split_once(' '))
+            .expect("its value");
         let value = value.trim_matches('\'');
         let value = match value.strip_suffix("mb") {
             Some(number) => (number.parse::<u64>().expect("a number") << 20).to_string(),
@@ -202,25 +303,39 @@ pub fn up(node: &mut Node) -> &mut Seen {
 }
 
 pub fn set(node: &mut Node, name: &str, value: &str) {
-    let settings: &mut BTreeMap<&'static str, String> = up(node).settings.as_mut().expect("they can be asked for");
+    let settings: &mut BTreeMap<&'static str, String> =
+        up(node).settings.as_mut().expect("they can be asked for");
     let name = match name {
         "tls-replication" => "tls-replication",
         "replica-announce-ip" => "replica-announce-ip",
-        name => settings.keys().copied().find(|known| *known == name).expect("a setting"),
+        name => settings
+            .keys()
+            .copied()
+            .find(|known| *known == name)
+            .expect("a setting"),
     };
     settings.insert(name, value.to_owned());
 }
 
 pub fn denied(code: &str, text: &str) -> Failure {
-    Failure::Denied(Denial { code: code.to_owned(), text: text.to_owned() })
+    Failure::Denied(Denial {
+        code: code.to_owned(),
+        text: text.to_owned(),
+    })
 }
 
 pub fn refuse(node: &mut Node, rule: &str) {
     let rights = up(node).rights.as_mut().expect("they can be asked for");
-    rights.iter_mut().filter(|(right, _)| right.rule == rule).for_each(|(_, may)| *may = Err("no".to_owned()));
+    rights
+        .iter_mut()
+        .filter(|(right, _)| right.rule == rule)
+        .for_each(|(_, may)| *may = Err("no".to_owned()));
 }
 
 pub fn rename(node: &mut Node, rule: &str) {
     let rights = up(node).rights.as_mut().expect("they can be asked for");
-    rights.iter_mut().filter(|(right, _)| right.rule == rule).for_each(|(_, may)| *may = Err(NO_COMMAND.to_owned()));
+    rights
+        .iter_mut()
+        .filter(|(right, _)| right.rule == rule)
+        .for_each(|(_, may)| *may = Err(NO_COMMAND.to_owned()));
 }

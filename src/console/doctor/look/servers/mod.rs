@@ -1,5 +1,6 @@
-//! Looking at every Redis at once: what it says of itself, how it is set, what we may do there, and whether its own
-//! password opens the others. Nothing is changed: rights are asked for by `ACL DRYRUN`, passwords by a PING.
+//! Looking at every Redis at once: what it says of itself, how it is set, what we may do there, and
+//! whether its own password opens the others. Nothing is changed: rights are asked for by `ACL
+//! DRYRUN`, passwords by a PING.
 
 pub(crate) mod permissions;
 pub(crate) mod settings;
@@ -103,21 +104,41 @@ pub struct Redises {
 /// Asks all of them at the same time.
 pub fn look(config: &Config, local: Option<SocketAddr>) -> Redises {
     let asked: Vec<(Node, Option<Credentials>)> = std::thread::scope(|scope| {
-        let ask = |address: SocketAddr| scope.spawn(move || node(config, address, Some(address) == local));
+        let ask = |address: SocketAddr| {
+            scope.spawn(move || node(config, address, Some(address) == local))
+        };
         let threads: Vec<_> = config.nodes.iter().copied().map(ask).collect();
-        threads.into_iter().filter_map(|thread| thread.join().ok()).collect()
+        threads
+            .into_iter()
+            .filter_map(|thread| thread.join().ok())
+            .collect()
     });
     let up = |node: &&(Node, Option<Credentials>)| node.0.seen.is_ok();
     let mut logins = Vec::new();
     for (replica, credentials) in &asked {
-        let Some(credentials) = credentials else { continue };
-        let others = asked.iter().filter(up).filter(|(other, _)| other.address != replica.address);
-        logins.extend(others.map(|(master, _)| login(config, credentials, replica.address, master.address)));
+        let Some(credentials) = credentials else {
+            continue;
+        };
+        let others = asked
+            .iter()
+            .filter(up)
+            .filter(|(other, _)| other.address != replica.address);
+        logins.extend(
+            others.map(|(master, _)| login(config, credentials, replica.address, master.address)),
+        );
     }
-    Redises { nodes: asked.into_iter().map(|(node, _)| node).collect(), logins }
+    Redises {
+        nodes: asked.into_iter().map(|(node, _)| node).collect(),
+        logins,
+    }
 }
 
-fn login(config: &Config, credentials: &Credentials, replica: SocketAddr, master: SocketAddr) -> Login {
+fn login(
+    config: &Config,
+    credentials: &Credentials,
+    replica: SocketAddr,
+    master: SocketAddr,
+) -> Login {
     let auth = Access {
         username: credentials.user.clone(),
         password: credentials.password.clone(),
@@ -127,8 +148,12 @@ fn login(config: &Config, credentials: &Credentials, replica: SocketAddr, master
     // What a replica says first. It makes nobody a replica: that is PSYNC.
     let commands = [cmd("PING"), cmd("REPLCONF").arg("capa").arg("eof").clone()];
     let deadline = Deadline::after(ANSWER);
-    let said = Server::connect(&Endpoint::Tcp(master), &auth, deadline.at_most(connecting(config)))
-        .and_then(|mut server| server.batch(&commands, deadline));
+    let said = Server::connect(
+        &Endpoint::Tcp(master),
+        &auth,
+        deadline.at_most(connecting(config)),
+    )
+    .and_then(|mut server| server.batch(&commands, deadline));
     let outcome = said.and_then(|answers| {
         answers.into_iter().try_for_each(|answer| match answer {
             Ok(_) => Ok(()),
@@ -136,7 +161,13 @@ fn login(config: &Config, credentials: &Credentials, replica: SocketAddr, master
         })
     });
     let outcome = outcome.and_then(|()| may_copy(config, auth.username.as_deref(), master));
-    Login { replica, master, user: auth.username, has_password: credentials.password.is_some(), outcome }
+    Login {
+        replica,
+        master,
+        user: auth.username,
+        has_password: credentials.password.is_some(),
+        outcome,
+    }
 }
 
 fn connecting(config: &Config) -> Duration {
@@ -144,20 +175,35 @@ fn connecting(config: &Config) -> Duration {
 }
 
 fn node(config: &Config, address: SocketAddr, is_local: bool) -> (Node, Option<Credentials>) {
-    let socket = config.local.clone().filter(|endpoint| is_local && matches!(endpoint, Endpoint::Unix(_)));
+    let socket = config
+        .local
+        .clone()
+        .filter(|endpoint| is_local && matches!(endpoint, Endpoint::Unix(_)));
     let at_address = socket.as_ref().map(|_| {
         let deadline = Deadline::after(ANSWER);
         let endpoint = Endpoint::Tcp(address);
-        Server::connect(&endpoint, &config.auth, deadline.at_most(connecting(config)))
-            .and_then(|mut server| server.call(&cmd("PING"), deadline))
-            .map(drop)
+        Server::connect(
+            &endpoint,
+            &config.auth,
+            deadline.at_most(connecting(config)),
+        )
+        .and_then(|mut server| server.call(&cmd("PING"), deadline))
+        .map(drop)
     });
     let endpoint = socket.unwrap_or(Endpoint::Tcp(address));
     let (seen, credentials) = match ask(config, &endpoint) {
         Ok((seen, credentials)) => (Ok(seen), credentials),
         Err(failure) => (Err(failure), None),
     };
-    (Node { address, is_local, seen, at_address }, credentials)
+    (
+        Node {
+            address,
+            is_local,
+            seen,
+            at_address,
+        },
+        credentials,
+    )
 }
 
 fn ask(config: &Config, endpoint: &Endpoint) -> Result<(Seen, Option<Credentials>), Failure> {
@@ -165,24 +211,53 @@ fn ask(config: &Config, endpoint: &Endpoint) -> Result<(Seen, Option<Credentials
     let mut server = server.with_term_key(config.policy.term_key.as_deref());
     let observation = server.observe(Deadline::after(ANSWER))?;
     let clock = Stopwatch::start();
-    let info = server.call(&cmd("INFO"), Deadline::after(ANSWER)).and_then(string).unwrap_or_default();
+    let info = server
+        .call(&cmd("INFO"), Deadline::after(ANSWER))
+        .and_then(string)
+        .unwrap_or_default();
     let fields = info.lines().filter_map(|line| line.split_once(':'));
-    let info = fields.map(|(name, value)| (name.trim().to_owned(), value.trim().to_owned())).collect();
+    let info = fields
+        .map(|(name, value)| (name.trim().to_owned(), value.trim().to_owned()))
+        .collect();
     let (settings, credentials) = settings(&mut server)?;
-    let user = server.call(cmd("ACL").arg("WHOAMI"), Deadline::after(ANSWER)).and_then(string);
-    let user = user.unwrap_or_else(|_| config.auth.username.clone().unwrap_or_else(|| "default".to_owned()));
+    let user = server
+        .call(cmd("ACL").arg("WHOAMI"), Deadline::after(ANSWER))
+        .and_then(string);
+    let user = user.unwrap_or_else(|_| {
+        config
+            .auth
+            .username
+            .clone()
+            .unwrap_or_else(|| "default".to_owned())
+    });
     let rights = rights(&mut server, config, &observation, &user)?;
     let offset = time(&mut server);
     Deadline::after(APART).pause(APART.saturating_sub(clock.elapsed()));
     let elapsed = clock.elapsed().as_secs_f64();
     let again = server.replication(Deadline::after(ANSWER)).ok();
     let rate = again.map(|again| written(&observation.replication, &again, elapsed));
-    Ok((Seen { observation, info, settings, user, rights, clock: offset, rate }, credentials))
+    Ok((
+        Seen {
+            observation,
+            info,
+            settings,
+            user,
+            rights,
+            clock: offset,
+            rate,
+        },
+        credentials,
+    ))
 }
 
 #[allow(clippy::cast_precision_loss)]
 fn written(first: &Replication, second: &Replication, seconds: f64) -> f64 {
-    second.lineage.offset.saturating_sub(first.lineage.offset).max(0) as f64 / seconds
+    second
+        .lineage
+        .offset
+        .saturating_sub(first.lineage.offset)
+        .max(0) as f64
+        / seconds
 }
 
 /// Its clock minus ours, at the middle of the round trip.
@@ -191,9 +266,16 @@ fn time(server: &mut Server) -> Option<f64> {
     let before = now();
     let answer = server.call(&cmd("TIME"), Deadline::after(ANSWER)).ok()?;
     let after = now();
-    let Value::Array(parts) = answer else { return None };
-    let mut parts = parts.into_iter().map(|part| string(part).ok()?.parse::<i64>().ok());
-    let theirs = parts.next()??.checked_mul(1_000_000)?.checked_add(parts.next()??)?;
+    let Value::Array(parts) = answer else {
+        return None;
+    };
+    let mut parts = parts
+        .into_iter()
+        .map(|part| string(part).ok()?.parse::<i64>().ok());
+    let theirs = parts
+        .next()??
+        .checked_mul(1_000_000)?
+        .checked_add(parts.next()??)?;
     #[allow(clippy::cast_precision_loss)]
     let apart = (theirs - (before + (after - before) / 2)) as f64 / 1e6;
     Some(apart)

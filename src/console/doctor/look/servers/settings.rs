@@ -44,12 +44,21 @@ pub(crate) type Settings = Option<BTreeMap<&'static str, String>>;
 
 /// What it says; `None` where that is refused.
 pub(crate) fn settings(server: &mut Server) -> Result<(Settings, Option<Credentials>), Failure> {
-    let names =
-        SETTINGS.iter().flat_map(|(name, older)| std::iter::once(*name).chain(*older).map(move |asked| (*name, asked)));
+    let names = SETTINGS.iter().flat_map(|(name, older)| {
+        std::iter::once(*name)
+            .chain(*older)
+            .map(move |asked| (*name, asked))
+    });
     let names: Vec<(&'static str, &str)> = names.collect();
-    let commands: Vec<Cmd> = names.iter().map(|(_, asked)| cmd("CONFIG").arg("GET").arg(*asked).clone()).collect();
+    let commands: Vec<Cmd> = names
+        .iter()
+        .map(|(_, asked)| cmd("CONFIG").arg("GET").arg(*asked).clone())
+        .collect();
     let mut found = BTreeMap::new();
-    for ((name, _), answer) in names.iter().zip(server.batch(&commands, Deadline::after(ANSWER))?) {
+    for ((name, _), answer) in names
+        .iter()
+        .zip(server.batch(&commands, Deadline::after(ANSWER))?)
+    {
         match answer {
             Ok(Value::Array(pair)) => {
                 let value = pair.into_iter().nth(1).and_then(|value| string(value).ok());
@@ -60,8 +69,10 @@ pub(crate) fn settings(server: &mut Server) -> Result<(Settings, Option<Credenti
         }
     }
     let some = |text: Option<&String>| text.filter(|text| !text.is_empty()).cloned();
-    let credentials =
-        Credentials { user: some(found.get("masteruser")), password: some(found.get("masterauth")).map(Secret::new) };
+    let credentials = Credentials {
+        user: some(found.get("masteruser")),
+        password: some(found.get("masterauth")).map(Secret::new),
+    };
     for secret in ["masterauth", "requirepass"] {
         if let Some(text) = found.get_mut(secret).filter(|text| !text.is_empty()) {
             *text = "set".to_owned();

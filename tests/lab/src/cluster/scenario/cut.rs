@@ -16,7 +16,8 @@ const ALONE: Duration = Duration::from_secs(8);
 /// The majority has a master for so long before the cut ends.
 const LONG: Duration = Duration::from_secs(3);
 
-/// The client is with the majority; an application on the serving host writes to what it takes for the master.
+/// The client is with the majority; an application on the serving host writes to what it takes for
+/// the master.
 pub(super) fn minority(play: &mut Play<'_>) -> Result<()> {
     let a = play.serving()?;
     play.begin_beside(&a)?;
@@ -31,19 +32,29 @@ pub(super) fn minority(play: &mut Play<'_>) -> Result<()> {
 pub(super) fn minority_seen(play: &mut Play<'_>) -> Result<()> {
     let a = play.serving()?;
     play.begin_beside(&a)?;
-    let rest: Vec<_> = play.cluster.lab.hosts.iter().filter(|host| host.name != a.name).cloned().collect();
+    let rest: Vec<_> = play
+        .cluster
+        .lab
+        .hosts
+        .iter()
+        .filter(|host| host.name != a.name)
+        .cloned()
+        .collect();
     play.phase("partition", Goal::Beside(&a), |cluster| {
-        rest.iter().try_for_each(|host| cluster.lab.cut_between(&a, host, true))
+        rest.iter()
+            .try_for_each(|host| cluster.lab.cut_between(&a, host, true))
     })?;
     play.until_written(SOME)?;
     std::thread::sleep(LONG);
     play.end_beside(MINORITY)?;
     play.phase("healed", Goal::Whole, |cluster| {
-        rest.iter().try_for_each(|host| cluster.lab.cut_between(&a, host, false))
+        rest.iter()
+            .try_for_each(|host| cluster.lab.cut_between(&a, host, false))
     })
 }
 
-/// It takes itself for the one that has to serve, and is back a moment before it hears that another one does.
+/// It takes itself for the one that has to serve, and is back a moment before it hears that another
+/// one does.
 pub(super) fn replica(play: &mut Play<'_>) -> Result<()> {
     let a = play.serving()?;
     let last = play.cluster.lab.hosts.last().cloned().context("no host")?;
@@ -74,17 +85,28 @@ fn left_alone(play: &mut Play<'_>) -> Result<()> {
     play.phase("back", Goal::Whole, |_| Ok(()))?;
     // To try it stops the writes of the one that serves.
     let events = play.cluster.lab.told(true);
-    let tries =
-        events.iter().filter(|event| event.what.contains("moving the role") || event.what.contains("moved the role"));
-    play.moved.extend(tries.map(|event| format!("{}: {}", event.who, event.what)));
+    let tries = events.iter().filter(|event| {
+        event.what.contains("moving the role") || event.what.contains("moved the role")
+    });
+    play.moved
+        .extend(tries.map(|event| format!("{}: {}", event.who, event.what)));
     Ok(())
 }
 
 /// Whoever takes over reaches two of three nodes: itself, and the host whose Redis is dead.
 pub(super) fn half_blind(play: &mut Play<'_>) -> Result<()> {
     let a = play.serving()?;
-    let mut rest = play.cluster.lab.hosts.iter().filter(|host| host.name != a.name).cloned();
-    let (b, c) = (rest.next().context("no second host")?, rest.next().context("no third host")?);
+    let mut rest = play
+        .cluster
+        .lab
+        .hosts
+        .iter()
+        .filter(|host| host.name != a.name)
+        .cloned();
+    let (b, c) = (
+        rest.next().context("no second host")?,
+        rest.next().context("no third host")?,
+    );
     play.cluster.lab.cut_between(&b, &c, true)?;
     play.until_written(SOME)?;
     play.phase("failover", Goal::Beside(&a), |_| redis_server::kill(&a))?;

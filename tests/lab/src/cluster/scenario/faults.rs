@@ -74,7 +74,9 @@ impl Fault {
 pub(super) fn faults(play: &mut Play<'_>) -> Result<()> {
     let mut dice = Dice::new(play.seed, 0);
     for _ in 0..ROUNDS {
-        let Ok(serving) = play.serving() else { return Ok(()) };
+        let Ok(serving) = play.serving() else {
+            return Ok(());
+        };
         let mut hosts = play.cluster.lab.hosts.clone();
         hosts.sort_by_key(|host| (host.name != serving.name, dice.next()));
         let skipped = usize::from(dice.below(3) == 0);

@@ -32,8 +32,12 @@ pub(super) fn hang(play: &mut Play<'_>) -> Result<()> {
 }
 
 pub(super) fn die(play: &mut Play<'_>) -> Result<()> {
-    quietly(play, |cluster| cluster.watchers().try_for_each(|host| server::kill(host)))?;
-    play.phase("awake", Goal::Whole, |cluster| cluster.watchers().try_for_each(|host| server::start(host)))
+    quietly(play, |cluster| {
+        cluster.watchers().try_for_each(|host| server::kill(host))
+    })?;
+    play.phase("awake", Goal::Whole, |cluster| {
+        cluster.watchers().try_for_each(|host| server::start(host))
+    })
 }
 
 fn quietly(play: &mut Play<'_>, act: impl FnOnce(&Cluster) -> Result<()>) -> Result<()> {
@@ -56,13 +60,18 @@ pub(super) fn release(play: &mut Play<'_>) -> Result<()> {
     play.phase("awake", Goal::Whole, wake_all)
 }
 
-/// A sentinel whose clock has jumped does nothing for half a minute, and says yes to a failover all the same.
+/// A sentinel whose clock has jumped does nothing for half a minute, and says yes to a failover all
+/// the same.
 pub(super) fn tilt(play: &mut Play<'_>) -> Result<()> {
     let a = play.serving()?;
     stop_all(play.cluster);
     std::thread::sleep(JUMP);
     wake_all(play.cluster)?;
-    let all_answer = || play.cluster.watchers().all(|host| play.cluster.view(host).is_ok());
+    let all_answer = || {
+        play.cluster
+            .watchers()
+            .all(|host| play.cluster.view(host).is_ok())
+    };
     wait::until("the sentinels answer again", JUMP, all_answer)?;
     play.phase("failover", Goal::Beside(&a), |_| redis_server::kill(&a))?;
     play.phase("back", Goal::Whole, |_| redis_server::start(&a))

@@ -1,4 +1,5 @@
-//! The notify programs beside nodes that talk rubbish, and with memory and configuration damaged while they work.
+//! The notify programs beside nodes that talk rubbish, and with memory and configuration damaged
+//! while they work.
 
 use std::time::Duration;
 
@@ -21,14 +22,24 @@ fn wrong_info(stream: std::net::TcpStream, over: &std::sync::atomic::AtomicBool)
 
 #[test]
 fn a_node_that_answers_with_nonsense_is_promoted_over_and_never_followed() {
-    let peers: [(&str, Peer); 3] =
-        [("drips", drips), ("a wrong INFO", wrong_info), ("no end", |stream, over| endless(stream, over, b"*1\r\n"))];
+    let peers: [(&str, Peer); 3] = [
+        ("drips", drips),
+        ("a wrong INFO", wrong_info),
+        ("no end", |stream, over| endless(stream, over, b"*1\r\n")),
+    ];
     for (what, peer) in peers {
         let pair = Pair::new(Version::Own);
         let (a, b) = (pair.a(), pair.b());
         ask(a, &["SET", "kept", "1"]);
-        wait::until("it is replicated", SOON, || ask(b, &["GET", "kept"]).text() == "1").expect("a replica");
-        assert_eq!(run(b, "check_redis", &["--eligible"]).code, Some(0), "{what}");
+        wait::until("it is replicated", SOON, || {
+            ask(b, &["GET", "kept"]).text() == "1"
+        })
+        .expect("a replica");
+        assert_eq!(
+            run(b, "check_redis", &["--eligible"]).code,
+            Some(0),
+            "{what}"
+        );
         redis_server::kill(a).expect("killed");
         let _impostor = Impostor::start(a, peer);
         pair.vip(b);
@@ -38,13 +49,22 @@ fn a_node_that_answers_with_nonsense_is_promoted_over_and_never_followed() {
         // It holds the VIP now, as far as anybody can see.
         pair.vip(a);
         let mut backup = start(b, "redis_backup");
-        let waits = || journal(b).lines().any(|line| line.contains("[Backup] waiting:"));
+        let waits = || {
+            journal(b)
+                .lines()
+                .any(|line| line.contains("[Backup] waiting:"))
+        };
         wait::until("redis_backup waits", SOON, waits)
             .unwrap_or_else(|error| panic!("{what}: {error}\n{}", pair.story()));
         // Longer than the grace, after which things are done without the other node.
-        let followed =
-            wait::until("it follows", Duration::from_secs(7), || info(b, "role").as_deref() != Some("master"));
-        assert!(followed.is_err() && backup.is_at_work(), "{what}: {}", pair.story());
+        let followed = wait::until("it follows", Duration::from_secs(7), || {
+            info(b, "role").as_deref() != Some("master")
+        });
+        assert!(
+            followed.is_err() && backup.is_at_work(),
+            "{what}: {}",
+            pair.story()
+        );
         assert_eq!(ask(b, &["GET", "kept"]).text(), "1", "{what}");
     }
 }
@@ -80,7 +100,9 @@ fn a_memory_that_is_damaged_again_and_again_holds_up_no_move_of_the_role() {
         host.write("/tmp/over", "", 0o600).expect("written");
     }
     assert_eq!(
-        info(pair.b(), "db0").and_then(|db0| db0.split(',').next().map(str::to_owned)).as_deref(),
+        info(pair.b(), "db0")
+            .and_then(|db0| db0.split(',').next().map(str::to_owned))
+            .as_deref(),
         Some("keys=3")
     );
     moves(&pair, pair.a(), "a memory that is left alone again");
@@ -94,17 +116,30 @@ fn a_configuration_of_random_bytes_is_an_alarm_and_the_last_good_one_goes_on() {
     }
     for (round, to) in [("once", pair.b()), ("twice", pair.a())] {
         for host in [pair.a(), pair.b()] {
-            host.sh(&format!("head -c 500 /dev/urandom >{CONFIG}")).expect("a shell");
+            host.sh(&format!("head -c 500 /dev/urandom >{CONFIG}"))
+                .expect("a shell");
             for question in [&["-v"][..], &["-v", "--eligible"]] {
                 let ran = run(host, "check_redis", question);
-                assert!(ran.code == Some(0) && ran.said.contains("ALARM"), "{question:?}: {}", ran.said);
-                assert!(ran.said.lines().count() == 1 && !ran.said.trim().contains(char::is_control), "{:?}", ran.said);
+                assert!(
+                    ran.code == Some(0) && ran.said.contains("ALARM"),
+                    "{question:?}: {}",
+                    ran.said
+                );
+                assert!(
+                    ran.said.lines().count() == 1 && !ran.said.trim().contains(char::is_control),
+                    "{:?}",
+                    ran.said
+                );
             }
         }
         moves(&pair, to, round);
         for host in [pair.a(), pair.b()] {
             let journal = journal(host);
-            assert!(journal.contains("ALARM") && !journal.contains('\u{fffd}'), "{}", pair.story());
+            assert!(
+                journal.contains("ALARM") && !journal.contains('\u{fffd}'),
+                "{}",
+                pair.story()
+            );
         }
     }
 }
