@@ -314,7 +314,8 @@ dir = "/srv/memory"
 fn the_section_of_sentinel_makes_sentinel_mode() {
     assert_eq!(loaded(MINIMAL).sentinel, None);
     let short = format!(
-        "{MINIMAL}[sentinel]\nmaster_name = \"mymaster\"\nnodes = [\"10.0.0.1:26379\", \"10.0.0.2:26379\", \"10.0.0.4:26379\"]\n"
+        "{MINIMAL}[sentinel]\nmaster_name = \"mymaster\"\nnodes = [\"10.0.0.1:26379\", \
+         \"10.0.0.2:26379\", \"10.0.0.4:26379\"]\n"
     );
     let sentinel = loaded(&short).sentinel.expect("Sentinel mode");
     assert_eq!(
@@ -419,7 +420,8 @@ fn commands_have_other_names_where_the_section_says_so_and_sentinels_know_none_o
         loaded(&format!("{MINIMAL}[commands]\n")).auth.commands,
         None
     );
-    let both = "[sentinel]\nmaster_name = \"m\"\nnodes = [\"10.0.0.1:26379\"]\n[commands]\nclient = \"b840fc02\"\n";
+    let both = "[sentinel]\nmaster_name = \"m\"\nnodes = [\"10.0.0.1:26379\"]\n[commands]\nclient \
+        = \"b840fc02\"\n";
     let config = loaded(&format!("{MINIMAL}{both}"));
     let expected = Commands::new(vec![("client", "b840fc02".to_owned())]);
     assert_eq!(config.auth.commands.as_deref(), Some(&expected));
@@ -436,15 +438,18 @@ fn what_is_wrong_with_the_name_of_a_command_is_explained_and_the_name_is_not_rep
     for (lines, expected) in [
         (
             "info = \"\"",
-            "redis-ha.toml:4: commands.info = ...: no name; the programs can do without client or config alone",
+            "redis-ha.toml:4: commands.info = ...: no name; the programs can do without client or \
+             config alone",
         ),
         (
             "client = \"\"\nconfig = \"\"",
-            "redis-ha.toml:4: commands.client = ...: the programs can do without client or config, but not without both",
+            "redis-ha.toml:4: commands.client = ...: the programs can do without client or \
+             config, but not without both",
         ),
         (
             "config = \"b840 fc02\"",
-            "redis-ha.toml:4: commands.config = ...: not the name of a command, as rename-command in redis.conf takes it",
+            "redis-ha.toml:4: commands.config = ...: not the name of a command, as rename-command \
+             in redis.conf takes it",
         ),
         (
             "config = 5",
@@ -456,11 +461,13 @@ fn what_is_wrong_with_the_name_of_a_command_is_explained_and_the_name_is_not_rep
         ),
         (
             "debug = \"b840fc02\"",
-            "redis-ha.toml:4: commands.debug: unknown key; allowed here: slaveof, config, client, info, ping, sync, function, fcall_ro",
+            "redis-ha.toml:4: commands.debug: unknown key; allowed here: slaveof, config, client, \
+             info, ping, sync, function, fcall_ro",
         ),
         (
             "slavof = \"b840fc02\"",
-            "redis-ha.toml:4: commands.slavof: unknown key; did you mean slaveof? allowed here: slaveof, config, client, info, ping, sync, function, fcall_ro",
+            "redis-ha.toml:4: commands.slavof: unknown key; did you mean slaveof? allowed here: \
+             slaveof, config, client, info, ping, sync, function, fcall_ro",
         ),
     ] {
         assert_eq!(error_of(&format!("[commands]\n{lines}\n")), expected);
@@ -561,7 +568,8 @@ fn wrong_nodes_and_vips_are_explained() {
     let cases = [
         (
             "",
-            "redis-ha.toml: nodes is missing; write nodes = [\"192.168.158.11:6379\", \"192.168.158.12:6379\"] with your servers",
+            "redis-ha.toml: nodes is missing; write nodes = [\"192.168.158.11:6379\", \
+             \"192.168.158.12:6379\"] with your servers",
         ),
         (
             "nodes = [\n\"10.0.0.1:1\",\n\"redis-b:6379\"]",
@@ -601,11 +609,14 @@ fn wrong_nodes_and_vips_are_explained() {
         ),
         (
             "nodes = [\"redis://:sesame@10.0.0.1:1\"]",
-            "redis-ha.toml:1: nodes = ...: not IP:port such as \"192.168.158.11:6379\" or \"[::1]:6379\"; a host name is not allowed, because a failover can't wait for its lookup",
+            "redis-ha.toml:1: nodes = ...: not IP:port such as \"192.168.158.11:6379\" or \
+             \"[::1]:6379\"; a host name is not allowed, because a failover can't wait for its \
+             lookup",
         ),
         (
             "nodes = [\"10.0.0.1:1\", \"10.0.0.2:1\"]",
-            "redis-ha.toml: vip is missing; write vip = \"192.168.158.13\" with keepalived's virtual address",
+            "redis-ha.toml: vip is missing; write vip = \"192.168.158.13\" with keepalived's \
+             virtual address",
         ),
         (
             "nodes = [\"10.0.0.1:1\", \"10.0.0.2:1\"]\nvip = \"10.0.0.3/24\"",
@@ -643,55 +654,74 @@ fn an_unknown_key_is_an_error_with_its_line_and_what_is_allowed() {
     let cases = [
         (
             "[timing]\nchekc = \"1s\"",
-            "redis-ha.toml:4: timing.chekc: unknown key; did you mean check? allowed here: check, connect, command, delay, sync, alone_after, hang",
+            "redis-ha.toml:4: timing.chekc: unknown key; did you mean check? allowed here: check, \
+             connect, command, delay, sync, alone_after, hang",
         ),
         (
             "[timings]\ncheck = \"1s\"",
-            "redis-ha.toml:3: timings: unknown key; did you mean [timing]? allowed here: nodes, vip, local, [auth], [tls], [timing], [policy], [flap], [rollback], [log], [memory], [hooks], [commands], [sentinel]",
+            "redis-ha.toml:3: timings: unknown key; did you mean [timing]? allowed here: nodes, \
+             vip, local, [auth], [tls], [timing], [policy], [flap], [rollback], [log], [memory], \
+             [hooks], [commands], [sentinel]",
         ),
         (
             "vips = 1",
-            "redis-ha.toml:3: vips: unknown key; did you mean vip? allowed here: nodes, vip, local, [auth], [tls], [timing], [policy], [flap], [rollback], [log], [memory], [hooks], [commands], [sentinel]",
+            "redis-ha.toml:3: vips: unknown key; did you mean vip? allowed here: nodes, vip, \
+             local, [auth], [tls], [timing], [policy], [flap], [rollback], [log], [memory], \
+             [hooks], [commands], [sentinel]",
         ),
         (
             "max_lag = 1",
-            "redis-ha.toml:3: max_lag: unknown key; max_lag belongs into [policy]; allowed here: nodes, vip, local, [auth], [tls], [timing], [policy], [flap], [rollback], [log], [memory], [hooks], [commands], [sentinel]",
+            "redis-ha.toml:3: max_lag: unknown key; max_lag belongs into [policy]; allowed here: \
+             nodes, vip, local, [auth], [tls], [timing], [policy], [flap], [rollback], [log], \
+             [memory], [hooks], [commands], [sentinel]",
         ),
         (
             "[log]\nlocal = 1",
-            "redis-ha.toml:4: log.local: unknown key; local stands at the top, before any [section]; allowed here: dir",
+            "redis-ha.toml:4: log.local: unknown key; local stands at the top, before any \
+             [section]; allowed here: dir",
         ),
         (
             "[tls]\ncacert = \"/a\"",
-            "redis-ha.toml:4: tls.cacert: unknown key; did you mean cert? allowed here: ca, cert, key, server_name",
+            "redis-ha.toml:4: tls.cacert: unknown key; did you mean cert? allowed here: ca, cert, \
+             key, server_name",
         ),
         (
             "[sentinel]\n[sentinel.tls]\nkeys = 1",
-            "redis-ha.toml:5: sentinel.tls.keys: unknown key; did you mean key? allowed here: ca, cert, key, server_name",
+            "redis-ha.toml:5: sentinel.tls.keys: unknown key; did you mean key? allowed here: ca, \
+             cert, key, server_name",
         ),
         (
             "[sentinel]\ntsl = 1",
-            "redis-ha.toml:4: sentinel.tsl: unknown key; allowed here: master_name, nodes, quorum, when_sentinels_silent, username, password_file, [sentinel.tls]",
+            "redis-ha.toml:4: sentinel.tsl: unknown key; allowed here: master_name, nodes, \
+             quorum, when_sentinels_silent, username, password_file, [sentinel.tls]",
         ),
         (
             "[sentinel.tls.more]",
-            "redis-ha.toml:3: sentinel.tls.more: unknown key; allowed here: ca, cert, key, server_name",
+            "redis-ha.toml:3: sentinel.tls.more: unknown key; allowed here: ca, cert, key, \
+             server_name",
         ),
         (
             "[auth]\npassword = \"sesame\"",
-            "redis-ha.toml:4: auth.password: unknown key; the password stands in a file of mode 0600, named by auth.password_file",
+            "redis-ha.toml:4: auth.password: unknown key; the password stands in a file of mode \
+             0600, named by auth.password_file",
         ),
         (
             "dir = 1",
-            "redis-ha.toml:3: dir: unknown key; allowed here: nodes, vip, local, [auth], [tls], [timing], [policy], [flap], [rollback], [log], [memory], [hooks], [commands], [sentinel]",
+            "redis-ha.toml:3: dir: unknown key; allowed here: nodes, vip, local, [auth], [tls], \
+             [timing], [policy], [flap], [rollback], [log], [memory], [hooks], [commands], \
+             [sentinel]",
         ),
         (
             "zz = 1\naa = 1",
-            "redis-ha.toml:3: zz: unknown key; allowed here: nodes, vip, local, [auth], [tls], [timing], [policy], [flap], [rollback], [log], [memory], [hooks], [commands], [sentinel]",
+            "redis-ha.toml:3: zz: unknown key; allowed here: nodes, vip, local, [auth], [tls], \
+             [timing], [policy], [flap], [rollback], [log], [memory], [hooks], [commands], \
+             [sentinel]",
         ),
         (
             "\"a\\nb\" = 1",
-            "redis-ha.toml:3: a\\nb: unknown key; allowed here: nodes, vip, local, [auth], [tls], [timing], [policy], [flap], [rollback], [log], [memory], [hooks], [commands], [sentinel]",
+            "redis-ha.toml:3: a\\nb: unknown key; allowed here: nodes, vip, local, [auth], [tls], \
+             [timing], [policy], [flap], [rollback], [log], [memory], [hooks], [commands], \
+             [sentinel]",
         ),
     ];
     for (rest, expected) in cases {
@@ -911,7 +941,8 @@ fn a_user_without_a_password_is_refused() {
     let mut place = Place::new(format!("{MINIMAL}[auth]\nusername = \"ha\""));
     assert_eq!(
         place.error(),
-        "redis-ha.toml: auth.password_file is missing; auth.username needs it, or REDISCLI_AUTH in the environment"
+        "redis-ha.toml: auth.password_file is missing; auth.username needs it, or REDISCLI_AUTH \
+         in the environment"
     );
     place.environment.password = Some(Secret::new("sesame".to_owned()));
     assert_eq!(
@@ -1252,7 +1283,8 @@ fn the_section_of_tls_makes_tls_and_names_what_it_needs() {
     };
     assert_eq!(
         missing(&["cert"]),
-        "redis-ha.toml: tls.ca is missing; write ca = \"/etc/keepalived/ca.crt\" with those who sign the servers' certificates"
+        "redis-ha.toml: tls.ca is missing; write ca = \"/etc/keepalived/ca.crt\" with those who \
+         sign the servers' certificates"
     );
     let key = "redis-ha.toml: tls.key is missing; cert needs it: the certificate's private key";
     assert_eq!(missing(&["ca", "cert"]), key);
@@ -1387,7 +1419,8 @@ fn the_local_node_is_the_one_with_an_address_of_this_machine() {
             .map(|(_, sentence)| sentence.to_owned())
             .as_deref(),
         Some(
-            "none of nodes (192.168.158.11:6379, 192.168.158.12:6379) has an address of this machine (127.0.0.1, 10.0.0.1); correct nodes, or set local to one of them"
+            "none of nodes (192.168.158.11:6379, 192.168.158.12:6379) has an address of this \
+             machine (127.0.0.1, 10.0.0.1); correct nodes, or set local to one of them"
         )
     );
     let several = config

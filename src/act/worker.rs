@@ -313,7 +313,10 @@ impl Program {
     pub fn warn_rewrite(&self, node: SocketAddr, rewritten: Result<(), Failure>) {
         if let Err(failure) = rewritten {
             self.journal.line(
-                &format!("warning: CONFIG REWRITE on {node}: {failure}; its role will not survive a restart"),
+                &format!(
+                    "warning: CONFIG REWRITE on {node}: {failure}; its role will not survive \
+                    a restart"
+                ),
                 &[],
             );
         }

@@ -124,13 +124,15 @@ impl fmt::Display for ConfigError {
                 nodes,
                 addresses,
             } => format!(
-                "{}: none of nodes ({}) has an address of this machine ({}); correct nodes, or set local to one of them",
+                "{}: none of nodes ({}) has an address of this machine ({}); correct nodes, or \
+                 set local to one of them",
                 path.display(),
                 list(nodes),
                 list(addresses),
             ),
             Self::SeveralLocalNodes { path, nodes } => format!(
-                "{}: several of nodes ({}) have an address of this machine; set local to the one meant",
+                "{}: several of nodes ({}) have an address of this machine; set local to the one \
+                 meant",
                 path.display(),
                 list(nodes),
             ),

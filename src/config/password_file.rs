@@ -59,7 +59,8 @@ pub(crate) fn open(path: &Path, access: Access) -> Result<File, String> {
     }
     if metadata.uid() != 0 && Some(metadata.uid()) != own_uid() {
         return Err(format!(
-            "refused: its owner (uid {}) is neither root nor the user of this program; run: chown root {}",
+            "refused: its owner (uid {}) is neither root nor the user of this program; run: chown \
+             root {}",
             metadata.uid(),
             path.display()
         ));

@@ -150,7 +150,8 @@ fn stay_out(program: &mut Program, view: &View, wish: Wish) -> anyhow::Result<()
     let Vip::At(holder) = view.vip else {
         if !wish.force {
             bail!(
-                "draining: nobody is seen to hold the VIP {}, and without this node nobody may be left; \
+                "draining: nobody is seen to hold the VIP {}, and without this node nobody may be \
+                 left; \
                  see keepalived-redis status, or give --force",
                 program.config.vip
             );
@@ -178,7 +179,8 @@ fn begin(program: &Program, wish: Wish) -> anyhow::Result<Drain> {
 pub fn move_away(program: &mut Program, view: &View, wish: Wish) -> anyhow::Result<Gone> {
     if pair::well_peer(view).is_none() && !wish.force {
         bail!(
-            "draining: no other node is ready to serve: {}; nothing was done (--force does it all the same)",
+            "draining: no other node is ready to serve: {}; nothing was done (--force does it all \
+             the same)",
             peers(view)
         );
     }
@@ -216,7 +218,8 @@ fn until_gone(program: &mut Program, wish: Wish, clock: &Stopwatch) -> anyhow::R
                 return Ok(Gone { to: None, took });
             }
             bail!(
-                "draining: this node gave up the VIP and no other takes it (does keepalived run there?); the drain is ended"
+                "draining: this node gave up the VIP and no other takes it (does keepalived run \
+                 there?); the drain is ended"
             );
         }
         if !leaving
@@ -236,12 +239,14 @@ fn until_gone(program: &mut Program, wish: Wish, clock: &Stopwatch) -> anyhow::R
 fn not_moved(view: &View) -> anyhow::Error {
     match view.vip {
         Vip::Here => anyhow!(
-            "draining: the VIP is still here after {} s: does keepalived run on this node and on the others, with check_redis in its configuration? the drain is ended",
+            "draining: the VIP is still here after {} s: does keepalived run on this node and on \
+             the others, with check_redis in its configuration? the drain is ended",
             MOVE.as_secs()
         ),
         _ => {
             anyhow!(
-                "draining: the VIP has gone, and the role has not followed it: {}; the drain is ended",
+                "draining: the VIP has gone, and the role has not followed it: {}; the drain is \
+                 ended",
                 peers(view)
             )
         }

@@ -172,7 +172,8 @@ fn step(step: &Step) -> String {
                 |bytes| bytes.to_string(),
             );
             format!(
-                "keeps the local data in a rollback file ({past} bytes of it are not at {peer}), and makes the local Redis \
+                "keeps the local data in a rollback file ({past} bytes of it are not at {peer}), \
+                 and makes the local Redis \
                  its replica: {why}"
             )
         }
@@ -192,7 +193,8 @@ fn elected(step: &sentinel::Step) -> String {
         }
         sentinel::Step::HandOver(master, why) => {
             format!(
-                "stops the writes of {master}, and asks a sentinel to move the role here without losing one: {why}"
+                "stops the writes of {master}, and asks a sentinel to move the role here without \
+                 losing one: {why}"
             )
         }
         sentinel::Step::Refuse(why) => format!("does nothing: {why}"),

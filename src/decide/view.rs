@@ -199,11 +199,13 @@ impl View {
         let missing = self.peers.iter().find(|node| node.up().is_none());
         match (self.reachable().next(), missing) {
             (Some(_), Some(Node { address, .. })) => format!(
-                "{address} does not answer, and nothing is known of the worth of the local data beside its; silent for \
+                "{address} does not answer, and nothing is known of the worth of the local data \
+                 beside its; silent for \
                  {since} s of {limit} s"
             ),
             _ => format!(
-                "no peer answers, and nothing is known of the worth of the local data; alone for {since} s of {limit} s"
+                "no peer answers, and nothing is known of the worth of the local data; alone for \
+                 {since} s of {limit} s"
             ),
         }
     }

@@ -76,7 +76,8 @@ fn each_host_reads_its_own_lines_and_the_names_are_known() {
 
 #[test]
 fn parameters_within_parameters_are_put_in_when_they_are_used_and_one_may_be_several_lines() {
-    let text = "$A=10.${B}\n$B=1\n${A}.2\n$B=3\n${A}.2\n$L= \\\n one \\\n two\n$L\n$C=@h\n$C mine\n$D=@x\n$D theirs\n$E=$E\n$E";
+    let text = "$A=10.${B}\n$B=1\n${A}.2\n$B=3\n${A}.2\n$L= \\\n one \\\n two\n$L\n$C=@h\n$C \
+        mine\n$D=@x\n$D theirs\n$E=$E\n$E";
     let conf = read("h", &[("/etc/k.conf", text)]);
     assert_eq!(flat(&conf.statements), "10.1.2; 10.3.2; one; two; mine; $E");
 }

@@ -110,7 +110,8 @@ fn count(store: &Store, flap: &Flap, what: &str) -> Option<String> {
     let window = humantime::format_duration(flap.window);
     Some(match judge(&failures.at, now, flap) {
         Some(left) => format!(
-            "ALARM: {what}, {recent} times within {window}; while another node is well this one is not eligible for {}; \
+            "ALARM: {what}, {recent} times within {window}; while another node is well this one \
+             is not eligible for {}; \
              once it is mended: check_redis --forget-failures",
             humantime::format_duration(left)
         ),

@@ -119,7 +119,8 @@ fn look_at(program: &Path) -> anyhow::Result<()> {
     let mine = nix::unistd::geteuid().as_raw();
     if metadata.uid() != 0 && metadata.uid() != mine || metadata.mode() & 0o022 != 0 {
         bail!(
-            "others could change it, and it would run as root: chown root:root {path}; chmod 755 {path}",
+            "others could change it, and it would run as root: chown root:root {path}; chmod 755 \
+             {path}",
             path = program.display()
         );
     }

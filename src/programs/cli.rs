@@ -18,7 +18,8 @@ use crate::deadline::Stopwatch;
 use crate::exit::{code, say};
 use crate::node::vrrp_state::VrrpState;
 
-pub(crate) const EXITS: &str = "Exit codes: 0 yes or done, 1 no (the reason is said in one line), 2 wrong usage, \
+pub(crate) const EXITS: &str = "Exit codes: 0 yes or done, 1 no (the reason is said in one line), \
+    2 wrong usage, \
     3 cannot tell (configuration unreadable, or none of its nodes is this machine).";
 
 /// The flags that every program has.

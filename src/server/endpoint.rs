@@ -48,7 +48,8 @@ impl FromStr for Endpoint {
         match text.parse::<SocketAddr>() {
             Ok(address) if address.port() != 0 => Ok(Endpoint::Tcp(address)),
             _ => Err(format!(
-                "{text:?}: write an address and a port, as \"192.168.158.11:6379\" or \"[::1]:6379\" (no host names)"
+                "{text:?}: write an address and a port, as \"192.168.158.11:6379\" or \
+                 \"[::1]:6379\" (no host names)"
             )),
         }
     }

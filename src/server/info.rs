@@ -333,7 +333,8 @@ fn hex_id(fields: &Fields<'_>, name: &str) -> Result<Option<String>, String> {
         }
         // What a copy by SYNC leaves, which a replica falls back to (R41).
         Some("") => Err(format!(
-            "{name} in INFO is empty: its master refuses PSYNC, so see that the user named by masteruser has +psync there"
+            "{name} in INFO is empty: its master refuses PSYNC, so see that the user named by \
+             masteruser has +psync there"
         )),
         Some(id) => Err(format!(
             "{name}:{} in INFO is not an id of 40 hex digits",
@@ -362,7 +363,8 @@ mod tests {
         master_sync_in_progress:0\r\nslave_read_repl_offset:120\r\nslave_repl_offset:113\r\nconnected_slaves:0\r\n\
         master_replid:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\r\n\
         master_replid2:0000000000000000000000000000000000000000\r\nmaster_repl_offset:113\r\nsecond_repl_offset:-1\r\n\
-        # Persistence\r\nloading:0\r\n# Keyspace\r\ndb0:keys=3,expires=0,avg_ttl=0\r\ndb12:keys=4,expires=1,avg_ttl=0\r\n";
+        # Persistence\r\nloading:0\r\n# \
+        Keyspace\r\ndb0:keys=3,expires=0,avg_ttl=0\r\ndb12:keys=4,expires=1,avg_ttl=0\r\n";
 
     #[test]
     fn a_replica_is_read_with_its_applied_offset() {
@@ -398,7 +400,8 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_text_makes_it_panic(text in "(role:(slave|master)\r\n)?([a-z_0-9]{1,20}:[ -~]{0,30}\r\n){0,12}") {
+        fn no_text_makes_it_panic(text in "(role:(slave|master)\r\n)?([a-z_0-9]{1,20}:[ \
+            -~]{0,30}\r\n){0,12}") {
             let _ = Observation::read(&text);
         }
 

@@ -78,7 +78,8 @@ pub fn explain(names: Option<&Commands>, said: &str) -> Option<String> {
     }) {
         let command = command.to_uppercase();
         return Some(format!(
-            "{UNKNOWN}: what [commands] of redis-ha.toml names for {command}; is it called so on that node, too?"
+            "{UNKNOWN}: what [commands] of redis-ha.toml names for {command}; is it called so on \
+             that node, too?"
         ));
     }
     let command = RENAMABLE
@@ -150,8 +151,10 @@ mod tests {
     fn what_a_redis_does_not_know_is_explained_and_no_name_is_given_away() {
         let unnamed =
             "unknown command SLAVEOF: is it renamed there? name it in [commands] of redis-ha.toml";
-        let dispensable = "unknown command CLIENT: is it renamed there, or disabled? name it in [commands] of redis-ha.toml";
-        let named = "unknown command: what [commands] of redis-ha.toml names for SLAVEOF; is it called so on that node, too?";
+        let dispensable = "unknown command CLIENT: is it renamed there, or disabled? name it in \
+            [commands] of redis-ha.toml";
+        let named = "unknown command: what [commands] of redis-ha.toml names for SLAVEOF; is it \
+            called so on that node, too?";
         for (said, names, expected) in [
             (
                 "unknown command 'SLAVEOF', with args beginning with: 'NO' 'ONE' ",

@@ -86,7 +86,8 @@ fn use_crates(file: &str) {
     {
         let text = std::fs::read_to_string(file).unwrap_or_default();
         black_box(toml::de::DeTable::parse(&text).is_ok());
-        let life = black_box("run_id = \"0123456789abcdef0123456789abcdef01234567\"\ncounted = false\n");
+        let life = black_box("run_id = \"0123456789abcdef0123456789abcdef01234567\"\ncounted = \
+            false\n");
         let life: Option<Life> = toml::from_str(life).ok();
         // Written only where something has changed.
         if std::env::args().len() == 7 {

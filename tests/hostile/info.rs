@@ -18,7 +18,8 @@ pub const REPLICA: &str = "# Server\r\nredis_version:7.0.15\r\nrun_id:89abcdef01
     slave_read_repl_offset:120\r\nslave_repl_offset:113\r\nconnected_slaves:0\r\n\
     master_replid:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\r\n\
     master_replid2:bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb\r\nmaster_repl_offset:113\r\nsecond_repl_offset:57\r\n\
-    # Persistence\r\nloading:0\r\nasync_loading:0\r\n# Keyspace\r\ndb0:keys=3,expires=0,avg_ttl=0\r\ndb5:keys=4\r\n";
+    # Persistence\r\nloading:0\r\nasync_loading:0\r\n# \
+    Keyspace\r\ndb0:keys=3,expires=0,avg_ttl=0\r\ndb5:keys=4\r\n";
 
 /// What a decision may lean on once it was read.
 fn is_sane(seen: &Observation) -> bool {

@@ -145,4 +145,5 @@ pub const MASTER: &str = "# Server\r\nredis_version:7.0.15\r\nrun_id:0123456789a
     slave0:ip=192.168.158.11,port=6379,state=online,offset=113,lag=0\r\n\
     master_replid:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\r\n\
     master_replid2:bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb\r\nmaster_repl_offset:113\r\nsecond_repl_offset:57\r\n\
-    # Persistence\r\nloading:0\r\nasync_loading:0\r\n# Keyspace\r\ndb0:keys=300,expires=0,avg_ttl=0\r\n";
+    # Persistence\r\nloading:0\r\nasync_loading:0\r\n# \
+    Keyspace\r\ndb0:keys=300,expires=0,avg_ttl=0\r\n";

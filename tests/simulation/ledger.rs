@@ -124,7 +124,8 @@ impl World {
                     continue;
                 }
                 self.violation(format!(
-                    "behind: node {node} has taken writes for {} s, while node {other}, which it can reach, has writes \
+                    "behind: node {node} has taken writes for {} s, while node {other}, which it \
+                     can reach, has writes \
                      that it lacks, and had lacked none",
                     (now - first) / 1000
                 ));

@@ -309,7 +309,10 @@ impl World {
         }
         let keys = self.nodes[node].redis.data.writes.len();
         self.tell(|| {
-            format!("node {node}: Redis starts with {keys} writes, replica of {of:?}, loading for {loading} ms")
+            format!(
+                "node {node}: Redis starts with {keys} writes, replica of {of:?}, loading for \
+                {loading} ms"
+            )
         });
     }
 }

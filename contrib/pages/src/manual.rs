@@ -189,7 +189,8 @@ fn files(roff: &mut Roff) {
     listed(
         roff,
         &rollback.display().to_string(),
-        "rollback files: data that was kept before this node dropped it, and that may be nowhere else",
+        "rollback files: data that was kept before this node dropped it, and that may be nowhere \
+         else",
     );
 }
 

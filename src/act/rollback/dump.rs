@@ -177,7 +177,8 @@ mod tests {
     use super::*;
 
     const WHOLE: &str = "[offset 0] Checking RDB file dump.rdb\n[offset 27] AUX FIELD redis-ver = '7.0.15'\n\
-        [offset 68] AUX FIELD used-mem = '988784'\n[offset 123] \\o/ RDB looks OK! \\o/\n[info] 2 keys read\n";
+        [offset 68] AUX FIELD used-mem = '988784'\n[offset 123] \\o/ RDB looks OK! \\o/\n[info] 2 \
+        keys read\n";
 
     #[test]
     fn what_redis_check_rdb_says_is_read() {
@@ -188,7 +189,8 @@ mod tests {
         };
         assert_eq!(read_report(WHOLE), whole);
         assert_eq!(read_report(""), Verified::default());
-        let damaged = "--- RDB ERROR DETECTED ---\n[offset 9] Can't handle RDB format version 13\n[info] 0 keys read\n";
+        let damaged = "--- RDB ERROR DETECTED ---\n[offset 9] Can't handle RDB format version \
+            13\n[info] 0 keys read\n";
         assert_eq!(
             complaint(damaged),
             "[offset 9] Can't handle RDB format version 13"

@@ -142,7 +142,8 @@ pub fn room_for(dir: &Path, needed: u64) -> anyhow::Result<()> {
     })?;
     anyhow::ensure!(
         free >= needed,
-        "keeping a rollback file in {}: {free} bytes are free and it may need {needed}; free some, or set rollback.dir",
+        "keeping a rollback file in {}: {free} bytes are free and it may need {needed}; free \
+         some, or set rollback.dir",
         dir.display()
     );
     Ok(())

@@ -159,7 +159,8 @@ fn node(field: &Field<'_>) -> Result<SocketAddr, ConfigError> {
             SocketAddr::new(ip, 6379)
         )),
         Err(_) => field.wrong(
-            "not IP:port such as \"192.168.158.11:6379\" or \"[::1]:6379\"; a host name is not allowed, because a failover can't wait for its lookup",
+            "not IP:port such as \"192.168.158.11:6379\" or \"[::1]:6379\"; a host name is not \
+             allowed, because a failover can't wait for its lookup",
         ),
     })?;
     // ::ffff:192.0.2.1 is the same server as 192.0.2.1.

@@ -82,7 +82,8 @@ impl RedisCli {
         let user = self.user.as_deref().unwrap_or("");
         // Through a pipe, for whoever looks at command lines.
         Some(format!(
-            "{{ printf 'config set masteruser \"{user}\"\\nconfig set masterauth \"'; tr -d '\\n' <{file}; printf '\"\\nconfig \
+            "{{ printf 'config set masteruser \"{user}\"\\nconfig set masterauth \"'; tr -d '\\n' \
+             <{file}; printf '\"\\nconfig \
              rewrite\\n'; }} | {}",
             self.line(replica, "").trim_end()
         ))
@@ -128,12 +129,15 @@ mod tests {
         let node = "[::1]:6379".parse().expect("an address");
         assert_eq!(
             cli.set(node, "appendonly", "yes"),
-            "REDISCLI_AUTH=\"$(cat /etc/p)\" redis-cli --user ha -h ::1 -p 6379 config set appendonly yes && \
+            "REDISCLI_AUTH=\"$(cat /etc/p)\" redis-cli --user ha -h ::1 -p 6379 config set \
+             appendonly yes && \
              REDISCLI_AUTH=\"$(cat /etc/p)\" redis-cli --user ha -h ::1 -p 6379 config rewrite"
         );
         let given = cli.masterauth(node).expect("there is a file");
-        let expected = "{ printf 'config set masteruser \"ha\"\\nconfig set masterauth \"'; tr -d '\\n' </etc/p; \
-                        printf '\"\\nconfig rewrite\\n'; } | REDISCLI_AUTH=\"$(cat /etc/p)\" redis-cli --user ha -h ::1 -p 6379";
+        let expected = "{ printf 'config set masteruser \"ha\"\\nconfig set masterauth \"'; tr -d \
+            '\\n' </etc/p; \
+                        printf '\"\\nconfig rewrite\\n'; } | REDISCLI_AUTH=\"$(cat /etc/p)\" \
+                        redis-cli --user ha -h ::1 -p 6379";
         assert_eq!(given, expected);
         let tls = Files {
             ca: "/ca".into(),

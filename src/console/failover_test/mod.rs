@@ -88,7 +88,8 @@ fn test(program: &mut Program, rate: u32, yes: bool, terminal: &Terminal) -> any
         say(
             &mut io::stderr(),
             &format!(
-                "keepalived-redis: deleting the keys of the test on {serving}: {error:#}; they end by themselves after an hour"
+                "keepalived-redis: deleting the keys of the test on {serving}: {error:#}; they \
+                 end by themselves after an hour"
             ),
         );
     }
@@ -119,7 +120,8 @@ fn test(program: &mut Program, rate: u32, yes: bool, terminal: &Terminal) -> any
     match came {
         Came::Back => terminal.line(&terminal.paint(tone(count), "there and back")),
         Came::Stays(node) => terminal.line(&format!(
-            "the VIP stays at {node}, as the sticky variant has it (check_redis --eligible is not in use); to test the way back \
+            "the VIP stays at {node}, as the sticky variant has it (check_redis --eligible is not \
+             in use); to test the way back \
              run keepalived-redis failover-test there"
         )),
     };
@@ -137,7 +139,8 @@ fn tone(lost: usize) -> Tone {
 fn may_begin(program: &Program, view: &View) -> anyhow::Result<SocketAddr> {
     ensure!(
         program.config.sentinel.is_none(),
-        "failover-test: beside Sentinel the VIP does not come back by itself; use keepalived-redis drain and resume"
+        "failover-test: beside Sentinel the VIP does not come back by itself; use \
+         keepalived-redis drain and resume"
     );
     match view.vip {
         Vip::Here => {}
@@ -164,7 +167,8 @@ fn may_begin(program: &Program, view: &View) -> anyhow::Result<SocketAddr> {
         bail!("failover-test: this node is {drain}; keepalived-redis resume first");
     }
     pair::well_peer(view).context(
-        "failover-test: no other node is in sync with this one and ready to serve; see keepalived-redis status",
+        "failover-test: no other node is in sync with this one and ready to serve; see \
+         keepalived-redis status",
     )
 }
 
@@ -186,7 +190,8 @@ fn is_agreed(
         "Clients lose their connections twice, and writes stand still for a moment each time."
             .to_owned(),
         format!(
-            "Meanwhile {rate} writes a second go through the VIP, to keys that are deleted at the end."
+            "Meanwhile {rate} writes a second go through the VIP, to keys that are deleted at the \
+             end."
         ),
     ] {
         terminal.line(&line);
@@ -278,7 +283,8 @@ fn moves(
                     Vip::Here => Err(format!("{local} holds the VIP, and is no master")),
                     _ => {
                         let found = pair::eligibility(view);
-                        let hint = "; with nopreempt, or a lower priority than the other node's, it stays there";
+                        let hint = "; with nopreempt, or a lower priority than the other node's, \
+                            it stays there";
                         Err(format!(
                             "{}{}",
                             found.why,

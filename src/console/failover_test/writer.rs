@@ -94,7 +94,8 @@ impl Writer {
             Ok(()) => {}
             Err(Failure::Denied(denial)) if denial.code == "NOPERM" => {
                 bail!(
-                    "failover-test: writing through the VIP {vip}: it says {denial}; the user needs ~{PREFIX}* {RIGHTS}"
+                    "failover-test: writing through the VIP {vip}: it says {denial}; the user \
+                     needs ~{PREFIX}* {RIGHTS}"
                 )
             }
             Err(failure) => {

@@ -127,7 +127,8 @@ impl fmt::Display for Exported {
         let path = self.path.display();
         write!(
             f,
-            "wrote {} keys to {path}; `redis-cli -h VIP --pipe < {path}` brings them back where there are none",
+            "wrote {} keys to {path}; `redis-cli -h VIP --pipe < {path}` brings them back where \
+             there are none",
             self.keys
         )?;
         if self.left_out > 0 {

@@ -86,12 +86,14 @@ impl Found {
     pub fn trouble(&self) -> Option<String> {
         match (self.bytes, &self.about) {
             (None, _) => Some(
-                "its text is there and the file is not: the program that kept it was ended, or somebody removed it"
+                "its text is there and the file is not: the program that kept it was ended, or \
+                 somebody removed it"
                     .to_owned(),
             ),
-            (Some(bytes), Ok(about)) if about.bytes != bytes => {
-                Some(format!("it has {bytes} bytes and had {} when it was kept: it is damaged", about.bytes))
-            }
+            (Some(bytes), Ok(about)) if about.bytes != bytes => Some(format!(
+                "it has {bytes} bytes and had {} when it was kept: it is damaged",
+                about.bytes
+            )),
             (Some(_), Err(why)) => Some(why.clone()),
             (Some(_), Ok(_)) => None,
         }
@@ -189,7 +191,8 @@ pub fn pick(dir: &Path, instance: &str, nodes: &[SocketAddr], word: &str) -> any
             )
         }
         (None, _) => bail!(
-            "no rollback file in {} begins with {word}; `keepalived-redis rollback list` names them",
+            "no rollback file in {} begins with {word}; `keepalived-redis rollback list` names \
+             them",
             dir.display()
         ),
     }

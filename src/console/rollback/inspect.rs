@@ -258,7 +258,8 @@ fn room_for(needed: Option<u64>) -> anyhow::Result<()> {
     };
     ensure!(
         needed <= free,
-        "loading the file: its data took {} of memory and {} are available here; inspect it on another machine, or with \
+        "loading the file: its data took {} of memory and {} are available here; inspect it on \
+         another machine, or with \
          --force",
         bytesize::ByteSize(needed),
         bytesize::ByteSize(free)
@@ -323,7 +324,8 @@ mod tests {
 
     #[test]
     fn databases_with_keys_are_read_from_info() {
-        let info = "# Keyspace\r\ndb0:keys=3,expires=0,avg_ttl=0\r\ndb12:keys=4,expires=1,avg_ttl=0,subexpiry=0\r\n";
+        let info = "# \
+            Keyspace\r\ndb0:keys=3,expires=0,avg_ttl=0\r\ndb12:keys=4,expires=1,avg_ttl=0,subexpiry=0\r\n";
         assert_eq!(read_keyspace(info), [(0, 3), (12, 4)]);
         assert_eq!(read_keyspace("# Keyspace\r\ndbx:keys=1\r\n"), []);
     }

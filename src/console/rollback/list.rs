@@ -69,11 +69,14 @@ pub fn list(config: &Config, json: bool, terminal: &Terminal) -> anyhow::Result<
         } else {
             "some are"
         };
-        terminal
-            .line(&format!("{are} being written, or a program that was killed has left it: {unfinished} (.rdb.part)"));
+        terminal.line(&format!(
+            "{are} being written, or a program that was killed has left it: \
+                {unfinished} (.rdb.part)"
+        ));
     }
     if !ours.is_empty() {
-        let hint = "`keepalived-redis rollback inspect latest` names the keys that are in the newest and not in the service";
+        let hint = "`keepalived-redis rollback inspect latest` names the keys that are in the \
+            newest and not in the service";
         terminal.line(&terminal.paint(Tone::Faint, hint));
     }
     Ok(())

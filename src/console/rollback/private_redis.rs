@@ -81,7 +81,8 @@ impl Private {
             }
         }
         bail!(
-            "starting redis-server or valkey-server: neither is in PATH; install one, or look into the file elsewhere"
+            "starting redis-server or valkey-server: neither is in PATH; install one, or look \
+             into the file elsewhere"
         )
     }
 
@@ -164,7 +165,8 @@ impl Private {
             }
             ensure!(
                 deadline.pause(TICK),
-                "reading the file with a private redis-server: not done in time; give it more with --budget"
+                "reading the file with a private redis-server: not done in time; give it more \
+                 with --budget"
             );
         }
     }
@@ -219,7 +221,8 @@ mod tests {
             1:M 26 Nov 2026 05:24:56.690 # WARNING Memory overcommit must be enabled!\n\
             1:M 26 Nov 2026 05:24:56.690 * RDB memory usage when created 0.94 Mb\n\
             1:M 26 Nov 2026 05:24:56.690 # Can't handle RDB format version 13\n\
-            1:M 26 Nov 2026 05:24:56.690 # Fatal error loading the DB: Invalid argument. Exiting.\n";
+            1:M 26 Nov 2026 05:24:56.690 # Fatal error loading the DB: Invalid argument. \
+            Exiting.\n";
         assert_eq!(
             cause(log).as_deref(),
             Some("Can't handle RDB format version 13")

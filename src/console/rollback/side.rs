@@ -16,7 +16,8 @@ use crate::server::failure::{Denial, Failure};
 const ANSWERS: Duration = Duration::from_secs(20);
 const TICK: Duration = Duration::from_millis(20);
 /// The rights that a comparison needs on the side that serves, beside those of the programs.
-pub const RIGHTS: &str = "~* +select +type +memory|usage +dump +strlen +getrange +llen +lrange +hlen +hmget +scard \
+pub const RIGHTS: &str = "~* +select +type +memory|usage +dump +strlen +getrange +llen +lrange \
+    +hlen +hmget +scard \
     +sismember +zcard +zscore +xlen +xrange +xinfo";
 
 /// What became of a batch.
@@ -141,7 +142,8 @@ impl<'s> Side<'s> {
         match denial.code.as_str() {
             "NOPERM" => {
                 anyhow!(
-                    "reading the data of {name}: it says {denial}; a comparison needs these rights: {RIGHTS}"
+                    "reading the data of {name}: it says {denial}; a comparison needs these \
+                     rights: {RIGHTS}"
                 )
             }
             _ => anyhow!("reading the data of {name}: it says {denial}"),

@@ -293,7 +293,8 @@ fn notes(config: &Config, store: &Store, forgotten: bool) -> Vec<String> {
     }
     if let Some(left) = deaths::held_back(store, &config.flap) {
         notes.push(format!(
-            "the local Redis died again and again; held back for {} s more (check_redis --forget-failures)",
+            "the local Redis died again and again; held back for {} s more (check_redis \
+             --forget-failures)",
             left.as_secs()
         ));
     }

@@ -145,7 +145,8 @@ pub fn wrong_role(view: &View, at_work: bool) -> Option<String> {
             .following()
             .filter(|_| holds(Rule::HolderMustBeMaster))?;
         return Some(format!(
-            "this node holds the VIP, its Redis is a replica of {}:{}, and no redis_master is at work",
+            "this node holds the VIP, its Redis is a replica of {}:{}, and no redis_master is at \
+             work",
             following.host, following.port
         ));
     }

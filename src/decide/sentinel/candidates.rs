@@ -81,7 +81,8 @@ pub fn is_best(
         Some((best, most)) if most > has && waited < STALE => {
             let less = most.saturating_sub(*has);
             Err(format!(
-                "Sentinel would promote {chosen}, which has {less} bytes less than {best}, until it looks again"
+                "Sentinel would promote {chosen}, which has {less} bytes less than {best}, until \
+                 it looks again"
             ))
         }
         _ => Ok(()),

@@ -186,7 +186,8 @@ fn serve_instead(scene: &Scene, local: &Observation, master: &Node, waited: Dura
                     .saturating_mul(u32::try_from(rivals(scene, address)).unwrap_or(u32::MAX)) =>
         {
             Step::Wait(format!(
-                "{address}: {failure}; a node before this one does not answer, and may be taking over"
+                "{address}: {failure}; a node before this one does not answer, and may be taking \
+                 over"
             ))
         }
         Err(failure) if poll.is_contested(address) && waited < PATIENCE => Step::Wait(format!(

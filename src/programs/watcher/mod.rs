@@ -128,7 +128,13 @@ pub fn run(path: &Path, file: &Path, verbose: bool) -> u8 {
             .as_ref()
             .filter(|complaint| unwritten.as_ref() != Some(*complaint))
         {
-            watch.journal.line(&format!("ALARM: {complaint}; keepalived goes by the check alone until this is mended and keepalived reloaded"), &[]);
+            watch.journal.line(
+                &format!(
+                    "ALARM: {complaint}; keepalived goes by the check alone \
+                until this is mended and keepalived reloaded"
+                ),
+                &[],
+            );
         }
         unwritten = complaint;
         watch.rest(&found);

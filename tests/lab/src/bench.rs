@@ -127,14 +127,19 @@ fn heading() -> Result<String> {
     let machine = machine::described(&suite::programs()?);
     Ok(format!(
         "# Benchmarks\n\n\
-         Made by one command, which anybody can repeat (as root; a quiet machine, half an hour):\n\n\
+         Made by one command, which anybody can repeat (as root; a quiet machine, half an \
+         hour):\n\n\
          ```sh\n{COMMAND}\n```\n\n\
          Measured on: {machine}\n\n\
-         Hosts are namespaces of that machine, so a network of no length is between them; what is compared shares it. \
+         Hosts are namespaces of that machine, so a network of no length is between them; what is \
+         compared shares it. \
          Each cell is a median, or a median with (95th percentile; lowest - highest).\n\n\
-         A client gives up on an answer after {} ms, on all sides, and connects anew. That counts where the VIP leaves a \
-         host that lives, in a planned stop: a packet that reaches the host just after that is dropped without a word, \
-         and the client knows nothing until its own patience, or 200 ms later TCP's, is at an end. With a patience of \
+         A client gives up on an answer after {} ms, on all sides, and connects anew. That counts \
+         where the VIP leaves a \
+         host that lives, in a planned stop: a packet that reaches the host just after that is \
+         dropped without a word, \
+         and the client knows nothing until its own patience, or 200 ms later TCP's, is at an \
+         end. With a patience of \
          100 ms a planned stop takes 110 ms.\n",
         rig::PATIENCE.as_millis(),
     ))

@@ -374,7 +374,8 @@ fn valkey(host: &Host) -> Result<()> {
     // In the host's own mounts: what is below /usr is the machine's.
     let put = host.sh(&format!(
         "for name in redis-server redis-sentinel; do \
-         mount --bind {TREE}/target/valkey-9/redis-server \"$(readlink -f /usr/bin/$name)\" || exit; done; \
+         mount --bind {TREE}/target/valkey-9/redis-server \"$(readlink -f /usr/bin/$name)\" || \
+         exit; done; \
          redis-server --version | grep -q Valkey"
     ))?;
     ensure!(

@@ -153,7 +153,8 @@ fn circumstances(plan: &Plan) -> String {
         ..plan.settings
     };
     format!(
-        "writes acknowledged per second through the virtual IP, of {} that a client sends; {keepalived}, {redis} \
+        "writes acknowledged per second through the virtual IP, of {} that a client sends; \
+         {keepalived}, {redis} \
          ({settings})",
         plan.rate
     )

@@ -96,7 +96,8 @@ fn is_well(record: &Record) -> bool {
 
 fn heading(plan: &Plan, phases: &[&str]) -> String {
     format!(
-        "{}, {} writes/s, {} runs each{}\n\n| server | {} | acknowledged | lost | in a file |\n|---|{}---|---|---|\n",
+        "{}, {} writes/s, {} runs each{}\n\n| server | {} | acknowledged | lost | in a file \
+         |\n|---|{}---|---|---|\n",
         version("keepalived", "--version"),
         plan.rate,
         plan.runs,

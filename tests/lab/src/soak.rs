@@ -179,7 +179,8 @@ impl fmt::Display for Soaked {
         let (took, record) = (self.took.as_secs_f64(), &self.record);
         writeln!(
             f,
-            "{}: {took:.0} s with {} busy processes, {} writes, {} of them given up after {} ms, longest gap {} ms, \
+            "{}: {took:.0} s with {} busy processes, {} writes, {} of them given up after {} ms, \
+             longest gap {} ms, \
              slowest answer {:.1} ms",
             record.suite.name(),
             self.busy,

@@ -42,7 +42,8 @@ impl Switch {
             inside.path()
         ))?;
         inside.sh(&format!(
-            "ip link set lo up; sysctl -qw net.ipv6.conf.eth0.accept_dad=0; ip addr add {address}{prefix} dev eth0; \
+            "ip link set lo up; sysctl -qw net.ipv6.conf.eth0.accept_dad=0; ip addr add \
+             {address}{prefix} dev eth0; \
              ip link set eth0 up"
         ))
     }

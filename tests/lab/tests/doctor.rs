@@ -272,7 +272,8 @@ fn redis_and_machine(a: &Host) {
     }
     sh(
         a,
-        "mv /usr/libexec/keepalived/redis_backup /tmp/moved && chmod o+w /usr/libexec/keepalived/check_redis && \
+        "mv /usr/libexec/keepalived/redis_backup /tmp/moved && chmod o+w \
+         /usr/libexec/keepalived/check_redis && \
          chmod 644 /etc/keepalived/redis.pass && chmod 755 /var/lib/keepalived-redis/rollback && \
          rm /etc/systemd/system/redis-server.service.d/zz-boot-as-replica.conf",
     );
@@ -398,7 +399,10 @@ fn a_broken_file_and_a_user_without_rights(a: &Host) {
     );
     sh(a, &format!("cp -p /tmp/toml {TOML}"));
     let out = a
-        .sh(&format!("chmod 755 /tmp/bin; setpriv --reuid=65534 --regid=65534 --clear-groups {PROGRAM} doctor"))
+        .sh(&format!(
+            "chmod 755 /tmp/bin; setpriv --reuid=65534 --regid=65534 --clear-groups \
+            {PROGRAM} doctor"
+        ))
         .expect("a shell");
     let said = String::from_utf8_lossy(&out.stdout);
     assert!(
@@ -417,7 +421,8 @@ fn nothing_is_changed(b: &Host) {
     keepalived::stop(b).expect("keepalived stops");
     wait::until("no program is at work", LIMIT, || !Suite::OURS.is_busy(b)).expect("they end");
     let state = || {
-        let files = "find /etc /var/lib/keepalived-redis /var/log/keepalived-redis /run /tmp -type f -o -type d | sort | \
+        let files = "find /etc /var/lib/keepalived-redis /var/log/keepalived-redis /run /tmp \
+            -type f -o -type d | sort | \
                      xargs ls -ld --time-style=full-iso | grep -v ' /tmp$\\| /run/lab'";
         let files = b.sh(files).expect("a shell").stdout;
         (

@@ -93,7 +93,8 @@ fn a_drain_moves_a_sticky_vip_too_and_is_refused_where_nobody_could_serve() {
     refuses(
         a,
         "drain",
-        "no other node is ready to serve: 192.168.158.12:6379: connection refused; nothing was done",
+        "no other node is ready to serve: 192.168.158.12:6379: connection refused; nothing was \
+         done",
     );
     does(a, "resume", "not drained");
     redis_server::start(b).expect("it starts");

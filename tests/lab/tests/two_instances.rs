@@ -61,7 +61,8 @@ fn add_second(lab: &Lab) {
         .map(|host| format!("\"{}\"", SocketAddr::new(host.address, SECOND)))
         .join(", ");
     let toml = format!(
-        "nodes = [{nodes}]\nvip = \"{SECOND_VIP}\"\n[auth]\npassword_file = \"/etc/keepalived/redis.pass\"\n"
+        "nodes = [{nodes}]\nvip = \"{SECOND_VIP}\"\n[auth]\npassword_file = \
+         \"/etc/keepalived/redis.pass\"\n"
     );
     for host in &lab.hosts {
         start_second(host);
@@ -243,7 +244,8 @@ fn nothing_mixes(host: &Host) {
     }
     let remembered = sh(
         host,
-        "cd /var/lib/keepalived-redis && grep -l :6380 redis-ha/* || true; grep -l :6379 redis-6380/* || true",
+        "cd /var/lib/keepalived-redis && grep -l :6380 redis-ha/* || true; grep -l :6379 \
+         redis-6380/* || true",
     );
     assert_eq!(remembered, "", "one remembers the other's");
     let told = sh(host, "cat /var/log/keepalived-redis/*.log");
@@ -267,7 +269,8 @@ fn the_watcher_of_a_second_instance_looks_at_that_one() {
     // The marks of what was appended are those of the rest: all of it is in the fast profile, after
     // this.
     let switched = "sh /mnt/install.sh --bin-dir /tmp/bin --profile fast && cd /etc/keepalived && \
-                    { [ ! -e keepalived.conf.new ] || mv keepalived.conf.new keepalived.conf; } && keepalived -t && \
+                    { [ ! -e keepalived.conf.new ] || mv keepalived.conf.new keepalived.conf; } \
+                    && keepalived -t && \
                     kill -HUP $(cat /run/keepalived.pid) && cat keepalived.conf";
     let conf = sh(a, switched);
     let counts = |line: &str| {

@@ -36,13 +36,19 @@ pub fn judge(
 fn silent(found: &mut Findings, address: SocketAddr, failure: &Failure) {
     let fix = match failure {
         Failure::Denied(_) => Fix::Do(
-            "let password_file and username below [sentinel] be as on the sentinels, the same on all".to_owned(),
+            "let password_file and username below [sentinel] be as on the sentinels, the same on \
+             all"
+            .to_owned(),
         ),
         Failure::Refused => Fix::Do(format!(
             "start the sentinel on {}, and see bind and protected-mode in its sentinel.conf",
             address.ip()
         )),
-        _ => Fix::Do(format!("see that {} is on, and that firewalls let TCP {} pass", address.ip(), address.port())),
+        _ => Fix::Do(format!(
+            "see that {} is on, and that firewalls let TCP {} pass",
+            address.ip(),
+            address.port()
+        )),
     };
     found.fail(
         "sentinel-answers",
@@ -93,7 +99,9 @@ fn one(
         };
         let says = format!("sentinel {address} names {ip}:{port}, which is {what}");
         let fix = Fix::Do(
-            "let 'sentinel monitor' and replica-announce-ip be the machines' own addresses, as in nodes".to_owned(),
+            "let 'sentinel monitor' and replica-announce-ip be the machines' own addresses, as in \
+             nodes"
+                .to_owned(),
         );
         found.fail("sentinel-master", "R22", says, fix);
     }
@@ -115,7 +123,8 @@ fn one(
     match number("down-after-milliseconds") {
         Some(millis) if millis < DOWN_AFTER => {
             let says = format!(
-                "sentinel {address}: down-after-milliseconds {millis}: a master whose writes are stopped for a second, in a planned move, is taken for dead"
+                "sentinel {address}: down-after-milliseconds {millis}: a master whose writes are \
+                 stopped for a second, in a planned move, is taken for dead"
             );
             let fix = Fix::Run(ask(&format!(
                 "sentinel set {name} down-after-milliseconds 5000"
@@ -145,7 +154,8 @@ fn one(
     }
     if said.tilt {
         let says = format!(
-            "sentinel {address} mistrusts its clock (TILT): it says OK to a failover and does none, for 30 s"
+            "sentinel {address} mistrusts its clock (TILT): it says OK to a failover and does \
+             none, for 30 s"
         );
         found.warn(
             "tilt",
@@ -186,7 +196,8 @@ fn count(found: &mut Findings, nodes: &[Node], sentinel: &Sentinel) {
     let majority = all / 2 + 1;
     if quorum < majority {
         let says = format!(
-            "quorum {quorum} of {all} sentinels: in a partition each side may have one, and then each holds the VIP"
+            "quorum {quorum} of {all} sentinels: in a partition each side may have one, and then \
+             each holds the VIP"
         );
         return found.warn(
             check,
@@ -222,7 +233,11 @@ fn agreed(found: &mut Findings, nodes: &[Node], config: &Config) {
         [master] => found.ok_unless_said("sentinel-master", "R22", format!("all name {master}")),
         several => {
             let says = format!("they name {}", several.join(" and "));
-            let fix = Fix::Do("run this again in a second: a switch is being made known; where it stays so, see 'sentinel ckquorum' on each".to_owned());
+            let fix = Fix::Do(
+                "run this again in a second: a switch is being made known; where it \
+                stays so, see 'sentinel ckquorum' on each"
+                    .to_owned(),
+            );
             found.fail("sentinel-master", "R22", says, fix);
         }
     }
@@ -232,7 +247,8 @@ fn agreed(found: &mut Findings, nodes: &[Node], config: &Config) {
         .as_ref()
         .is_some_and(|password| password.expose().contains([' ', '"', '\'', '\\']));
     if odd {
-        let says = "the password of Redis has a space or a quote: where it is the auth-pass of a sentinel of Redis 7.0, that does not start again";
+        let says = "the password of Redis has a space or a quote: where it is the auth-pass of a \
+            sentinel of Redis 7.0, that does not start again";
         found.unseen("auth-pass", "R36", says);
     }
 }
@@ -251,7 +267,8 @@ fn priorities(found: &mut Findings, redises: &Redises, config: &Config, cli: &Re
             && announced.parse() != Ok(address.ip())
         {
             let says = format!(
-                "{address} announces itself as {announced}: the sentinels name an address that is not in nodes"
+                "{address} announces itself as {announced}: the sentinels name an address that is \
+                 not in nodes"
             );
             let fix = Fix::Run(cli.set(address, "replica-announce-ip", &address.ip().to_string()));
             found.fail("announce-ip", "", says, fix);
@@ -272,7 +289,9 @@ fn priorities(found: &mut Findings, redises: &Redises, config: &Config, cli: &Re
             );
         } else if before.is_some_and(|before| priority <= before) {
             let says = format!(
-                "{address}: replica-priority {priority}, no more than that of a node that is preferred to it: Sentinel may choose another one than keepalived, and the VIP moves twice"
+                "{address}: replica-priority {priority}, no more than that of a node that is \
+                 preferred to it: Sentinel may choose another one than keepalived, and the VIP \
+                 moves twice"
             );
             found.warn(check, "R30", says, fix);
         }

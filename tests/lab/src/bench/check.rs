@@ -78,12 +78,18 @@ pub fn check(runs: usize, say: Say<'_>) -> Result<String> {
         )
     };
     Ok(format!(
-        "Each was started in turns, on the host that holds the VIP of a pair in sync, by a small parent that lives in \
-         that host (no shell, no nsenter; stdin and stdout on /dev/null, as under keepalived). CPU is user and system \
-         time of the program and of all that it started. Peak memory is the kernel's `ru_maxrss`, the highest of all \
-         runs and of all its processes; it counts the parent's pages from before exec too, and the parent has {} kB, \
-         so no figure is below that. The floor opens one TCP connection, sends PING and reads the answer; it is \
-         built like the programs ({}). `check_redis` with what it has to know: the configuration, the password, the \
+        "Each was started in turns, on the host that holds the VIP of a pair in sync, by a small \
+         parent that lives in \
+         that host (no shell, no nsenter; stdin and stdout on /dev/null, as under keepalived). \
+         CPU is user and system \
+         time of the program and of all that it started. Peak memory is the kernel's `ru_maxrss`, \
+         the highest of all \
+         runs and of all its processes; it counts the parent's pages from before exec too, and \
+         the parent has {} kB, \
+         so no figure is below that. The floor opens one TCP connection, sends PING and reads the \
+         answer; it is \
+         built like the programs ({}). `check_redis` with what it has to know: the configuration, \
+         the password, the \
          role of this node.\n\n{}\n\
          Against the shell script: `check_redis` {}, `--eligible` {}.\n",
         ours.parent,

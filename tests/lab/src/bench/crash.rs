@@ -158,11 +158,16 @@ pub fn crash(runs: usize, say: Say<'_>) -> Result<String> {
         "failed runs",
     ];
     Ok(format!(
-        "The longest time without an acknowledged write when the Redis that serves is killed, at {RATE} writes a second \
-         (an answer and a connection are waited for {} ms at most, by all), at a random moment between two checks. keepalived's \
-         clients write through the VIP; Sentinel's ask three sentinels for the master after every error, and when one of \
-         them says that it has moved; quorum 2, failover-timeout {} ms. *Lost* are acknowledged writes that the survivor \
-         does not have, and that no rollback file has later. Ours and Sentinel in turns, each on a pair that is repaired \
+        "The longest time without an acknowledged write when the Redis that serves is killed, at \
+         {RATE} writes a second \
+         (an answer and a connection are waited for {} ms at most, by all), at a random moment \
+         between two checks. keepalived's \
+         clients write through the VIP; Sentinel's ask three sentinels for the master after every \
+         error, and when one of \
+         them says that it has moved; quorum 2, failover-timeout {} ms. *Lost* are acknowledged \
+         writes that the survivor \
+         does not have, and that no rollback file has later. Ours and Sentinel in turns, each on \
+         a pair that is repaired \
          after each run; the scripts before them, {SCRIPTS_AT_ONCE} pairs at a time.\n\n{}",
         PATIENCE.as_millis(),
         sentinels::FAILOVER_TIMEOUT.as_millis(),

@@ -47,8 +47,10 @@ pub fn handover(runs: usize, say: Say<'_>) -> Result<String> {
         row
     });
     Ok(format!(
-        "To and fro on an idle pair without keepalived, the VIP there already. The time begins just before the program is \
-         started, and ends when the local Redis, asked every {} µs, first says that it is master.\n\n{}",
+        "To and fro on an idle pair without keepalived, the VIP there already. The time begins \
+         just before the program is \
+         started, and ends when the local Redis, asked every {} µs, first says that it is \
+         master.\n\n{}",
         LOOK.as_micros(),
         table(
             &["from exec", "runs", "median", "95 %", "lowest - highest"],

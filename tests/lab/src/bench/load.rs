@@ -68,9 +68,12 @@ pub fn load_of(runs: usize, megabytes: usize, rate: u64, say: Say<'_>) -> Result
         "in files",
     ];
     Ok(format!(
-        "The longest time in which none of {CLIENTS} clients had a write acknowledged that send {BATCH} writes at a time, \
-         {rate} a second in all, to a pair with {megabytes} MB of data, while keepalived of the serving host is stopped, \
-         and when it is back. The clients run on the same machine as both Redis. Every acknowledged write is read back.\n\n{}",
+        "The longest time in which none of {CLIENTS} clients had a write acknowledged that send \
+         {BATCH} writes at a time, \
+         {rate} a second in all, to a pair with {megabytes} MB of data, while keepalived of the \
+         serving host is stopped, \
+         and when it is back. The clients run on the same machine as both Redis. Every \
+         acknowledged write is read back.\n\n{}",
         table(&head, &rows)
     ))
 }
@@ -105,7 +108,8 @@ fn rounds(
         let round = round(&rig, rate, first)?;
         let missing = bulk_missing(&rig.lab, megabytes)?;
         say(&format!(
-            "load, {}: {:.0} writes/s, {:.0} % idle, stop {}, failback {}; {} + {} lost, {missing} MB lost",
+            "load, {}: {:.0} writes/s, {:.0} % idle, stop {}, failback {}; {} + {} lost, \
+             {missing} MB lost",
             suite.name(),
             round.rate,
             round.idle * 100.0,

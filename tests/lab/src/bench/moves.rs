@@ -125,9 +125,12 @@ pub fn moves(runs: usize, say: Say<'_>) -> Result<String> {
         ("fast profile", &fast),
     ];
     let mut text = format!(
-        "The longest time without an acknowledged write through the VIP, at {RATE} writes a second (each given up \
-         after {} ms: a gap of about that is one packet that was on its way to a host that had just lost the VIP). \
-         *Stop*: keepalived of the serving host is stopped. *Failback*: it is started again, and takes the VIP back. \
+        "The longest time without an acknowledged write through the VIP, at {RATE} writes a \
+         second (each given up \
+         after {} ms: a gap of about that is one packet that was on its way to a host that had \
+         just lost the VIP). \
+         *Stop*: keepalived of the serving host is stopped. *Failback*: it is started again, and \
+         takes the VIP back. \
          *Lost*: read back after each failback.\n\n",
         PATIENCE.as_millis()
     );
@@ -238,8 +241,10 @@ fn alone(runs: usize, say: Say<'_>) -> Result<String> {
         "lost",
     ];
     Ok(format!(
-        "\nThe handover alone, without keepalived: the client's packets for the VIP are sent to the other host, at that \
-         very moment `redis_master` is started there, or the old master is told `FAILOVER TO` it; from the last write \
+        "\nThe handover alone, without keepalived: the client's packets for the VIP are sent to \
+         the other host, at that \
+         very moment `redis_master` is started there, or the old master is told `FAILOVER TO` it; \
+         from the last write \
          that the old one acknowledged to the first that the new one did.\n\n{}",
         table(&head, &rows.collect::<Vec<_>>())
     ))

@@ -60,9 +60,12 @@ pub fn sync(runs: usize, say: Say<'_>) -> Result<String> {
         }
     }
     Ok(format!(
-        "The preferred node's Redis was killed and is started again, under {RATE} writes a second. In sync is the first \
-         look (every {} ms) at which its link is up and its offset has reached the one that the master had just before. \
-         From there it takes the next run of `check_redis --eligible`, and then keepalived's three adverts.\n\n{}",
+        "The preferred node's Redis was killed and is started again, under {RATE} writes a \
+         second. In sync is the first \
+         look (every {} ms) at which its link is up and its offset has reached the one that the \
+         master had just before. \
+         From there it takes the next run of `check_redis --eligible`, and then keepalived's \
+         three adverts.\n\n{}",
         LOOK.as_millis(),
         table(
             &[

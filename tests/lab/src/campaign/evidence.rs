@@ -33,7 +33,8 @@ pub fn report(
         value.map_or(String::new(), |value| value.get_name().to_owned())
     };
     say(&format!(
-        "again: lab campaign --seed {} --only {} --boot {} --persistence {} --rate {} --megabytes {}{}",
+        "again: lab campaign --seed {} --only {} --boot {} --persistence {} --rate {} --megabytes \
+         {}{}",
         orders.seed,
         round.number,
         name(orders.settings.boot.to_possible_value()),

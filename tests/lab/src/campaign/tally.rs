@@ -191,8 +191,10 @@ impl Tally {
             .sum::<f64>()
             / 60.0;
         format!(
-            "{} faults in {} rounds, {minutes:.0} minutes of them; healed, the pair had settled after {} (median), {} \
-             (95 %), {} at most; {} rounds did not settle.\n{} writes were acknowledged: {} of them are only in rollback \
+            "{} faults in {} rounds, {minutes:.0} minutes of them; healed, the pair had settled \
+             after {} (median), {} \
+             (95 %), {} at most; {} rounds did not settle.\n{} writes were acknowledged: {} of \
+             them are only in rollback \
              files, {} lost.\n",
             self.sum(|o| o.kinds.len()),
             self.0.len(),

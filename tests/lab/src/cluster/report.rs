@@ -154,7 +154,8 @@ fn tables(plan: &Plan, done: &[Done]) -> Result<String> {
     let mut text = String::new();
     writeln!(
         text,
-        "{}, {}; {} writes/s, quorum {}, down-after {} ms, failover-timeout {} ms, quiet time {} s, {} runs each: longest \
+        "{}, {}; {} writes/s, quorum {}, down-after {} ms, failover-timeout {} ms, quiet time {} \
+         s, {} runs each: longest \
          time without an acknowledged write, median (lowest-highest)",
         version("keepalived", "--version"),
         version("redis-server", "--version"),

@@ -23,7 +23,8 @@ pub const NAME: &str = "mymaster";
 /// started again.
 const LOGIN: [&str; 2] = ["sentinel", "watches-and-promotes"];
 /// What Sentinel's documentation says that it needs.
-const RIGHTS: &str = "allchannels +multi +slaveof +ping +exec +subscribe +config|rewrite +role +publish +info \
+const RIGHTS: &str = "allchannels +multi +slaveof +ping +exec +subscribe +config|rewrite +role \
+    +publish +info \
     +client|setname +client|kill +script|kill";
 const CONFIG: &str = "/etc/redis/sentinel.conf";
 const LOG: &str = "/var/log/sentinel.log";

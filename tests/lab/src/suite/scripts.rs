@@ -19,7 +19,8 @@ pub fn install(lab: &Lab) -> Result<()> {
             (
                 "redis_check.sh",
                 format!(
-                    "ss -tnlp | grep {PORT}\n[ $? -eq 0 ] && exit 0\nsystemctl stop keepalived\nexit 1"
+                    "ss -tnlp | grep {PORT}\n[ $? -eq 0 ] && exit 0\nsystemctl stop \
+                     keepalived\nexit 1"
                 ),
             ),
             (

@@ -20,9 +20,12 @@ fn with_hook(more: &str) -> String {
 fn write_hook(host: &Host) {
     let script = format!(
         "#!/bin/sh\numask 022\n\
-         echo \"$KEEPALIVED_REDIS_EVENT $KEEPALIVED_REDIS_STATE node=$KEEPALIVED_REDIS_NODE peer=$KEEPALIVED_REDIS_PEER \
-         vip=$KEEPALIVED_REDIS_VIP took=$KEEPALIVED_REDIS_TOOK_MS diverged=$KEEPALIVED_REDIS_DIVERGED_BYTES \
-         file=$KEEPALIVED_REDIS_FILE instance=$KEEPALIVED_REDIS_INSTANCE args=$#,$1 auth=$REDISCLI_AUTH \
+         echo \"$KEEPALIVED_REDIS_EVENT $KEEPALIVED_REDIS_STATE node=$KEEPALIVED_REDIS_NODE \
+         peer=$KEEPALIVED_REDIS_PEER \
+         vip=$KEEPALIVED_REDIS_VIP took=$KEEPALIVED_REDIS_TOOK_MS \
+         diverged=$KEEPALIVED_REDIS_DIVERGED_BYTES \
+         file=$KEEPALIVED_REDIS_FILE instance=$KEEPALIVED_REDIS_INSTANCE args=$#,$1 \
+         auth=$REDISCLI_AUTH \
          sentence=$KEEPALIVED_REDIS_SENTENCE\" >>{TOLD}\n"
     );
     host.write(HOOK, &script, 0o755).expect("a hook");
@@ -60,7 +63,8 @@ fn the_hook_is_told_of_each_transition_with_its_facts() {
     assert_eq!(run(b, "redis_master", &[]).code, Some(0));
     let line = until_told(&pair, b, "took-over");
     for part in [
-        "took-over MASTER node=192.168.158.12:6379 peer=192.168.158.11:6379 vip=192.168.158.13 took=",
+        "took-over MASTER node=192.168.158.12:6379 peer=192.168.158.11:6379 vip=192.168.158.13 \
+         took=",
         "args=2,one word",
     ] {
         assert!(line.contains(part), "{line}");
@@ -134,7 +138,8 @@ fn a_hook_that_hangs_is_ended_and_one_that_is_missing_or_unsafe_is_a_line() {
     assert_eq!(run(a, "redis_backup", &[]).code, Some(0));
     let says = |words: &str| assert!(journal(a).contains(words), "{}", journal(a));
     says(
-        "warning: running the hook /usr/local/sbin/tell-me (hooks.on_transition): others could change it",
+        "warning: running the hook /usr/local/sbin/tell-me (hooks.on_transition): others could \
+         change it",
     );
     a.sh(&format!("rm {HOOK}")).expect("a shell");
     assert_eq!(run(a, "redis_fault", &[]).code, Some(0));

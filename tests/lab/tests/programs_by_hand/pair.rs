@@ -110,7 +110,8 @@ impl Pair {
             .collect();
         let nodes = nodes.join(", ");
         format!(
-            "nodes = [{nodes}]\nvip = \"{VIP}\"\n[auth]\npassword_file = \"/etc/keepalived/redis.pass\"\n{more}\n"
+            "nodes = [{nodes}]\nvip = \"{VIP}\"\n[auth]\npassword_file = \
+             \"/etc/keepalived/redis.pass\"\n{more}\n"
         )
     }
 

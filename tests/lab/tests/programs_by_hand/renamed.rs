@@ -135,7 +135,8 @@ fn a_renamed_command_that_is_not_named_is_called_so_and_what_to_do_is_said() {
     redis_server::kill(pair.a()).expect("killed");
     pair.vip(pair.b());
     let master = start(pair.b(), "redis_master");
-    let sentence = "SLAVEOF NO ONE on 192.168.158.12:6379: it says ERR unknown command SLAVEOF: is it renamed there? \
+    let sentence = "SLAVEOF NO ONE on 192.168.158.12:6379: it says ERR unknown command SLAVEOF: \
+        is it renamed there? \
                     name it in [commands] of redis-ha.toml; looking again";
     wait::until("it says so", SOON, || journal(pair.b()).contains(sentence))
         .unwrap_or_else(|error| panic!("{error}\n{}", pair.story()));
@@ -148,7 +149,8 @@ fn a_renamed_command_that_is_not_named_is_called_so_and_what_to_do_is_said() {
     redis_server::call(pair.b(), &["my-slaveof", "127.0.0.1", "1"]).expect("b answers");
     pair.start_redis(pair.a());
     let _master = start(pair.b(), "redis_master");
-    let sentence = "unknown command: what [commands] of redis-ha.toml names for SLAVEOF; is it called so on that node, too?";
+    let sentence = "unknown command: what [commands] of redis-ha.toml names for SLAVEOF; is it \
+        called so on that node, too?";
     wait::until("it says so", SOON, || journal(pair.b()).contains(sentence))
         .unwrap_or_else(|error| panic!("{error}\n{}", pair.story()));
     assert!(
@@ -166,7 +168,8 @@ fn without_config_roles_move_with_a_warning_and_are_not_written_down() {
     assert_eq!(ran.code, Some(0), "{}", ran.said);
     for node in ["192.168.158.11:6379", "192.168.158.12:6379"] {
         let warning = format!(
-            "warning: CONFIG REWRITE on {node}: it says ERR unknown command CONFIG: is it renamed there, or disabled? name it in \
+            "warning: CONFIG REWRITE on {node}: it says ERR unknown command CONFIG: is it renamed \
+             there, or disabled? name it in \
              [commands] of redis-ha.toml; its role will not survive a restart"
         );
         assert!(ran.said.contains(&warning), "{}", ran.said);
@@ -180,7 +183,8 @@ fn without_client_a_living_master_keeps_the_role_and_a_dead_one_is_replaced() {
     well(pair.b(), "check_redis", &["--eligible"]);
     pair.vip(pair.b());
     let mut master = start(pair.b(), "redis_master");
-    let sentence = "stopping the writes on 192.168.158.11:6379: it says ERR unknown command CLIENT: is it renamed there, or \
+    let sentence = "stopping the writes on 192.168.158.11:6379: it says ERR unknown command \
+        CLIENT: is it renamed there, or \
                     disabled? name it in [commands] of redis-ha.toml; looking again";
     wait::until("it says so", SOON, || journal(pair.b()).contains(sentence))
         .unwrap_or_else(|error| panic!("{error}\n{}", pair.story()));
@@ -229,7 +233,8 @@ fn a_rollback_file_that_needs_a_command_of_another_name_is_not_left_out_and_the_
     redis_server::call(pair.b(), &["SLAVEOF", "NO", "ONE"]).expect("b answers");
     redis_server::call(pair.b(), &["SET", "only-on-b", "1"]).expect("b answers");
     let mut backup = start(pair.b(), "redis_backup");
-    let sentence = "SYNC: it says ERR unknown command SYNC: is it renamed there? name it in [commands] of redis-ha.toml";
+    let sentence = "SYNC: it says ERR unknown command SYNC: is it renamed there? name it in \
+        [commands] of redis-ha.toml";
     wait::until("it says so", SOON, || journal(pair.b()).contains(sentence))
         .unwrap_or_else(|error| panic!("{error}\n{}", pair.story()));
     assert!(is_master(&pair, pair.b()), "its data was dropped");
@@ -246,7 +251,8 @@ fn an_info_under_another_name_is_an_alarm_of_the_check_and_no_death() {
     assert_eq!(ran.code, Some(0), "{}", ran.said);
     assert!(
         ran.said.contains(
-            "ALARM: a command is missing at 192.168.158.11:6379: alive, but it says ERR unknown command INFO"
+            "ALARM: a command is missing at 192.168.158.11:6379: alive, but it says ERR unknown \
+             command INFO"
         ),
         "{}",
         ran.said

@@ -82,7 +82,8 @@ fn each_node_sees_the_same_healthy_pair() {
     );
     explains(
         pair.b(),
-        "redis_master, if the VIP came here: takes the role over from 192.168.158.11:6379, without losing",
+        "redis_master, if the VIP came here: takes the role over from 192.168.158.11:6379, \
+         without losing",
     );
 }
 
@@ -140,7 +141,8 @@ fn it_works_without_root_as_far_as_files_allow_and_says_what_it_could_not_see() 
     let a = pair.a();
     let nobody = |more: &str| {
         let line = format!(
-            "{more} setpriv --reuid=65534 --regid=65534 --clear-groups /usr/libexec/keepalived/keepalived-redis status --json"
+            "{more} setpriv --reuid=65534 --regid=65534 --clear-groups \
+             /usr/libexec/keepalived/keepalived-redis status --json"
         );
         let out = a.sh(&line).expect("a shell");
         let said = String::from_utf8_lossy(&out.stdout).into_owned();
@@ -175,7 +177,10 @@ fn it_works_without_root_as_far_as_files_allow_and_says_what_it_could_not_see() 
 fn a_closed_pipe_ends_it_and_a_wrong_configuration_is_one_line() {
     let pair = Pair::new(Version::Own);
     let a = pair.a();
-    let out = a.sh("timeout 20 /usr/libexec/keepalived/keepalived-redis status --watch --interval 200ms | head -n 1");
+    let out = a.sh(
+        "timeout 20 /usr/libexec/keepalived/keepalived-redis status --watch --interval \
+        200ms | head -n 1",
+    );
     let out = out.expect("a shell");
     let said = String::from_utf8_lossy(&out.stdout).into_owned();
     assert!(

@@ -116,7 +116,8 @@ fn a_second_notification_of_the_same_kind_leaves_the_work_to_the_first() {
     pair.a().signal("redis-server", Signal::SIGSTOP);
     let program = "/usr/libexec/keepalived/redis_backup";
     let script = format!(
-        "{program} >/dev/null & first=$!; until grep -q BACKUP {MEMORY}/turn; do :; done 2>/dev/null; \
+        "{program} >/dev/null & first=$!; until grep -q BACKUP {MEMORY}/turn; do :; done \
+         2>/dev/null; \
          {program}; echo code $?; kill -0 $first && echo first works on; kill $first"
     );
     let out = pair

@@ -46,8 +46,11 @@ fn without_a_configuration_it_ends_by_hand_and_as_a_service_waits_for_one_and_ke
     let a = pair.a();
     let file = a.file(CONFIG);
     let text = std::fs::read_to_string(&file).expect("the configuration");
-    a.sh("rm -rf /var/lib/keepalived-redis/redis-ha; mkdir -p /run/watch; echo 1 > /run/watch/redis-ha.watch")
-        .expect("run");
+    a.sh(
+        "rm -rf /var/lib/keepalived-redis/redis-ha; mkdir -p /run/watch; echo 1 > \
+        /run/watch/redis-ha.watch",
+    )
+    .expect("run");
     std::fs::write(&file, "nodes = 1\n").expect("spoilt");
     assert_eq!(start(a, WATCH).until_ended(SOON), Some(3));
     assert_eq!(says(a), "1", "it was run by hand");

@@ -23,7 +23,8 @@ pub(crate) fn addresses(
     match instance.value("unicast_src_ip") {
         None => {
             let place = &instance.block.open;
-            let says = "unicast_peer without unicast_src_ip: which of this machine's addresses adverts come from is left to chance";
+            let says = "unicast_peer without unicast_src_ip: which of this machine's addresses \
+                adverts come from is left to chance";
             let fix = expected
                 .local
                 .map_or(Fix::Do("write unicast_src_ip".to_owned()), |local| {
@@ -81,7 +82,8 @@ pub(crate) fn addresses(
             );
         } else if !is_local && expected.local.is_some() && !has(node) {
             let says = format!(
-                "{} is a node and does not stand in unicast_peer: it hears no advert, and both become MASTER",
+                "{} is a node and does not stand in unicast_peer: it hears no advert, and both \
+                 become MASTER",
                 node.ip()
             );
             found.fail(
@@ -140,7 +142,8 @@ pub(crate) fn adverts(found: &mut Findings, vrrp: &Vrrp, instance: &Instance) {
     if version >= 3 {
         let says = "authentication with version 3, which has none: it protects from nobody";
         let fix = Fix::Do(format!(
-            "take the authentication block out at {}; vrrp_check_unicast_src does what it was meant for",
+            "take the authentication block out at {}; vrrp_check_unicast_src does what it was \
+             meant for",
             block.place
         ));
         found.warn("authentication", "K21", says, fix);
@@ -189,10 +192,12 @@ pub(crate) fn alike(
         found.ok_unless_said(
             "alike",
             "K22",
-            "virtual_router_id, version, advert_int and VIP are the same for all hosts of this file",
+            "virtual_router_id, version, advert_int and VIP are the same for all hosts of this \
+             file",
         );
     } else {
-        let says = "the other hosts have a file of their own: virtual_router_id, version, advert_int and VIP have to be the same there";
+        let says = "the other hosts have a file of their own: virtual_router_id, version, \
+            advert_int and VIP have to be the same there";
         found.unseen("alike", "K22", says);
     }
 }

@@ -10,11 +10,19 @@ const NEEDED: Version = Version(2, 0, 10);
 
 pub(crate) fn version(found: &mut Findings, keepalived: &Keepalived) {
     match keepalived.version {
-        None => found.unseen("keepalived-version", "", "keepalived did not say its version: is it installed?"),
+        None => found.unseen(
+            "keepalived-version",
+            "",
+            "keepalived did not say its version: is it \
+            installed?",
+        ),
         Some(version) if version < NEEDED => found.fail(
             "keepalived-version",
             "K23",
-            format!("keepalived {version}: its -t calls every file good, and it knows no notify_master_rx_lower_pri"),
+            format!(
+                "keepalived {version}: its -t calls every file good, and it knows no \
+                notify_master_rx_lower_pri"
+            ),
             Fix::Do(format!("upgrade keepalived to {NEEDED} or newer")),
         ),
         Some(version) => found.ok("keepalived-version", "", format!("keepalived {version}")),
@@ -127,13 +135,15 @@ pub(crate) fn names(found: &mut Findings, keepalived: &Keepalived) {
         "host-name",
         "K26",
         format!(
-            "no line of {} begins with @{}, this host's name; there are lines for {names}: it has no address and no \
+            "no line of {} begins with @{}, this host's name; there are lines for {names}: it has \
+             no address and no \
              priority of its own, and falls back to multicast",
             keepalived.path.display(),
             keepalived.host
         ),
         Fix::Do(format!(
-            "write @{} in place of the name that is meant, on all hosts, or run hostnamectl set-hostname NAME",
+            "write @{} in place of the name that is meant, on all hosts, or run hostnamectl \
+             set-hostname NAME",
             keepalived.host
         )),
     );

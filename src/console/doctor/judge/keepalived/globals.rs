@@ -44,7 +44,8 @@ pub(crate) fn judge(found: &mut Findings, keepalived: &Keepalived, instance: &In
             fact: "K27",
             words: &["vrrp_garp_lower_prio_repeat"],
             line: "vrrp_garp_lower_prio_repeat 1",
-            costs: "after another node has claimed the VIP for a moment the network is not told again",
+            costs: "after another node has claimed the VIP for a moment the network is not told \
+                again",
             matters: true,
         },
         Wanted {
@@ -60,7 +61,8 @@ pub(crate) fn judge(found: &mut Findings, keepalived: &Keepalived, instance: &In
             fact: "K30",
             words: &["vrrp_rt_priority"],
             line: "vrrp_rt_priority 50",
-            costs: "adverts every 0.1 s without a real-time priority: a busy machine is taken for a dead one",
+            costs: "adverts every 0.1 s without a real-time priority: a busy machine is taken for \
+                a dead one",
             matters: fast,
         },
         Wanted {

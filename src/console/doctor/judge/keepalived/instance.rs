@@ -169,7 +169,8 @@ fn priorities(
     let skew = f64::from(256 - lowest) / 256.0 * advert;
     if skew > SKEW {
         let says = format!(
-            "after a stop or a fault a node of priority {lowest} waits for {skew:.2} s before it takes the VIP"
+            "after a stop or a fault a node of priority {lowest} waits for {skew:.2} s before it \
+             takes the VIP"
         );
         return found.warn("priority", "K20", says, each_its_own(&all, expected));
     }

@@ -37,7 +37,8 @@ const LINES: [(&str, &str, &str, &str); 5] = [
         "notify_master_rx_lower_pri",
         "redis_master",
         "K10",
-        "a MASTER that was frozen or cut off, and finds that the other one has served meanwhile, is told by nothing else",
+        "a MASTER that was frozen or cut off, and finds that the other one has served meanwhile, \
+         is told by nothing else",
     ),
 ];
 
@@ -46,7 +47,8 @@ pub fn judge(found: &mut Findings, keepalived: &Keepalived, expected: &Expected)
     for (place, block, command) in &keepalived.here.astray {
         if is_ours(command.program()) {
             let says = format!(
-                "{place}: a notify line in {block}, where it does not speak of the VIP's own instance"
+                "{place}: a notify line in {block}, where it does not speak of the VIP's own \
+                 instance"
             );
             found.fail(
                 "notify",

@@ -108,7 +108,11 @@ fn file(found: &mut Findings, program: &ProgramFile, version: Option<&Result<Sai
         found.fail(
             "program-safe",
             "K24",
-            format!("others than root may write to {}: with enable_script_security keepalived drops what calls {path}, and a dropped check fails nothing", open.display()),
+            format!(
+                "others than root may write to {}: with enable_script_security keepalived \
+                drops what calls {path}, and a dropped check fails nothing",
+                open.display()
+            ),
             fix,
         );
     }
@@ -144,7 +148,8 @@ fn security(found: &mut Findings, keepalived: &Keepalived) {
     if keepalived.here.has_global(&["enable_script_security"]) {
         return found.ok("script-security", "K24", "enable_script_security is set");
     }
-    let says = "enable_script_security is missing: a program that others could change would be run as root";
+    let says = "enable_script_security is missing: a program that others could change would be \
+        run as root";
     found.warn(
         "script-security",
         "K24",
@@ -164,7 +169,8 @@ fn user(found: &mut Findings, keepalived: &Keepalived, expected: &Expected) {
     };
     match everybody {
         None if vrrp.has_global(&["enable_script_security"]) => {
-            let says = "no script_user, and no user keepalived_script: keepalived drops the checks, and a dropped check fails nothing";
+            let says = "no script_user, and no user keepalived_script: keepalived drops the \
+                checks, and a dropped check fails nothing";
             return found.fail(
                 check,
                 "K24",
@@ -173,7 +179,8 @@ fn user(found: &mut Findings, keepalived: &Keepalived, expected: &Expected) {
             );
         }
         None => {
-            let says = "no script_user: keepalived runs the programs as root until there is a user keepalived_script";
+            let says = "no script_user: keepalived runs the programs as root until there is a \
+                user keepalived_script";
             return found.warn(
                 check,
                 "K24",
@@ -184,7 +191,8 @@ fn user(found: &mut Findings, keepalived: &Keepalived, expected: &Expected) {
         Some("root") => {}
         Some(user) => {
             let says = format!(
-                "the programs run as {user}: they can read neither the password file nor what the node remembers"
+                "the programs run as {user}: they can read neither the password file nor what the \
+                 node remembers"
             );
             let line = vrrp
                 .block

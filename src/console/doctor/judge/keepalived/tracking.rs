@@ -59,10 +59,17 @@ fn check(found: &mut Findings, keepalived: &Keepalived, instance: &Instance, exp
         .find(|(script, _)| is_check(&script.command))
     else {
         let says = "check_redis is not in track_script: the VIP stays where Redis is dead";
-        let fix = match keepalived.here.scripts.iter().find(|script| is_check(&script.command)) {
+        let fix = match keepalived
+            .here
+            .scripts
+            .iter()
+            .find(|script| is_check(&script.command))
+        {
             Some(script) => track(instance, "track_script", &script.name),
             None => Fix::Do(
-                "take the blocks vrrp_script check_redis and track_script from keepalived.conf.example".to_owned(),
+                "take the blocks vrrp_script check_redis and track_script from \
+                 keepalived.conf.example"
+                    .to_owned(),
             ),
         };
         // A track file fails open, so that it is never enough.
@@ -93,7 +100,8 @@ fn check(found: &mut Findings, keepalived: &Keepalived, instance: &Instance, exp
             None => set(script, "weight", 0),
         };
         let says = format!(
-            "{} has weight {weight}: a dead Redis lowers the priority and does not take the node out",
+            "{} has weight {weight}: a dead Redis lowers the priority and does not take the node \
+             out",
             script.name
         );
         return found.fail("check", "K15", says, fix);
@@ -131,7 +139,8 @@ fn times(found: &mut Findings, keepalived: &Keepalived, script: &Script, expecte
             _ => {
                 let text = text.clone().unwrap_or_default();
                 let says = format!(
-                    "{} has {name} {text}: up to keepalived 2.3.1 only whole seconds count, one at least",
+                    "{} has {name} {text}: up to keepalived 2.3.1 only whole seconds count, one \
+                     at least",
                     script.name
                 );
                 return found.fail(check, "K14", says, set(script, name, 1));
@@ -190,11 +199,19 @@ fn eligible(
                 "sticky: nothing draws the VIP back, and the data of a node is not asked for",
             );
         }
-        let says = "check_redis --eligible is not tracked: a node takes the VIP back before it has the data";
-        let fix = match keepalived.here.scripts.iter().find(|script| is_eligible(&script.command)) {
+        let says = "check_redis --eligible is not tracked: a node takes the VIP back before it \
+            has the data";
+        let fix = match keepalived
+            .here
+            .scripts
+            .iter()
+            .find(|script| is_eligible(&script.command))
+        {
             Some(script) => track(instance, "track_script", &script.name),
             None => Fix::Do(
-                "take the block vrrp_script redis_eligible from keepalived.conf.example, and track it".to_owned(),
+                "take the block vrrp_script redis_eligible from keepalived.conf.example, and \
+                 track it"
+                    .to_owned(),
             ),
         };
         return found.fail(check, "K16", says, fix);
@@ -213,7 +230,8 @@ fn eligible(
     }
     if weight >= 0 && !instance.nopreempt() {
         let says = format!(
-            "{} has weight {weight}: a node whose data is behind has to drop below the other one, and yet be there where nothing better lives",
+            "{} has weight {weight}: a node whose data is behind has to drop below the other one, \
+             and yet be there where nothing better lives",
             script.name
         );
         return found.fail(

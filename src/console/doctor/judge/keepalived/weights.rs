@@ -52,7 +52,8 @@ pub(crate) fn behind(
         );
     }
     let says = format!(
-        "{} takes {} off, and the priorities lie {apart} apart: a preferred node that is behind stays above the other one, \
+        "{} takes {} off, and the priorities lie {apart} apart: a preferred node that is behind \
+         stays above the other one, \
          and takes the VIP with old data",
         script.name, -weight
     );
@@ -97,7 +98,8 @@ pub(crate) fn files(
         match keepalived.watched.get(&file.file) {
             Some((false, _)) => {
                 let says = format!(
-                    "the directory of {path} is missing: keepalived leaves the file out until it is reloaded, and says it once in its log"
+                    "the directory of {path} is missing: keepalived leaves the file out until it \
+                     is reloaded, and says it once in its log"
                 );
                 let fix = Fix::Run(
                     "systemctl restart keepalived-redis-watch && systemctl reload keepalived"
@@ -123,7 +125,8 @@ pub(crate) fn files(
                 .version
                 .is_some_and(|version| version < GIVES_BACK)
         {
-            let says = "before keepalived 2.0.20 what a track file took off before a FAULT stays off for good";
+            let says = "before keepalived 2.0.20 what a track file took off before a FAULT stays \
+                off for good";
             let fix = Fix::Do("upgrade keepalived, or run install.sh --profile plain".to_owned());
             found.fail("track-file-version", "K18", says, fix);
         }
@@ -151,7 +154,8 @@ pub(crate) fn sticky(found: &mut Findings, keepalived: &Keepalived, instance: &I
         .filter(|(_, weight)| *weight != 0);
     if let Some((name, weight)) = scripts.chain(files).next() {
         let says = format!(
-            "nopreempt beside {name} with weight {weight}: the VIP never leaves a node for that, and keepalived -t says nothing about it"
+            "nopreempt beside {name} with weight {weight}: the VIP never leaves a node for that, \
+             and keepalived -t says nothing about it"
         );
         return found.fail(check, "K15", says, Fix::remove(place));
     }

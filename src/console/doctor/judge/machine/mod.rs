@@ -37,7 +37,8 @@ pub fn judge(
     }
     units(found, machine, keepalived);
     if !keepalived.runs && holds_vip {
-        let says = "the VIP is on this machine, and keepalived does not run: it stays there beside the one that another node takes";
+        let says = "the VIP is on this machine, and keepalived does not run: it stays there \
+            beside the one that another node takes";
         found.fail(
             "keepalived-runs",
             "K9",
@@ -171,7 +172,8 @@ fn rollback(found: &mut Findings, machine: &Machine, config: &Config, data: Opti
         return found.warn("rollback", "R9", says, fix);
     }
     if !machine.has_check_rdb {
-        let says = "redis-check-rdb is missing: no rollback file can be checked, so none is taken, and a node with data of its own stays behind";
+        let says = "redis-check-rdb is missing: no rollback file can be checked, so none is \
+            taken, and a node with data of its own stays behind";
         let fix = Fix::Run("apt-get install redis-tools || dnf install redis".to_owned());
         found.fail("rollback", "R9", says, fix);
     }
@@ -217,7 +219,8 @@ fn units(found: &mut Findings, machine: &Machine, keepalived: &Keepalived) {
             );
         }
         _ if machine.systemd => {
-            let says = "systemd does not start a keepalived that died again, and the VIP stays on its interface";
+            let says = "systemd does not start a keepalived that died again, and the VIP stays on \
+                its interface";
             found.warn(
                 "keepalived-unit",
                 "K9",
@@ -232,7 +235,8 @@ fn units(found: &mut Findings, machine: &Machine, keepalived: &Keepalived) {
         ),
     }
     if machine.systemd && !machine.target {
-        let says = "keepalived-redis.target is missing: when the machine goes down Redis may end before keepalived";
+        let says = "keepalived-redis.target is missing: when the machine goes down Redis may end \
+            before keepalived";
         found.warn(
             "keepalived-target",
             "K6",
@@ -322,7 +326,9 @@ pub fn verdicts(found: &mut Findings, health: &Verdict, eligible: &Verdict, sent
         }
         false => {
             let fix = Fix::Do(
-                "keepalived-redis status says more; this node does not take the VIP while another one can".to_owned(),
+                "keepalived-redis status says more; this node does not take the VIP while another \
+                 one can"
+                    .to_owned(),
             );
             found.warn(
                 "check-eligible",

@@ -64,7 +64,8 @@ fn rewrite(found: &mut Findings, redis: &LocalRedis, version: Option<Version>) {
             "chown {uid} {what} {path} && chmod u+w {what} {path}"
         )),
         false => Fix::Do(format!(
-            "move {path} into a directory of its own that belongs to Redis, as /etc/redis, and name it in the unit of Redis"
+            "move {path} into a directory of its own that belongs to Redis, as /etc/redis, and \
+             name it in the unit of Redis"
         )),
     };
     found.fail(
@@ -99,9 +100,11 @@ fn boot(found: &mut Findings, machine: &Machine, config: &Config) {
                 .unit
                 .clone()
                 .unwrap_or_else(|| "redis-server".to_owned());
-            let says = "the local Redis boots as a replica of nobody, and loses the role that Sentinel gave it";
+            let says = "the local Redis boots as a replica of nobody, and loses the role that \
+                Sentinel gave it";
             let fix = Fix::Run(format!(
-                "rm /etc/systemd/system/{unit}.service.d/zz-boot-as-replica.conf && systemctl daemon-reload"
+                "rm /etc/systemd/system/{unit}.service.d/zz-boot-as-replica.conf && systemctl \
+                 daemon-reload"
             ));
             return found.fail(check, "R8", says, fix);
         }
@@ -121,7 +124,8 @@ fn boot(found: &mut Findings, machine: &Machine, config: &Config) {
             "how the local Redis is started can't be seen from here",
         );
     }
-    let says = "the local Redis boots in whatever role its redis.conf has: as a master with nothing, or with old data, it wipes its replica within a second";
+    let says = "the local Redis boots in whatever role its redis.conf has: as a master with \
+        nothing, or with old data, it wipes its replica within a second";
     let setup = if machine.packaged {
         "keepalived-redis-setup"
     } else {

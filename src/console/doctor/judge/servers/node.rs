@@ -32,7 +32,8 @@ pub fn judge(found: &mut Findings, node: &Node, config: &Config, cli: &RedisCli)
     found.ok("redis-answers", "", format!("{address} answers"));
     if let Some(Err(failure)) = &node.at_address {
         let says = format!(
-            "{address}: the local Redis answers on its socket, and not there ({failure}): the other nodes can't reach it"
+            "{address}: the local Redis answers on its socket, and not there ({failure}): the \
+             other nodes can't reach it"
         );
         found.fail(
             "redis-answers",
@@ -100,24 +101,36 @@ fn silent(found: &mut Findings, node: &Node, failure: &Failure) {
     let fix = match failure {
         Failure::Denied(denial) if denial.code == "LOADING" => {
             let fix = Fix::Do("wait until it has loaded its data, then run this again".to_owned());
-            return found.warn("redis-answers", "R2", format!("{address} loads its data"), fix);
+            return found.warn(
+                "redis-answers",
+                "R2",
+                format!("{address} loads its data"),
+                fix,
+            );
         }
         Failure::Denied(denial) if denial.is_about_auth() => Fix::Do(
-            "let [auth] of redis-ha.toml be as requirepass, or the ACL user, of that Redis, the same on all nodes"
+            "let [auth] of redis-ha.toml be as requirepass, or the ACL user, of that Redis, the \
+             same on all nodes"
                 .to_owned(),
         ),
         Failure::Denied(denial) if denial.code == "DENIED" => {
             Fix::Do("protected-mode: set requirepass there, or protected-mode no".to_owned())
         }
         Failure::Denied(_) => Fix::Do("see what it says of itself: redis-cli info".to_owned()),
-        Failure::Tls(_) => Fix::Do("let [tls] of redis-ha.toml and the tls lines of that redis.conf agree".to_owned()),
-        Failure::NoConnection | Failure::Network(_) => {
-            Fix::Do(format!("see that {} is on, and that firewalls let TCP {} pass", address.ip(), address.port()))
-        }
+        Failure::Tls(_) => Fix::Do(
+            "let [tls] of redis-ha.toml and the tls lines of that \
+            redis.conf agree"
+                .to_owned(),
+        ),
+        Failure::NoConnection | Failure::Network(_) => Fix::Do(format!(
+            "see that {} is on, and that firewalls let TCP {} pass",
+            address.ip(),
+            address.port()
+        )),
         Failure::Refused => start(),
-        Failure::TimedOut | Failure::Reset | Failure::Rubbish(_) => {
-            Fix::Do(format!("see what listens at {address}, and whether it hangs"))
-        }
+        Failure::TimedOut | Failure::Reset | Failure::Rubbish(_) => Fix::Do(format!(
+            "see what listens at {address}, and whether it hangs"
+        )),
     };
     let fact = if matches!(failure, Failure::Denied(_)) {
         "R17"
@@ -140,7 +153,8 @@ fn version(found: &mut Findings, node: &Node, seen: &Seen, config: &Config) {
     }
     if config.sentinel.is_none() && !version.has_functions() && config.policy.term_key.is_none() {
         let says = format!(
-            "{address} is Redis {version}, which has no functions: two nodes that were both down can't tell whose data is the newer"
+            "{address} is Redis {version}, which has no functions: two nodes that were both down \
+             can't tell whose data is the newer"
         );
         let fix = Fix::Do(format!(
             "write in {} below [policy]: term_key = \"keepalived-redis:term\"",
@@ -155,7 +169,8 @@ fn read_only(found: &mut Findings, node: &Node, seen: &Seen, cli: &RedisCli) {
     let address = node.address;
     if seen.setting("replica-read-only") == Some("no") {
         let says = format!(
-            "{address}: a replica takes writes there (replica-read-only no), and drops them with its next copy"
+            "{address}: a replica takes writes there (replica-read-only no), and drops them with \
+             its next copy"
         );
         return found.fail(
             "replica-read-only",
@@ -195,19 +210,24 @@ fn min_replicas(found: &mut Findings, node: &Node, seen: &Seen, config: &Config,
             found.warn(
                 check,
                 "R13",
-                format!("{address}: the fence of a handover is up: it takes no writes until the next program lifts it"),
+                format!(
+                    "{address}: the fence of a handover is up: it takes no writes until the \
+                    next program lifts it"
+                ),
                 fix,
             );
         }
         wanted if wanted > others => {
             let says = format!(
-                "{address}: min-replicas-to-write {wanted}, and there are {others} others: it never takes a write"
+                "{address}: min-replicas-to-write {wanted}, and there are {others} others: it \
+                 never takes a write"
             );
             found.fail(check, "R13", says, fix);
         }
         wanted => {
             let says = format!(
-                "{address}: min-replicas-to-write {wanted}: with fewer replicas it takes no writes, so the last one that \
+                "{address}: min-replicas-to-write {wanted}: with fewer replicas it takes no \
+                 writes, so the last one that \
                  lives takes none"
             );
             found.warn(check, "R13", says, fix);
@@ -340,7 +360,8 @@ fn timeout(found: &mut Findings, node: &Node, seen: &Seen, cli: &RedisCli) {
     };
     if seconds < 11 {
         let says = format!(
-            "{address}: repl-timeout {seconds}, and a master pings its replicas every 10 s: the link breaks by itself"
+            "{address}: repl-timeout {seconds}, and a master pings its replicas every 10 s: the \
+             link breaks by itself"
         );
         return found.warn(
             "repl-timeout",
@@ -364,7 +385,8 @@ pub fn fork(found: &mut Findings, node: &Node, seen: &Seen, hang: std::time::Dur
     let (address, millis) = (node.address, micros / 1000);
     if u128::from(micros) >= hang.as_micros() {
         let says = format!(
-            "{address}: its last fork took {millis} ms, and timing.hang is {} ms: each of them is a failover",
+            "{address}: its last fork took {millis} ms, and timing.hang is {} ms: each of them is \
+             a failover",
             hang.as_millis()
         );
         let fix = Fix::Do(format!(

@@ -36,7 +36,8 @@ pub fn judge(found: &mut Findings, redises: &Redises, config: &Config, vip: Vip,
 fn mend(config: &Config, up: &[(&Node, &Seen)], vip: Vip) -> Fix {
     if config.sentinel.is_some() {
         return Fix::Do(
-            "wait half a minute: Sentinel gives out the roles; where it does not, see the lines on sentinels"
+            "wait half a minute: Sentinel gives out the roles; where it does not, see the lines \
+             on sentinels"
                 .to_owned(),
         );
     }
@@ -240,7 +241,8 @@ fn masterauth(found: &mut Findings, login: &Login, redises: &Redises, cli: &Redi
     let user = user.as_deref().unwrap_or("default");
     if denial.code == "NOPERM" {
         let says = format!(
-            "{replica}: its masteruser {user} may not copy the data of {master}: it can never be its replica"
+            "{replica}: its masteruser {user} may not copy the data of {master}: it can never be \
+             its replica"
         );
         let grant = cli.as_administrator(
             *master,
@@ -250,11 +252,13 @@ fn masterauth(found: &mut Findings, login: &Login, redises: &Redises, cli: &Redi
     }
     let says = match has_password {
         true => format!(
-            "{replica}: its masterauth is wrong for {master} ({denial}): it can never be its replica"
+            "{replica}: its masterauth is wrong for {master} ({denial}): it can never be its \
+             replica"
         ),
         false => {
             format!(
-                "{replica} has no masterauth, and {master} asks for it ({denial}): it can never be its replica"
+                "{replica} has no masterauth, and {master} asks for it ({denial}): it can never \
+                 be its replica"
             )
         }
     };
@@ -273,7 +277,8 @@ fn masterauth(found: &mut Findings, login: &Login, redises: &Redises, cli: &Redi
         )),
         Some(command) => Fix::Run(command),
         None => Fix::Do(format!(
-            "on {}: config set masterauth, with the password of {master}, and masteruser where it has users; then config \
+            "on {}: config set masterauth, with the password of {master}, and masteruser where it \
+             has users; then config \
              rewrite",
             replica.ip()
         )),
@@ -300,7 +305,8 @@ fn clocks(found: &mut Findings, up: &[(&Node, &Seen)]) {
     let apart = last - first;
     if apart > APART {
         let says = format!(
-            "the clock of {late} is {apart:.1} s ahead of that of {early}: their journals can't be read side by side"
+            "the clock of {late} is {apart:.1} s ahead of that of {early}: their journals can't \
+             be read side by side"
         );
         return found.warn(
             "clocks",
@@ -328,7 +334,8 @@ fn versions(found: &mut Findings, up: &[(&Node, &Seen)]) {
     let (below, above) = (below.observation.version, above.observation.version);
     if (below.0, below.1) != (above.0, above.1) {
         let says = format!(
-            "{} is Redis {below}, {} is Redis {above}: the older one may not read what the newer one copies to it",
+            "{} is Redis {below}, {} is Redis {above}: the older one may not read what the newer \
+             one copies to it",
             old.address, new.address
         );
         let fix = Fix::Do(format!("upgrade {}, the replica first", old.address));
@@ -352,11 +359,14 @@ fn term(found: &mut Findings, up: &[(&Node, &Seen)], config: &Config) {
         ),
         None => {
             let says = format!(
-                "the data of {} has no term: two nodes that were both down can't tell whose is the newer",
+                "the data of {} has no term: two nodes that were both down can't tell whose is \
+                 the newer",
                 node.address
             );
             let fix = Fix::Do(
-                "it is written when the role moves the next time; where it is not, see the lines on rights".to_owned(),
+                "it is written when the role moves the next time; where it is not, see the lines \
+                 on rights"
+                    .to_owned(),
             );
             found.warn("term", "R24", says, fix);
         }

@@ -579,7 +579,8 @@ fn differences_between_the_hosts_of_one_file_are_seen() {
         ),
         (
             "vrrp_script check_redis {",
-            "vrrp_sync_group g {\n notify_master \"/usr/libexec/keepalived/redis_master\"\n}\nvrrp_script check_redis {",
+            "vrrp_sync_group g {\n notify_master \
+             \"/usr/libexec/keepalived/redis_master\"\n}\nvrrp_script check_redis {",
             "notify",
             Level::Fail,
         ),

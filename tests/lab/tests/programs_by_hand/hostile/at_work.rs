@@ -85,7 +85,8 @@ fn a_memory_that_is_damaged_again_and_again_holds_up_no_move_of_the_role() {
     moves(&pair, pair.b(), "a healthy memory");
     let damage = format!(
         "cd {MEMORY} && while [ ! -e /tmp/over ]; do \
-             for f in $(ls) served.toml synced.toml alone.toml turn acting copy-delay.toml in-file.toml; do \
+             for f in $(ls) served.toml synced.toml alone.toml turn acting copy-delay.toml \
+             in-file.toml; do \
                  head -c 300 /dev/urandom >$f; done; done"
     );
     for host in [pair.a(), pair.b()] {
