@@ -15,22 +15,21 @@ impl Deadline {
     }
 
     /// What is left; zero once it is over.
-    pub fn left(self) -> Duration {
+    pub(crate) fn left(self) -> Duration {
         self.0.saturating_duration_since(Instant::now())
     }
 
-    /// Nothing is left.
-    pub fn is_over(self) -> bool {
+    pub(crate) fn is_over(self) -> bool {
         self.left().is_zero()
     }
 
     /// The earlier of this deadline and `budget` from now: a step's own limit inside its caller's.
-    pub fn at_most(self, budget: Duration) -> Self {
+    pub(crate) fn at_most(self, budget: Duration) -> Self {
         self.min(Deadline::after(budget))
     }
 
     /// Half of what is left.
-    pub fn half(self) -> Self {
+    pub(crate) fn half(self) -> Self {
         self.at_most(self.left() / 2)
     }
 
@@ -44,23 +43,21 @@ impl Deadline {
 
 /// Measures how long something took.
 #[derive(Clone, Copy, Debug)]
-pub struct Stopwatch(Instant);
+pub(crate) struct Stopwatch(Instant);
 
 impl Stopwatch {
-    /// Starts now.
-    pub fn start() -> Self {
+    pub(crate) fn start() -> Self {
         Stopwatch(Instant::now())
     }
 
-    /// Time since the start.
-    pub fn elapsed(self) -> Duration {
+    pub(crate) fn elapsed(self) -> Duration {
         self.0.elapsed()
     }
 }
 
 /// A duration as milliseconds with one decimal, the way the journal and the terminal show it:
 /// `1.3`.
-pub fn ms(duration: Duration) -> String {
+pub(crate) fn ms(duration: Duration) -> String {
     format!("{:.1}", duration.as_secs_f64() * 1000.0)
 }
 

@@ -3,7 +3,7 @@
 use std::io::Write;
 
 /// One line, whatever is in it. A closed pipe must not kill a program that has work to do.
-pub fn say(to: &mut dyn Write, line: &str) {
+pub(crate) fn say(to: &mut dyn Write, line: &str) {
     let line: String = line
         .chars()
         .map(|c| if c.is_control() { ' ' } else { c })
@@ -13,8 +13,7 @@ pub fn say(to: &mut dyn Write, line: &str) {
 
 /// How a program ended; the exit code follows from it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    /// Yes, or done.
+pub(crate) enum Outcome {
     Yes,
     /// No, or Redis says no.
     No,
@@ -22,11 +21,10 @@ pub enum Outcome {
 
 /// What the exit codes mean. keepalived logs "now returning N", so people read them. 2 is clap's
 /// own: the command line is wrong.
-pub mod code {
-    /// Yes, or done.
-    pub const YES: u8 = 0;
+pub(crate) mod code {
+    pub(crate) const YES: u8 = 0;
     /// No, or Redis says no; the reason is said in one line.
-    pub const NO: u8 = 1;
+    pub(crate) const NO: u8 = 1;
     /// Cannot tell: the configuration can't be read, or no node of it is this machine.
-    pub const CANNOT_TELL: u8 = 3;
+    pub(crate) const CANNOT_TELL: u8 = 3;
 }

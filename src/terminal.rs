@@ -7,7 +7,7 @@ use anstyle::{AnsiColor, Style};
 
 /// Where standard output goes to.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Terminal {
+pub(crate) struct Terminal {
     /// Escape sequences may be written.
     pub colour: bool,
     /// A person looks at it now.
@@ -16,27 +16,20 @@ pub struct Terminal {
     pub width: Option<usize>,
 }
 
-/// What a colour says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Tone {
-    /// All is well.
+pub(crate) enum Tone {
     Good,
-    /// To be looked at.
     Warning,
-    /// Wrong.
     Bad,
-    /// A heading.
     Strong,
-    /// Of little weight.
     Faint,
-    /// As it is.
     Plain,
 }
 
 impl Terminal {
     /// Standard output, as it is. No colour where `NO_COLOR` is set and not empty
     /// (<https://no-color.org>), or `TERM` is `dumb`.
-    pub fn of_stdout() -> Terminal {
+    pub(crate) fn of_stdout() -> Terminal {
         let is_terminal = io::stdout().is_terminal();
         let set = |name| std::env::var_os(name).filter(|value| !value.is_empty());
         let dumb = set("TERM").is_none_or(|term| term == "dumb");
@@ -49,7 +42,7 @@ impl Terminal {
     }
 
     /// `text` in the colour of `tone`; as it is, where there are no colours.
-    pub fn paint(&self, tone: Tone, text: &str) -> String {
+    pub(crate) fn paint(&self, tone: Tone, text: &str) -> String {
         if !self.colour {
             return text.to_string();
         }
@@ -65,7 +58,7 @@ impl Terminal {
     }
 
     /// Writes `text` as it is. False as for [`Terminal::line`].
-    pub fn text(&self, text: &str) -> bool {
+    pub(crate) fn text(&self, text: &str) -> bool {
         let mut out = io::stdout().lock();
         out.write_all(text.as_bytes())
             .and_then(|()| out.flush())
@@ -74,7 +67,7 @@ impl Terminal {
 
     /// Writes `text` over what stood there: on a terminal from the top, and what is left of the old
     /// one is removed. False as for [`Terminal::line`].
-    pub fn redraw(&self, text: &str) -> bool {
+    pub(crate) fn redraw(&self, text: &str) -> bool {
         if !self.is_terminal {
             return self.text(&format!("{text}\n"));
         }
@@ -85,14 +78,14 @@ impl Terminal {
     /// Writes `text` and a line's end to standard output; what came from outside is `plain` before
     /// it comes here. False where nobody reads any more: a closed pipe is no error, and nothing to
     /// go on for.
-    pub fn line(&self, text: &str) -> bool {
+    pub(crate) fn line(&self, text: &str) -> bool {
         let mut out = io::stdout().lock();
         writeln!(out, "{text}").and_then(|()| out.flush()).is_ok()
     }
 }
 
 /// What went wrong, in one line, to standard error.
-pub fn complain(error: &dyn std::fmt::Display) {
+pub(crate) fn complain(error: &dyn std::fmt::Display) {
     let _ = writeln!(
         io::stderr(),
         "keepalived-redis: {}",
@@ -101,7 +94,7 @@ pub fn complain(error: &dyn std::fmt::Display) {
 }
 
 /// A line that the next one replaces, for whoever watches; on a terminal only.
-pub fn passing(line: &str) {
+pub(crate) fn passing(line: &str) {
     let terminal = Terminal::of_stdout();
     if terminal.is_terminal {
         let most = terminal.width.unwrap_or(80).saturating_sub(1);
@@ -111,7 +104,7 @@ pub fn passing(line: &str) {
 }
 
 /// What a line begins with, so that nothing of a passing one is left.
-pub fn erase() -> &'static str {
+pub(crate) fn erase() -> &'static str {
     let dumb = std::env::var_os("TERM").is_none_or(|term| term.is_empty() || term == "dumb");
     if dumb || !io::stdout().is_terminal() {
         ""
@@ -121,7 +114,7 @@ pub fn erase() -> &'static str {
 }
 
 /// Text from outside without anything that could steer a terminal.
-pub fn plain(text: &str) -> String {
+pub(crate) fn plain(text: &str) -> String {
     text.chars()
         .map(|c| if c.is_control() { ' ' } else { c })
         .collect()

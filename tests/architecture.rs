@@ -254,7 +254,7 @@ fn no_two_modules_lean_on_each_other() {
         }
         let longest = (0..=mention.path.len())
             .rev()
-            .find_map(|n| files.get_key_value(&mention.path[..n].to_vec()));
+            .find_map(|n| files.get_key_value(&mention.path[..n]));
         let (Some((from, _)), Some((to, _))) = (files.get_key_value(&own), longest) else {
             continue;
         };

@@ -14,10 +14,11 @@ use crate::node::turn::{Ended, Turn};
 /// Makes those nodes replicas of `master` whose data it contains. What has more of its own, or does
 /// not answer, is left to its own programs, as is everything where each step has to keep a file
 /// first.
-///
-/// # Errors
-/// [`Ended`]: a newer notification, or SIGTERM.
-pub fn bring_along(program: &mut Program, turn: &Turn, master: SocketAddr) -> Result<(), Ended> {
+pub(crate) fn bring_along(
+    program: &mut Program,
+    turn: &Turn,
+    master: SocketAddr,
+) -> Result<(), Ended> {
     if program.config.nodes.len() < 3 || program.config.rollback.mode == RollbackMode::Always {
         return Ok(());
     }

@@ -19,14 +19,14 @@ const WINDOW: Duration = Duration::from_secs(5);
 
 /// What has been seen of one copy.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Progress {
+pub(crate) struct Progress {
     seen: VecDeque<(Duration, u64)>,
 }
 
 impl Progress {
     /// One more look, `at` since some moment, as a sentence. `at_most` is how large the copy can
     /// be, where Redis does not say how large it is (it sends it while it makes it).
-    pub fn look(&mut self, at: Duration, copied: Copied, at_most: Option<u64>) -> String {
+    pub(crate) fn look(&mut self, at: Duration, copied: Copied, at_most: Option<u64>) -> String {
         // Another copy has begun.
         if self
             .seen
@@ -85,7 +85,7 @@ const SHOWN: Duration = Duration::from_millis(500);
 
 /// What has been seen of the copy, and when it was shown last.
 #[derive(Default)]
-pub struct Copying {
+pub(crate) struct Copying {
     progress: Progress,
     /// How large a copy from a master can be.
     at_most: Option<(SocketAddr, Option<u64>)>,
@@ -95,7 +95,13 @@ pub struct Copying {
 impl Copying {
     /// Shows how far the copy in `view` has come, `at` since some moment; nothing, where nobody
     /// looks or none is under way. `command` is for asking the master how large it can be, once.
-    pub fn show(&mut self, view: &View, survey: &mut Survey, command: Duration, at: Duration) {
+    pub(crate) fn show(
+        &mut self,
+        view: &View,
+        survey: &mut Survey,
+        command: Duration,
+        at: Duration,
+    ) {
         let following = view
             .local
             .seen

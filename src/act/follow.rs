@@ -36,7 +36,7 @@ const COPY_DELAY: &str = "repl-diskless-sync-delay";
 ///
 /// # Errors
 /// [`Trouble`]; without the rollback file that is needed nothing is dropped.
-pub fn follow(
+pub(crate) fn follow(
     program: &mut Program,
     turn: &Turn,
     view: &View,
@@ -84,7 +84,7 @@ pub fn follow(
 ///
 /// # Errors
 /// [`Trouble`]; nothing was kept.
-pub fn keep_before(
+pub(crate) fn keep_before(
     program: &mut Program,
     turn: &Turn,
     mine: &Observation,
@@ -408,7 +408,7 @@ fn shorten_copy_delay(program: &mut Program, run_id: &str) {
 
 /// Puts back what a program changed in this run of the local Redis, this one or one that was killed
 /// since.
-pub fn restore_copy_delay(program: &mut Program, view: &View) {
+pub(crate) fn restore_copy_delay(program: &mut Program, view: &View) {
     if let Ok(seen) = &view.local.seen {
         put_copy_delay_back(program, &seen.run_id);
     }

@@ -35,17 +35,13 @@ const REST: Duration = Duration::from_millis(5);
 
 /// Why a step did not come about.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Trouble {
+pub(crate) enum Trouble {
     /// A Redis did not do it: what was being done, to whom, and why not.
     Failed {
-        /// What was being done.
         doing: String,
-        /// To which Redis.
         node: String,
-        /// Why not.
         cause: String,
     },
-    /// Stop here.
     Ended(Ended),
 }
 
@@ -75,12 +71,10 @@ pub(crate) fn failed(doing: &str, node: impl fmt::Display, cause: impl fmt::Disp
 }
 
 /// One side of a handover.
-pub struct Side<'a> {
-    /// The connection.
+pub(crate) struct Side<'a> {
     pub server: &'a mut Server,
     /// The address that the other side is told to follow.
     pub address: SocketAddr,
-    /// Its version.
     pub version: Version,
 }
 
@@ -92,9 +86,8 @@ impl Side<'_> {
     }
 }
 
-/// What a handover took.
 #[derive(Clone, Debug)]
-pub struct Moved {
+pub(crate) struct Moved {
     /// From the stop of the writes to the new master.
     pub took: Duration,
     /// The offset at which the role changed hands.
@@ -111,7 +104,7 @@ pub struct Moved {
 /// # Errors
 /// [`Trouble`]; the giver's writes go on again, and it is still master unless the sentence says
 /// otherwise.
-pub fn swap(
+pub(crate) fn swap(
     giver: &mut Side<'_>,
     taker: &mut Side<'_>,
     command: Duration,
@@ -208,7 +201,11 @@ fn reach(
 ///
 /// # Errors
 /// [`Trouble`].
-pub fn follow(side: &mut Side<'_>, master: SocketAddr, command: Duration) -> Result<i64, Trouble> {
+pub(crate) fn follow(
+    side: &mut Side<'_>,
+    master: SocketAddr,
+    command: Duration,
+) -> Result<i64, Trouble> {
     follow_and_look(side, master, command).map(|lineage| lineage.offset)
 }
 
@@ -216,7 +213,7 @@ pub fn follow(side: &mut Side<'_>, master: SocketAddr, command: Duration) -> Res
 ///
 /// # Errors
 /// [`Trouble`].
-pub fn follow_and_look(
+pub(crate) fn follow_and_look(
     side: &mut Side<'_>,
     master: SocketAddr,
     command: Duration,
@@ -276,7 +273,7 @@ fn promote_once(side: &mut Side<'_>, command: Duration) -> Result<String, Troubl
 ///
 /// # Errors
 /// [`Trouble`]; nothing was changed unless the sentence says otherwise.
-pub fn promote(
+pub(crate) fn promote(
     side: &mut Side<'_>,
     command: Duration,
     go_on: &dyn Fn() -> Result<(), Ended>,
@@ -303,10 +300,7 @@ pub fn promote(
 }
 
 /// Makes a replica follow nobody: it keeps its data, takes no writes, and waits.
-///
-/// # Errors
-/// The [`Failure`].
-pub fn park(server: &mut Server, command: Duration) -> Result<(), Failure> {
+pub(crate) fn park(server: &mut Server, command: Duration) -> Result<(), Failure> {
     // Nobody listens there.
     server
         .call(

@@ -32,16 +32,11 @@ const PROGRESS: Duration = Duration::from_secs(5);
 const FENCE_AGE: Duration = Duration::from_secs(3);
 
 /// What every notify program carries with it.
-pub struct Program {
-    /// The configuration.
+pub(crate) struct Program {
     pub config: Config,
-    /// This node.
     pub local: SocketAddr,
-    /// The journal of transitions.
     pub journal: Journal,
-    /// What is remembered.
     pub store: Store,
-    /// Connections.
     pub survey: Survey,
     /// Since the program was started.
     pub clock: Stopwatch,
@@ -58,7 +53,7 @@ pub struct Program {
 ///
 /// # Errors
 /// [`Trouble`]: it said nothing usable.
-pub fn observed(view: &View, node: SocketAddr) -> Result<&Observation, Trouble> {
+pub(crate) fn observed(view: &View, node: SocketAddr) -> Result<&Observation, Trouble> {
     match view.seen(node) {
         Some(Ok(seen)) => Ok(seen),
         Some(Err(failure)) => Err(failed("looking at", node, failure)),
@@ -92,7 +87,12 @@ fn outline(view: &View) -> String {
 
 impl Program {
     /// Ready to look; nothing has been connected to. `clock` runs since the program was started.
-    pub fn new(config: Config, local: SocketAddr, journal: Journal, clock: Stopwatch) -> Program {
+    pub(crate) fn new(
+        config: Config,
+        local: SocketAddr,
+        journal: Journal,
+        clock: Stopwatch,
+    ) -> Program {
         let store = Store::new(&config.memory_dir);
         let survey = Survey::new(&config, local);
         Program {
@@ -111,7 +111,7 @@ impl Program {
     }
 
     /// The sentinels; `None` where it is these programs that move the role.
-    pub fn sentinels(&self) -> Option<Sentinels> {
+    pub(crate) fn sentinels(&self) -> Option<Sentinels> {
         self.config
             .sentinel
             .as_ref()
@@ -119,20 +119,20 @@ impl Program {
     }
 
     /// One look at everything. Longer than one connection and one answer it can't take.
-    pub fn look(&mut self, ask_vip: bool) -> View {
+    pub(crate) fn look(&mut self, ask_vip: bool) -> View {
         let timing = &self.config.timing;
         self.survey
             .look(ask_vip, Deadline::after(timing.connect + timing.command))
     }
 
     /// A transition: a line of the journal, and the hook is told.
-    pub fn transition(&self, event: Event, sentence: &str, pairs: &[(&str, &dyn Display)]) {
+    pub(crate) fn transition(&self, event: Event, sentence: &str, pairs: &[(&str, &dyn Display)]) {
         self.journal.line(sentence, pairs);
         self.tell(event, sentence, pairs);
     }
 
     /// Tells the hook alone. Whatever becomes of it, nothing here depends on it.
-    pub fn tell(&self, event: Event, sentence: &str, pairs: &[(&str, &dyn Display)]) {
+    pub(crate) fn tell(&self, event: Event, sentence: &str, pairs: &[(&str, &dyn Display)]) {
         if self.config.hooks.on_transition.is_empty() {
             return;
         }
@@ -157,7 +157,7 @@ impl Program {
     }
 
     /// For how long the pair has been seen as it is in `view`.
-    pub fn unchanged_for(&mut self, view: &View) -> Duration {
+    pub(crate) fn unchanged_for(&mut self, view: &View) -> Duration {
         let now = outline(view);
         match &self.situation {
             Some((then, since)) if *then == now => since.elapsed(),
@@ -169,7 +169,12 @@ impl Program {
     }
 
     /// What is left to do once the role has moved from `giver`, and nobody waits for it.
-    pub fn warn_moved(&self, giver: SocketAddr, moved: &Moved, disconnected: Result<(), Failure>) {
+    pub(crate) fn warn_moved(
+        &self,
+        giver: SocketAddr,
+        moved: &Moved,
+        disconnected: Result<(), Failure>,
+    ) {
         if let Some(failure) = &moved.unreleased {
             self.journal.line(
                 &format!("warning: letting the writers of {giver} go on: {failure}"),
@@ -185,7 +190,7 @@ impl Program {
     }
 
     /// `CONFIG REWRITE` on the local Redis.
-    pub fn write_role_down(&mut self) {
+    pub(crate) fn write_role_down(&mut self) {
         let (local, command) = (self.local, self.config.timing.command);
         let rewritten = self
             .survey
@@ -195,7 +200,10 @@ impl Program {
     }
 
     /// `CONFIG REWRITE` on the local Redis and on `peer`.
-    pub fn rewrite_both(&mut self, peer: SocketAddr) -> [(SocketAddr, Result<(), Failure>); 2] {
+    pub(crate) fn rewrite_both(
+        &mut self,
+        peer: SocketAddr,
+    ) -> [(SocketAddr, Result<(), Failure>); 2] {
         let (local, command) = (self.local, self.config.timing.command);
         [local, peer].map(|node| {
             (
@@ -210,7 +218,7 @@ impl Program {
     /// Writes a new term into `node`, which has just become master and makes the history `replid`:
     /// later than any in `view`. Where that is refused it is a warning, and two cold nodes may not
     /// be told apart one day.
-    pub fn write_term(&mut self, view: &View, node: SocketAddr, replid: &str) {
+    pub(crate) fn write_term(&mut self, view: &View, node: SocketAddr, replid: &str) {
         let command = self.config.timing.command;
         let Ok(version) = observed(view, node).map(|seen| seen.version) else {
             return;
@@ -231,7 +239,7 @@ impl Program {
 
     /// Says that something is waited for: when it begins, every minute, and a sync that moves on
     /// every 5 s.
-    pub fn say_waiting(&mut self, why: &str) {
+    pub(crate) fn say_waiting(&mut self, why: &str) {
         let kind: String = why.chars().filter(|c| !c.is_ascii_digit()).collect();
         let pace = if why.contains('%') {
             PROGRESS
@@ -256,7 +264,7 @@ impl Program {
     }
 
     /// Shows a person on a terminal how a copy of the master's data moves on.
-    pub fn show_progress(&mut self, view: &View) {
+    pub(crate) fn show_progress(&mut self, view: &View) {
         self.copying.show(
             view,
             &mut self.survey,
@@ -266,7 +274,7 @@ impl Program {
     }
 
     /// A failed step is said once; the loop that it happened in looks again.
-    pub fn say_trouble(&mut self, trouble: &dyn Display) {
+    pub(crate) fn say_trouble(&mut self, trouble: &dyn Display) {
         self.say_waiting(&format!("{trouble}; looking again"));
     }
 
@@ -274,7 +282,7 @@ impl Program {
     ///
     /// # Errors
     /// [`Ended`] as soon as a newer notification comes.
-    pub fn delay(&self, turn: &Turn) -> Result<(), Ended> {
+    pub(crate) fn delay(&self, turn: &Turn) -> Result<(), Ended> {
         let delay = Deadline::after(self.config.timing.delay);
         while delay.pause(Duration::from_millis(20)) {
             turn.check()?;
@@ -283,17 +291,17 @@ impl Program {
     }
 
     /// Remembers that the local Redis serves in its present run.
-    pub fn remember_served(&self, run_id: &str, replid: &str) {
+    pub(crate) fn remember_served(&self, run_id: &str, replid: &str) {
         self.remember(self.store.set_served(run_id, replid));
     }
 
     /// Remembers that the local Redis is no longer the one that serves.
-    pub fn forget_served(&self) {
+    pub(crate) fn forget_served(&self) {
         self.remember(self.store.clear::<Served>());
     }
 
     /// Remembers that `local` has all that `peer` has.
-    pub fn remember_synced(&self, local: &Observation, peer: SocketAddr) {
+    pub(crate) fn remember_synced(&self, local: &Observation, peer: SocketAddr) {
         self.remember(self.store.set_synced(
             &local.run_id,
             &local.replication.lineage.replid,
@@ -310,7 +318,7 @@ impl Program {
 
     /// A role that is not in redis.conf is gone at the next restart (R10): worth a line, never a
     /// failure.
-    pub fn warn_rewrite(&self, node: SocketAddr, rewritten: Result<(), Failure>) {
+    pub(crate) fn warn_rewrite(&self, node: SocketAddr, rewritten: Result<(), Failure>) {
         if let Err(failure) = rewritten {
             self.journal.line(
                 &format!(
@@ -324,7 +332,7 @@ impl Program {
 
     /// Lifts the fence of a handover that died half-way, where the local master has no pause that
     /// ends by itself. True while there is one that may still be at work.
-    pub fn lift_stale_fence(&mut self, view: &View) -> bool {
+    pub(crate) fn lift_stale_fence(&mut self, view: &View) -> bool {
         let Ok(seen) = &view.local.seen else {
             return false;
         };
@@ -356,7 +364,10 @@ impl Program {
 }
 
 /// The nodes, the VIP and the sentinels at the same time.
-pub fn look_with_sentinels(program: &mut Program, sentinels: &mut Sentinels) -> (View, Scene) {
+pub(crate) fn look_with_sentinels(
+    program: &mut Program,
+    sentinels: &mut Sentinels,
+) -> (View, Scene) {
     let timing = &program.config.timing;
     let deadline = Deadline::after(timing.connect + timing.command);
     let (poll, view) = std::thread::scope(|scope| {

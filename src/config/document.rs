@@ -75,7 +75,7 @@ pub(crate) struct Source<'t> {
 }
 
 impl<'t> Source<'t> {
-    pub fn parse(self) -> Result<Spanned<DeTable<'t>>, ConfigError> {
+    pub(crate) fn parse(self) -> Result<Spanned<DeTable<'t>>, ConfigError> {
         DeTable::parse(self.text).map_err(|error| ConfigError::Syntax {
             path: self.path.to_owned(),
             line: error.span().map(|span| self.line(span.start)),
@@ -83,7 +83,7 @@ impl<'t> Source<'t> {
         })
     }
 
-    pub fn line(self, offset: usize) -> usize {
+    pub(crate) fn line(self, offset: usize) -> usize {
         line_of(self.text.as_bytes(), offset)
     }
 }
@@ -104,7 +104,7 @@ pub(crate) struct Field<'t> {
 
 impl<'t> Field<'t> {
     /// The error for this value; `reason` says what is wrong and what is allowed.
-    pub fn wrong(&self, reason: impl Display) -> ConfigError {
+    pub(crate) fn wrong(&self, reason: impl Display) -> ConfigError {
         let key = match self.section {
             "" => self.key.to_owned(),
             section => format!("{section}.{}", self.key),
@@ -139,21 +139,24 @@ impl<'t> Field<'t> {
         }
     }
 
-    pub fn string(&self, example: &str) -> Result<&'t str, ConfigError> {
+    pub(crate) fn string(&self, example: &str) -> Result<&'t str, ConfigError> {
         match self.value.get_ref() {
             DeValue::String(text) => Ok(text),
             _ => Err(self.wrong(format_args!("not a string; write it as {example}"))),
         }
     }
 
-    pub fn strings(&self, example: &str) -> Result<Vec<Field<'t>>, ConfigError> {
+    pub(crate) fn strings(&self, example: &str) -> Result<Vec<Field<'t>>, ConfigError> {
         let DeValue::Array(items) = self.value.get_ref() else {
             return Err(self.wrong(format_args!("not a list; write it as {example}")));
         };
         Ok(items.iter().map(|value| Field { value, ..*self }).collect())
     }
 
-    pub fn duration(&self, allowed: RangeInclusive<Duration>) -> Result<Duration, ConfigError> {
+    pub(crate) fn duration(
+        &self,
+        allowed: RangeInclusive<Duration>,
+    ) -> Result<Duration, ConfigError> {
         let text = match self.value.get_ref() {
             DeValue::Integer(_) | DeValue::Float(_) => {
                 return Err(self.wrong("no unit; write it as \"400ms\", \"2s\", \"10m\" or \"1h\""));
@@ -177,7 +180,7 @@ impl<'t> Field<'t> {
         Ok(duration)
     }
 
-    pub fn bytes(&self, allowed: RangeInclusive<u64>) -> Result<u64, ConfigError> {
+    pub(crate) fn bytes(&self, allowed: RangeInclusive<u64>) -> Result<u64, ConfigError> {
         const UNITS: &str = "write it as \"512KiB\", \"1MiB\" or \"10MB\"";
         let text = match self.value.get_ref() {
             DeValue::Integer(_) | DeValue::Float(_) => {
@@ -201,7 +204,7 @@ impl<'t> Field<'t> {
         Ok(bytes)
     }
 
-    pub fn count(&self, allowed: RangeInclusive<usize>) -> Result<usize, ConfigError> {
+    pub(crate) fn count(&self, allowed: RangeInclusive<usize>) -> Result<usize, ConfigError> {
         let number = match self.value.get_ref() {
             DeValue::Integer(number) => usize::from_str_radix(number.as_str(), number.radix()).ok(),
             _ => None,
@@ -212,7 +215,7 @@ impl<'t> Field<'t> {
         })
     }
 
-    pub fn absolute_path(&self, example: &str) -> Result<PathBuf, ConfigError> {
+    pub(crate) fn absolute_path(&self, example: &str) -> Result<PathBuf, ConfigError> {
         let text = self.string(example)?;
         if !text.starts_with('/') || text.contains(char::is_control) {
             // keepalived runs its programs in `/` (K2), a person elsewhere.

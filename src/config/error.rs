@@ -10,23 +10,19 @@ use std::path::{Path, PathBuf};
 pub enum ConfigError {
     /// The file can't be read.
     Unreadable {
-        /// The file.
         path: PathBuf,
         /// What the system says, or what is refused.
         reason: String,
     },
     /// The file is not TOML, or not even text.
     Syntax {
-        /// The file.
         path: PathBuf,
         /// Counted from 1; absent where the parser can't tell.
         line: Option<usize>,
-        /// What the parser says.
         reason: String,
     },
     /// The file has a key that means nothing.
     UnknownKey {
-        /// The file.
         path: PathBuf,
         /// Counted from 1.
         line: usize,
@@ -37,7 +33,6 @@ pub enum ConfigError {
     },
     /// A key has a value that is not allowed.
     Value {
-        /// The file.
         path: PathBuf,
         /// Counted from 1.
         line: usize,
@@ -50,43 +45,33 @@ pub enum ConfigError {
     },
     /// A key that must be there is not.
     Missing {
-        /// The file.
         path: PathBuf,
-        /// With its section.
         key: &'static str,
-        /// What to write.
         hint: &'static str,
     },
     /// A file that the configuration names is refused or can't be read: a password, a certificate.
     File {
         /// What it is there for.
         what: String,
-        /// The file.
         path: PathBuf,
         /// What is wrong with it and what to do.
         reason: String,
     },
     /// A variable of the environment is wrong.
     Environment {
-        /// The variable.
         name: &'static str,
         /// What is wrong with it.
         reason: &'static str,
     },
     /// No node has an address of this machine.
     NoLocalNode {
-        /// The configuration file.
         path: PathBuf,
-        /// All nodes.
         nodes: Vec<SocketAddr>,
-        /// This machine's addresses.
         addresses: Vec<IpAddr>,
     },
     /// More than one node has an address of this machine.
     SeveralLocalNodes {
-        /// The configuration file.
         path: PathBuf,
-        /// Those nodes.
         nodes: Vec<SocketAddr>,
     },
 }

@@ -9,7 +9,6 @@ use super::ConfigError;
 use super::document::{Field, Source};
 use super::keys::{hint, keys, within};
 
-/// The parsed file.
 pub(crate) struct File<'t> {
     pub source: Source<'t>,
     pub top: &'t DeTable<'t>,
@@ -23,11 +22,11 @@ impl<'t> File<'t> {
         })
     }
 
-    pub fn has(&self, section: &str) -> bool {
+    pub(crate) fn has(&self, section: &str) -> bool {
         self.table(section).is_some()
     }
 
-    pub fn field(&self, section: &'static str, key: &'static str) -> Option<Field<'t>> {
+    pub(crate) fn field(&self, section: &'static str, key: &'static str) -> Option<Field<'t>> {
         self.table(section)?.get(key).map(|value| Field {
             source: self.source,
             section,
@@ -37,7 +36,7 @@ impl<'t> File<'t> {
     }
 
     /// The value of a key that may be absent, as `read` takes it.
-    pub fn optional<T>(
+    pub(crate) fn optional<T>(
         &self,
         section: &'static str,
         key: &'static str,
@@ -49,13 +48,13 @@ impl<'t> File<'t> {
     }
 
     /// The directory that `<section>.dir` names.
-    pub fn dir(&self, section: &'static str, default: &str) -> Result<PathBuf, ConfigError> {
+    pub(crate) fn dir(&self, section: &'static str, default: &str) -> Result<PathBuf, ConfigError> {
         let example = format!("\"{default}\"");
         let dir = self.optional(section, "dir", |field| field.absolute_path(&example))?;
         Ok(dir.unwrap_or_else(|| PathBuf::from(default)))
     }
 
-    pub fn missing(&self, key: &'static str, hint: &'static str) -> ConfigError {
+    pub(crate) fn missing(&self, key: &'static str, hint: &'static str) -> ConfigError {
         ConfigError::Missing {
             path: self.source.path.to_owned(),
             key,
@@ -64,7 +63,7 @@ impl<'t> File<'t> {
     }
 
     /// Refuses what is not in [`SECTIONS`], the first such key of the text.
-    pub fn refuse_unknown_keys(&self) -> Result<(), ConfigError> {
+    pub(crate) fn refuse_unknown_keys(&self) -> Result<(), ConfigError> {
         let mut unknown = Vec::new();
         let mut tables = vec![("", self.top)];
         while let Some((section, table)) = tables.pop() {

@@ -72,14 +72,11 @@ impl Config {
     ///
     /// # Errors
     /// The file or its password file can't be read or is refused, or a key or value is wrong.
-    pub fn load(path: &Path) -> Result<Config, ConfigError> {
+    pub(crate) fn load(path: &Path) -> Result<Config, ConfigError> {
         Self::load_in(path, &Environment::of_process()?)
     }
 
     /// [`Config::load`] with the environment given.
-    ///
-    /// # Errors
-    /// As [`Config::load`].
     pub fn load_in(path: &Path, environment: &Environment) -> Result<Config, ConfigError> {
         Self::read(path, environment).map(|(config, _)| config)
     }
@@ -94,15 +91,12 @@ impl Config {
     ///
     /// # Errors
     /// The file is wrong and there is no good copy either; the error is that of the file.
-    pub fn load_or_last(path: &Path) -> Result<(Config, Option<ConfigError>), ConfigError> {
+    pub(crate) fn load_or_last(path: &Path) -> Result<(Config, Option<ConfigError>), ConfigError> {
         Self::load_or_last_in(path, &Environment::of_process()?)
     }
 
     /// [`Config::load_or_last`] for who only looks: a good file does not refresh the copy.
-    ///
-    /// # Errors
-    /// As [`Config::load_or_last`].
-    pub fn look(path: &Path) -> Result<(Config, Option<ConfigError>), ConfigError> {
+    pub(crate) fn look(path: &Path) -> Result<(Config, Option<ConfigError>), ConfigError> {
         let environment = Environment::of_process()?;
         match Self::read(path, &environment) {
             Ok((config, _)) => Ok((config, None)),
@@ -114,9 +108,6 @@ impl Config {
     }
 
     /// [`Config::load_or_last`] with the environment given.
-    ///
-    /// # Errors
-    /// As [`Config::load_or_last`].
     pub fn load_or_last_in(
         path: &Path,
         environment: &Environment,
@@ -136,10 +127,7 @@ impl Config {
     /// What a person is shown who only looks: as [`Config::load_or_last`], and where a password or
     /// a key can't be read (by somebody who is not root) the file without them. The second value is
     /// what to know of it.
-    ///
-    /// # Errors
-    /// As [`Config::load`].
-    pub fn load_for_people(path: &Path) -> Result<(Config, Vec<String>), ConfigError> {
+    pub(crate) fn load_for_people(path: &Path) -> Result<(Config, Vec<String>), ConfigError> {
         let environment = Environment::of_process()?;
         match Self::load_in(path, &environment) {
             Ok(config) => Ok((config, Vec::new())),
@@ -162,7 +150,7 @@ impl Config {
     }
 
     /// The addresses that somebody has to have: each node's, and the VIP.
-    pub fn addresses(&self) -> Vec<IpAddr> {
+    pub(crate) fn addresses(&self) -> Vec<IpAddr> {
         let mut all: Vec<IpAddr> = self
             .nodes
             .iter()

@@ -27,7 +27,6 @@ pub(crate) fn read_leniently(path: &Path) -> Result<Secret, ConfigError> {
 /// Who may read a file.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Access {
-    /// Whoever.
     Open,
     /// Nobody but its owner, who is root or the caller.
     Private,

@@ -23,7 +23,6 @@ pub struct Config {
     pub local: Option<Endpoint>,
     /// How to reach every node, and to log in to it.
     pub auth: Access,
-    /// Time budgets.
     pub timing: Timing,
     /// What counts as good enough.
     pub policy: Policy,
@@ -33,7 +32,6 @@ pub struct Config {
     pub rollback: Rollback,
     /// Whom to tell of a transition.
     pub hooks: Hooks,
-    /// Directory of the journals.
     pub log_dir: PathBuf,
     /// Directory of this instance's memory: `<memory.dir>/<instance>`.
     pub memory_dir: PathBuf,
@@ -85,7 +83,6 @@ pub enum SilentSentinels {
     Release,
 }
 
-/// Time budgets.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Timing {
     /// One whole run of the check; below the 1 s after which keepalived kills it (K14).
@@ -142,9 +139,7 @@ impl Default for Policy {
 /// When a Redis that dies again and again no longer draws the VIP.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Flap {
-    /// So many failures.
     pub count: usize,
-    /// Within this time.
     pub window: Duration,
     /// Not eligible for so long after the last of them.
     pub hold: Duration,
@@ -163,9 +158,7 @@ impl Default for Flap {
 /// Files taken of data that is about to be dropped.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rollback {
-    /// When one is taken.
     pub mode: RollbackMode,
-    /// Where they are kept.
     pub dir: PathBuf,
     /// How many of the newest are kept; at least one.
     pub keep: usize,
@@ -188,6 +181,5 @@ pub enum RollbackMode {
     Auto,
     /// Before every step that makes a Redis drop its data.
     Always,
-    /// Not at all.
     Never,
 }

@@ -11,7 +11,7 @@ use crate::node::addresses::local_node;
 ///
 /// # Errors
 /// As [`Config::load_for_people`] and [`local_node`].
-pub fn for_people(path: &Path) -> anyhow::Result<(Config, SocketAddr, Vec<String>)> {
+pub(crate) fn for_people(path: &Path) -> anyhow::Result<(Config, SocketAddr, Vec<String>)> {
     let (config, notes) = Config::load_for_people(path)?;
     let local = local_node(&config)?;
     Ok((config, local, notes))

@@ -19,7 +19,6 @@ use crate::node::hook::Event;
 use crate::node::journal::{Journal, Label, TRANSITIONS};
 use crate::terminal::complain;
 
-/// Between two looks.
 const TICK: Duration = Duration::from_millis(50);
 /// `check_redis --eligible` runs once a second. Where it has not been heard of for longer it is not
 /// in use (the sticky variant), and the check itself has to fail.
@@ -32,9 +31,8 @@ const NOWHERE: Duration = Duration::from_secs(3);
 /// For the local Redis to follow the new master.
 const FOLLOW: Duration = Duration::from_secs(60);
 
-/// What a person wants.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Wish {
+pub(crate) struct Wish {
     /// For how long; until it is resumed, where there is no time.
     pub lasting: Option<Duration>,
     /// Also where no other node is ready.
@@ -43,15 +41,14 @@ pub struct Wish {
 
 /// The VIP and the role have gone to another node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Gone {
+pub(crate) struct Gone {
     /// Who serves now; `None` where this was forced, and nobody does.
     pub to: Option<SocketAddr>,
-    /// Since the drain began.
     pub took: Duration,
 }
 
 /// `keepalived-redis drain`; answers with the exit code.
-pub fn run(path: &Path, wish: Wish) -> u8 {
+pub(crate) fn run(path: &Path, wish: Wish) -> u8 {
     answer(path, |program| {
         let view = program.look(true);
         if view.vip != Vip::Here {
@@ -74,7 +71,7 @@ pub fn run(path: &Path, wish: Wish) -> u8 {
 }
 
 /// `keepalived-redis resume`; answers with the exit code.
-pub fn resume(path: &Path) -> u8 {
+pub(crate) fn resume(path: &Path) -> u8 {
     answer(path, |program| {
         if !drain::end(&program.store)? {
             say(
@@ -99,7 +96,7 @@ pub fn resume(path: &Path) -> u8 {
 }
 
 /// Does `work` with the configuration at `path`; answers with the exit code.
-pub fn answer(path: &Path, work: impl FnOnce(&mut Program) -> anyhow::Result<bool>) -> u8 {
+pub(crate) fn answer(path: &Path, work: impl FnOnce(&mut Program) -> anyhow::Result<bool>) -> u8 {
     let mut program = match program(path) {
         Ok(program) => program,
         Err(error) => {
@@ -176,7 +173,7 @@ fn begin(program: &Program, wish: Wish) -> anyhow::Result<Drain> {
 ///
 /// # Errors
 /// No other node is ready, or none takes the VIP.
-pub fn move_away(program: &mut Program, view: &View, wish: Wish) -> anyhow::Result<Gone> {
+pub(crate) fn move_away(program: &mut Program, view: &View, wish: Wish) -> anyhow::Result<Gone> {
     if pair::well_peer(view).is_none() && !wish.force {
         bail!(
             "draining: no other node is ready to serve: {}; nothing was done (--force does it all \

@@ -21,7 +21,7 @@ use crate::terminal::{Terminal, Tone, complain, plain};
 const A_WHILE: Duration = Duration::from_secs(60);
 
 /// Explains, with the configuration at `path`; answers with the exit code.
-pub fn run(path: &Path, terminal: &Terminal) -> u8 {
+pub(crate) fn run(path: &Path, terminal: &Terminal) -> u8 {
     let (config, local, notes) = match for_people(path) {
         Ok(found) => found,
         Err(error) => {
@@ -138,7 +138,6 @@ fn checks(program: &Program) -> [(String, String); 2] {
     })
 }
 
-/// A step in words.
 fn step(step: &Step) -> String {
     match step {
         Step::Done(why) => format!("nothing to do: {why}"),

@@ -9,11 +9,11 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 /// Whether somebody wants this program to end. A clone asks the same.
 #[derive(Clone, Debug, Default)]
-pub struct Interrupt(Arc<AtomicBool>);
+pub(crate) struct Interrupt(Arc<AtomicBool>);
 
 impl Interrupt {
     /// From now on these signals end nothing by themselves.
-    pub fn armed() -> Interrupt {
+    pub(crate) fn armed() -> Interrupt {
         let interrupt = Interrupt::default();
         for signal in [SIGINT, SIGTERM, SIGHUP] {
             // Where it is refused the signal ends us as ever.
@@ -22,8 +22,7 @@ impl Interrupt {
         interrupt
     }
 
-    /// A signal has come.
-    pub fn has_come(&self) -> bool {
+    pub(crate) fn has_come(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }
 
@@ -31,7 +30,7 @@ impl Interrupt {
     ///
     /// # Errors
     /// A signal has come.
-    pub fn check(&self) -> anyhow::Result<()> {
+    pub(crate) fn check(&self) -> anyhow::Result<()> {
         ensure!(!self.has_come(), "ended by a signal");
         Ok(())
     }

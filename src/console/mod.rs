@@ -4,13 +4,13 @@
 //! Exit codes: as all programs, see [`crate::exit::code`].
 
 pub(crate) mod configuration;
-pub mod doctor;
-pub mod drain;
-pub mod explain;
-pub mod failover_test;
-pub mod interrupt;
-pub mod rollback;
-pub mod status;
+pub(crate) mod doctor;
+pub(crate) mod drain;
+pub(crate) mod explain;
+pub(crate) mod failover_test;
+pub(crate) mod interrupt;
+pub(crate) mod rollback;
+pub(crate) mod status;
 
 use std::path::PathBuf;
 use std::process::ExitCode;

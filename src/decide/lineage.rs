@@ -9,7 +9,7 @@ use crate::server::info::Lineage;
 
 /// How the local data stands to the peer's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Relation {
+pub(crate) enum Relation {
     /// The same history, the same length.
     Equal,
     /// The local data contains the peer's, and this many bytes more.
@@ -28,27 +28,14 @@ pub enum Relation {
 }
 
 impl Relation {
-    /// The same, seen from the peer.
-    pub fn turned(self) -> Relation {
-        match self {
-            Relation::Ahead(bytes) => Relation::Behind(bytes),
-            Relation::Behind(bytes) => Relation::Ahead(bytes),
-            Relation::Diverged { local, peer } => Relation::Diverged {
-                local: peer,
-                peer: local,
-            },
-            same => same,
-        }
-    }
-
     /// Nothing is lost when the local Redis follows the peer.
-    pub fn may_follow(self) -> bool {
+    pub(crate) fn may_follow(self) -> bool {
         matches!(self, Relation::Equal | Relation::Behind(_))
     }
 }
 
 /// Compares the history of the local Redis with a peer's.
-pub fn compare(local: &Lineage, peer: &Lineage) -> Relation {
+pub(crate) fn compare(local: &Lineage, peer: &Lineage) -> Relation {
     if local.replid.is_empty() || peer.replid.is_empty() {
         return Relation::Unrelated;
     }
@@ -107,6 +94,19 @@ mod tests {
         }
     }
 
+    /// The same, seen from the peer.
+    fn turned(relation: Relation) -> Relation {
+        match relation {
+            Relation::Ahead(bytes) => Relation::Behind(bytes),
+            Relation::Behind(bytes) => Relation::Ahead(bytes),
+            Relation::Diverged { local, peer } => Relation::Diverged {
+                local: peer,
+                peer: local,
+            },
+            same => same,
+        }
+    }
+
     #[test]
     fn histories_compare_by_table() {
         use Relation::*;
@@ -149,7 +149,7 @@ mod tests {
             assert_eq!(compare(&local, &peer), expected, "{local:?} {peer:?}");
             assert_eq!(
                 compare(&peer, &local),
-                expected.turned(),
+                turned(expected),
                 "{peer:?} {local:?}"
             );
         }
@@ -162,7 +162,7 @@ mod tests {
         ) {
             let local = line(&ids[0], Some((&ids[1], numbers[0])), numbers[1]);
             let peer = line(&ids[2], Some((&ids[3], numbers[2])), numbers[3]);
-            prop_assert_eq!(compare(&local, &peer).turned(), compare(&peer, &local));
+            prop_assert_eq!(turned(compare(&local, &peer)), compare(&peer, &local));
         }
     }
 }

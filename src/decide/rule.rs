@@ -5,7 +5,7 @@
 macro_rules! rules {
     ($(#[$head:meta])* pub enum Rule { $($(#[$doc:meta])* $name:ident,)* }) => {
         $(#[$head])*
-        pub enum Rule { $($(#[$doc])* $name,)* }
+        pub(crate) enum Rule { $($(#[$doc])* $name,)* }
 
         #[cfg(test)]
         impl Rule {

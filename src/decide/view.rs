@@ -50,13 +50,10 @@ pub enum Vip {
 /// Everything that a decision may rest on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct View {
-    /// This machine's Redis.
     pub local: Node,
     /// The others, in order of preference.
     pub peers: Vec<Node>,
-    /// The virtual address.
     pub vip: Vip,
-    /// What this node remembers.
     pub memory: Memory,
     /// For how long those peers that can't be compared with have not answered, without a break: of
     /// several the one that was heard last counts.
@@ -73,19 +70,19 @@ pub struct View {
 
 impl View {
     /// All nodes, this one first.
-    pub fn nodes(&self) -> impl Iterator<Item = &Node> {
+    pub(crate) fn nodes(&self) -> impl Iterator<Item = &Node> {
         std::iter::once(&self.local).chain(&self.peers)
     }
 
     /// What `address` said, or why it said nothing usable; `None` when it is not one of the nodes.
-    pub fn seen(&self, address: SocketAddr) -> Option<Result<&Observation, &Failure>> {
+    pub(crate) fn seen(&self, address: SocketAddr) -> Option<Result<&Observation, &Failure>> {
         self.nodes()
             .find(|node| node.address == address)
             .map(|node| node.seen.as_ref())
     }
 
     /// The terms of all nodes that could be read.
-    pub fn terms(&self) -> impl Iterator<Item = &Term> {
+    pub(crate) fn terms(&self) -> impl Iterator<Item = &Term> {
         self.nodes().filter_map(|node| node.up()?.term.as_ref())
     }
 
@@ -96,7 +93,7 @@ impl View {
     }
 
     /// The peer that is master; where there are several, the one that holds the VIP.
-    pub fn serving_peer(&self) -> Option<(SocketAddr, &Observation)> {
+    pub(crate) fn serving_peer(&self) -> Option<(SocketAddr, &Observation)> {
         self.masters()
             .find(|(address, _)| self.vip == Vip::At(*address))
             .or_else(|| self.masters().next())
@@ -167,7 +164,7 @@ impl View {
     }
 
     /// It is master by our own doing, in this run, and has followed nobody since.
-    pub fn served_this_run(&self, local: &Observation) -> bool {
+    pub(crate) fn served_this_run(&self, local: &Observation) -> bool {
         let lineage = &local.replication.lineage;
         // The first replica of a master without a backlog makes it rename its history (R28), and
         // leaves no elder name; to have followed somebody does.

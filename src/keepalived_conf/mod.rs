@@ -14,21 +14,17 @@ use self::statements::statements;
 
 /// A word with what follows it on its line, and its block.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Statement {
-    /// The words, without quotes.
+pub(crate) struct Statement {
     pub words: Vec<String>,
     /// What stands between its braces.
     pub block: Option<Vec<Statement>>,
-    /// Where it stands.
     pub place: Place,
-    /// Where its block begins.
     pub open: Place,
 }
 
 /// A line of a file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Place {
-    /// The file.
+pub(crate) struct Place {
     pub file: PathBuf,
     /// Counted from 1.
     pub line: usize,
@@ -41,23 +37,21 @@ impl std::fmt::Display for Place {
 }
 
 impl Statement {
-    /// Its first word.
-    pub fn name(&self) -> &str {
+    pub(crate) fn name(&self) -> &str {
         self.word(0)
     }
 
     /// A word of it; empty where there are fewer.
-    pub fn word(&self, number: usize) -> &str {
+    pub(crate) fn word(&self, number: usize) -> &str {
         self.words.get(number).map_or("", String::as_str)
     }
 
-    /// What its block holds.
-    pub fn inner(&self) -> &[Statement] {
+    pub(crate) fn inner(&self) -> &[Statement] {
         self.block.as_deref().unwrap_or_default()
     }
 
     /// The last statement called one of `names` in its block: a later one wins.
-    pub fn get(&self, names: &[&str]) -> Option<&Statement> {
+    pub(crate) fn get(&self, names: &[&str]) -> Option<&Statement> {
         self.inner()
             .iter()
             .rev()
@@ -65,9 +59,8 @@ impl Statement {
     }
 }
 
-/// What a host reads.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Conf {
+pub(crate) struct Conf {
     /// The statements outside of all blocks.
     pub statements: Vec<Statement>,
     /// The names of hosts behind `@`, whether this is one of them or not.
@@ -76,8 +69,7 @@ pub struct Conf {
     pub troubles: Vec<(Place, String)>,
 }
 
-/// How files are got.
-pub struct Reader<'a> {
+pub(crate) struct Reader<'a> {
     /// The text of a file, or why not.
     pub read: &'a dyn Fn(&Path) -> Result<String, String>,
     /// The files of an `include`, which may hold wildcards.
@@ -89,7 +81,7 @@ impl Conf {
     ///
     /// # Errors
     /// Why the file itself can't be read.
-    pub fn read(path: &Path, host: &str, reader: &Reader<'_>) -> Result<Conf, String> {
+    pub(crate) fn read(path: &Path, host: &str, reader: &Reader<'_>) -> Result<Conf, String> {
         let mut lines = Lines::of(host, reader);
         lines.file(path, &(reader.read)(path)?, 0);
         let (out, mut conf) = lines.read();

@@ -32,7 +32,6 @@ pub struct Sentinels {
 }
 
 impl Sentinels {
-    /// Connects to nobody yet.
     pub fn new(config: &Sentinel, timing: &Timing) -> Sentinels {
         Sentinels {
             lines: config
@@ -70,7 +69,7 @@ impl Sentinels {
     }
 
     /// The poll in which nobody answers.
-    pub fn silence(&self) -> Poll {
+    pub(crate) fn silence(&self) -> Poll {
         Poll::silence(self.lines.len(), self.quorum)
     }
 
@@ -78,10 +77,7 @@ impl Sentinels {
     /// these. None while it mistrusts its clock (TILT): then it says OK and does nothing for half a
     /// minute (R34). None either where it has another master by now: that is the one that it would
     /// depose.
-    ///
-    /// # Errors
-    /// Every [`Failure`].
-    pub fn candidates(
+    pub(crate) fn candidates(
         &mut self,
         address: SocketAddr,
         master: SocketAddr,
@@ -113,7 +109,7 @@ impl Sentinels {
 
     /// Did the machine stand still of late? Its own sentinel, if it has one, says so for half a
     /// minute after 2 s (R34).
-    pub fn stood_still(&mut self, machine: IpAddr) -> bool {
+    pub(crate) fn stood_still(&mut self, machine: IpAddr) -> bool {
         let own = self
             .lines
             .iter()
@@ -133,7 +129,7 @@ impl Sentinels {
     /// # Errors
     /// Every [`Failure`]; `Denied` with the code `INPROG` where one is under way, `NOGOODSLAVE`
     /// where there is nobody to promote.
-    pub fn fail_over(&mut self, address: SocketAddr) -> Result<(), Failure> {
+    pub(crate) fn fail_over(&mut self, address: SocketAddr) -> Result<(), Failure> {
         let command = cmd("SENTINEL").arg("FAILOVER").arg(&self.name).clone();
         self.call(address, &command).map(|_| ())
     }

@@ -88,18 +88,17 @@ impl Survey {
         }
     }
 
-    /// This node.
-    pub fn address(&self) -> SocketAddr {
+    pub(crate) fn address(&self) -> SocketAddr {
         self.local.address
     }
 
     /// How the local Redis is reached.
-    pub fn local_endpoint(&self) -> &Endpoint {
+    pub(crate) fn local_endpoint(&self) -> &Endpoint {
         &self.local.endpoint
     }
 
     /// Is the VIP on an interface of this machine? False when the kernel does not say.
-    pub fn holds_vip(&self) -> bool {
+    pub(crate) fn holds_vip(&self) -> bool {
         addresses::among(&self.addresses).is_ok_and(|found| found.contains(&self.vip))
     }
 
@@ -187,25 +186,18 @@ impl Survey {
         silences.min().unwrap_or(Duration::ZERO)
     }
 
-    /// The local Redis alone.
-    pub fn look_local(&mut self, deadline: Deadline) -> Result<Observation, Failure> {
+    pub(crate) fn look_local(&mut self, deadline: Deadline) -> Result<Observation, Failure> {
         self.local.observe(&self.auth, self.budgets, deadline)
     }
 
     /// The connection to the local Redis, opened where it is not.
-    ///
-    /// # Errors
-    /// As [`Server::connect`].
-    pub fn local(&mut self) -> Result<&mut Server, Failure> {
+    pub(crate) fn local(&mut self) -> Result<&mut Server, Failure> {
         self.local
             .open(&self.auth, Deadline::after(self.budgets.connect))
     }
 
     /// The connection to `node`, the local one or a peer.
-    ///
-    /// # Errors
-    /// As [`Survey::local_and`].
-    pub fn node(&mut self, node: SocketAddr) -> Result<&mut Server, Failure> {
+    pub(crate) fn node(&mut self, node: SocketAddr) -> Result<&mut Server, Failure> {
         let deadline = Deadline::after(self.budgets.connect);
         match std::iter::once(&mut self.local)
             .chain(&mut self.peers)
@@ -220,7 +212,10 @@ impl Survey {
     ///
     /// # Errors
     /// As [`Server::connect`]; `Network` when there is no such node.
-    pub fn local_and(&mut self, peer: SocketAddr) -> Result<(&mut Server, &mut Server), Failure> {
+    pub(crate) fn local_and(
+        &mut self,
+        peer: SocketAddr,
+    ) -> Result<(&mut Server, &mut Server), Failure> {
         let deadline = Deadline::after(self.budgets.connect);
         let local = self.local.open(&self.auth, deadline)?;
         match self.peers.iter_mut().find(|line| line.address == peer) {

@@ -15,10 +15,7 @@ use crate::config::Config;
 /// By a trial `bind`, a tenth of the time of a list with its interfaces and their counters. Where
 /// that says nothing (with `ip_nonlocal_bind=1` all of them can be bound; none, where the interface
 /// is down) the kernel is asked for the list.
-///
-/// # Errors
-/// As [`of_this_machine`].
-pub fn among(candidates: &[IpAddr]) -> io::Result<Vec<IpAddr>> {
+pub(crate) fn among(candidates: &[IpAddr]) -> io::Result<Vec<IpAddr>> {
     match bindable(candidates) {
         Some(own) if !own.is_empty() && own.len() < candidates.len() => Ok(own),
         _ => of_this_machine(),
@@ -65,7 +62,7 @@ fn ip(address: &SockaddrStorage) -> Option<IpAddr> {
 ///
 /// # Errors
 /// A sentence that says which addresses were looked for.
-pub fn local_node(config: &Config) -> anyhow::Result<SocketAddr> {
+pub(crate) fn local_node(config: &Config) -> anyhow::Result<SocketAddr> {
     Ok(config.local_node(&addresses::among(&config.addresses())?)?)
 }
 

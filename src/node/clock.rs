@@ -7,7 +7,7 @@ use std::io::{self};
 ///
 /// # Errors
 /// When /proc is not mounted.
-pub fn boot_clock() -> io::Result<(String, u64)> {
+pub(crate) fn boot_clock() -> io::Result<(String, u64)> {
     let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id")?
         .trim()
         .to_string();
@@ -22,7 +22,7 @@ pub fn boot_clock() -> io::Result<(String, u64)> {
 }
 
 /// Local time, as memory files carry it.
-pub fn now() -> String {
+pub(crate) fn now() -> String {
     chrono::Local::now()
         .format("%Y-%m-%dT%H:%M:%S%.3f%:z")
         .to_string()

@@ -74,15 +74,12 @@ pub fn seen_dead(store: &Store, flap: &Flap) -> Option<String> {
 
 /// keepalived was stopped on purpose: whatever happens to Redis until it is seen again is no
 /// failure.
-pub fn planned(store: &Store) {
+pub(crate) fn planned(store: &Store) {
     let _ = store.clear::<Life>();
 }
 
 /// Forgets all failures; how many there were.
-///
-/// # Errors
-/// As [`Store::clear`].
-pub fn forget(store: &Store) -> std::io::Result<usize> {
+pub(crate) fn forget(store: &Store) -> std::io::Result<usize> {
     let count = store.get::<Failures>().unwrap_or_default().at.len();
     store.clear::<Failures>().map(|()| count)
 }

@@ -18,7 +18,7 @@ const LEAVING: Duration = Duration::from_secs(15);
 
 /// What is written down of it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Drain {
+pub(crate) struct Drain {
     /// When it began, in local time; for people.
     pub at: String,
     /// When it ends by itself, in seconds of the calendar: it outlives a reboot.
@@ -38,7 +38,7 @@ impl Kept for Drain {
 
 impl Drain {
     /// From now on, until resumed or for a time.
-    pub fn starting(lasting: Option<Duration>) -> Drain {
+    pub(crate) fn starting(lasting: Option<Duration>) -> Drain {
         let seconds = |time: Duration| i64::try_from(time.as_secs()).unwrap_or(i64::MAX);
         let until = lasting.map(|time| Utc::now().timestamp().saturating_add(seconds(time)));
         Drain {
@@ -50,7 +50,6 @@ impl Drain {
         }
     }
 
-    /// Its time is over.
     fn is_over(&self, now: i64) -> bool {
         self.until.is_some_and(|until| until <= now)
     }
@@ -83,31 +82,25 @@ fn clock(time: &DateTime<Local>) -> String {
 }
 
 /// The drain of this node, if there is one and its time is not over.
-pub fn current(store: &Store) -> Option<Drain> {
+pub(crate) fn current(store: &Store) -> Option<Drain> {
     store
         .get::<Drain>()
         .filter(|drain| !drain.is_over(Utc::now().timestamp()))
 }
 
 /// Begins `drain`; one that is there is replaced.
-///
-/// # Errors
-/// As [`Store::set`].
-pub fn begin(store: &Store, drain: &Drain) -> io::Result<()> {
+pub(crate) fn begin(store: &Store, drain: &Drain) -> io::Result<()> {
     store.set(drain)
 }
 
 /// Ends a drain; false where there was none.
-///
-/// # Errors
-/// As [`Store::clear`].
-pub fn end(store: &Store) -> io::Result<bool> {
+pub(crate) fn end(store: &Store) -> io::Result<bool> {
     let there = store.get::<Drain>().is_some();
     store.clear::<Drain>().map(|()| there)
 }
 
 /// Ends a drain whose time is over; a sentence for the journal.
-pub fn ended(store: &Store) -> Option<String> {
+pub(crate) fn ended(store: &Store) -> Option<String> {
     let drain = store
         .get::<Drain>()
         .filter(|drain| drain.is_over(Utc::now().timestamp()))?;
@@ -119,7 +112,7 @@ pub fn ended(store: &Store) -> Option<String> {
 }
 
 /// `check_redis --eligible` has said no.
-pub fn hear(store: &Store) {
+pub(crate) fn hear(store: &Store) {
     if let Some(drain) = current(store).filter(|drain| !drain.heard) {
         let _ = store.set(&Drain {
             heard: true,
@@ -130,10 +123,7 @@ pub fn hear(store: &Store) {
 
 /// From now on `check_redis` fails for a moment, so that the VIP goes; where `forced`, whether
 /// another node could serve or not.
-///
-/// # Errors
-/// As [`Store::set`].
-pub fn leave(store: &Store, forced: bool) -> io::Result<()> {
+pub(crate) fn leave(store: &Store, forced: bool) -> io::Result<()> {
     let Some(drain) = current(store) else {
         return Ok(());
     };
@@ -151,7 +141,7 @@ pub fn leave(store: &Store, forced: bool) -> io::Result<()> {
 
 /// Shall the check fail, for the VIP to go? `out` is whether this node neither holds the VIP nor is
 /// a master any more: then it has gone. `another` is asked whether some other node could serve.
-pub fn leaves(store: &Store, out: bool, another: impl FnOnce() -> bool) -> Option<Drain> {
+pub(crate) fn leaves(store: &Store, out: bool, another: impl FnOnce() -> bool) -> Option<Drain> {
     let drain = current(store).filter(|drain| drain.is_leaving(Utc::now().timestamp()))?;
     if out {
         let _ = store.set(&Drain {

@@ -14,7 +14,7 @@ use crate::config::Hooks;
 
 /// What has happened, as `KEEPALIVED_REDIS_EVENT` says it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Event {
+pub(crate) enum Event {
     /// The old master was gone, and the local Redis is master now.
     Promoted,
     /// The role was moved to the local Redis from a master that lives.
@@ -31,9 +31,7 @@ pub enum Event {
     Kept,
     /// Data is about to be dropped, and `rollback.mode` is never.
     Dropped,
-    /// VRRP state FAULT.
     Fault,
-    /// keepalived stops.
     Stop,
     /// This node was drained by hand.
     Drained,
@@ -75,7 +73,11 @@ fn variable(key: &str) -> String {
 /// # Errors
 /// A sentence for the journal: it is not there, or others than root could change it, or it could
 /// not be started.
-pub fn start(hooks: &Hooks, event: Event, facts: &[(&str, &dyn Display)]) -> anyhow::Result<()> {
+pub(crate) fn start(
+    hooks: &Hooks,
+    event: Event,
+    facts: &[(&str, &dyn Display)],
+) -> anyhow::Result<()> {
     let Some((program, arguments)) = hooks.on_transition.split_first() else {
         return Ok(());
     };

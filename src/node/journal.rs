@@ -14,7 +14,6 @@ use crate::config::DEFAULT_PATH;
 use crate::deadline::Deadline;
 use crate::terminal;
 
-/// The journal of transitions.
 pub const TRANSITIONS: &str = "keepalived-redis-status.log";
 /// The journal of the checks: changes of verdict only.
 pub const CHECKS: &str = "check-redis-status.log";
@@ -25,20 +24,13 @@ const LOCK_WAIT: Duration = Duration::from_millis(20);
 
 /// What a line is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Label {
-    /// VRRP state MASTER.
+pub(crate) enum Label {
     Master,
-    /// VRRP state BACKUP.
     Backup,
-    /// VRRP state FAULT.
     Fault,
-    /// keepalived stops.
     Stop,
-    /// The check.
     Check,
-    /// The eligibility check.
     Eligible,
-    /// The watcher.
     Watch,
     /// A person moves the role by hand.
     Drain,
@@ -61,7 +53,7 @@ impl Display for Label {
 
 /// One journal, written by one program.
 #[derive(Clone, Debug)]
-pub struct Journal {
+pub(crate) struct Journal {
     path: PathBuf,
     program: &'static str,
     label: Label,
@@ -73,7 +65,13 @@ impl Journal {
     /// The journal `file` in `dir`; nothing is opened before the first line. With `echo` each
     /// sentence is also printed: under keepalived that goes to /dev/null (K2), by hand a person
     /// reads it.
-    pub fn new(dir: &Path, file: &str, program: &'static str, label: Label, echo: bool) -> Self {
+    pub(crate) fn new(
+        dir: &Path,
+        file: &str,
+        program: &'static str,
+        label: Label,
+        echo: bool,
+    ) -> Self {
         Journal {
             path: dir.join(file),
             program,
@@ -86,7 +84,7 @@ impl Journal {
     /// Of which instance its lines are. The default one's say nothing of it; those of any other end
     /// with `instance=NAME`: several instances of a host may share a journal.
     #[must_use]
-    pub fn of(self, instance: &str) -> Self {
+    pub(crate) fn of(self, instance: &str) -> Self {
         Journal {
             instance: mark(instance),
             ..self
@@ -94,7 +92,7 @@ impl Journal {
     }
 
     /// What its lines are about.
-    pub fn label(&self) -> Label {
+    pub(crate) fn label(&self) -> Label {
         self.label
     }
 
@@ -103,7 +101,7 @@ impl Journal {
     /// The file is opened for each line, so logrotate needs no signal. The lock keeps lines whole
     /// on file systems where O_APPEND alone does not. A directory that is missing is made; any
     /// failure is said on stderr only.
-    pub fn line(&self, sentence: &str, pairs: &[(&str, &dyn Display)]) {
+    pub(crate) fn line(&self, sentence: &str, pairs: &[(&str, &dyn Display)]) {
         let mut text = sentence.to_string();
         for (key, value) in pairs {
             let _ = write!(text, " {key}={}", quoted(&value.to_string()));
@@ -170,7 +168,7 @@ impl Journal {
 }
 
 /// Whether a line was written [`Journal::of`] that instance.
-pub fn is_of(line: &str, instance: &str) -> bool {
+pub(crate) fn is_of(line: &str, instance: &str) -> bool {
     mark(instance).map_or_else(
         || !line.contains(" instance="),
         |mark| line.ends_with(&mark),

@@ -33,7 +33,6 @@ pub struct Synced {
     pub run_id: String,
     /// The history that it shared with the peer.
     pub replid: String,
-    /// The peer.
     pub peer: SocketAddr,
     /// When it was first seen so, in local time; for people.
     pub at: String,
@@ -67,13 +66,10 @@ pub struct CopyDelay {
 /// program comes next.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InFile {
-    /// The run of Redis.
     pub run_id: String,
     /// Its history, as it was when the file was whole and nothing had been written since.
     pub replid: String,
-    /// Its length then.
     pub offset: i64,
-    /// The file.
     pub path: PathBuf,
 }
 
@@ -119,7 +115,6 @@ impl Store {
         }
     }
 
-    /// Everything that is remembered.
     pub fn read(&self) -> Memory {
         Memory {
             served: self.get(),
@@ -127,7 +122,6 @@ impl Store {
         }
     }
 
-    /// One thing.
     pub fn get<T: Kept>(&self) -> Option<T> {
         self.read_file(T::FILE)
     }
@@ -163,9 +157,6 @@ impl Store {
 
     /// Remembers that the local Redis serves in its run `run_id`, and makes the history `replid`;
     /// writes nothing when it is remembered already.
-    ///
-    /// # Errors
-    /// As [`Store::set`].
     pub fn set_served(&self, run_id: &str, replid: &str) -> io::Result<()> {
         match self.get::<Served>() {
             Some(served) if served.run_id == run_id && served.replid == replid => Ok(()),
@@ -179,9 +170,6 @@ impl Store {
 
     /// Remembers that the local Redis, in its run `run_id` and of the history `replid`, has all
     /// that `peer` has; writes nothing when it is remembered already.
-    ///
-    /// # Errors
-    /// As [`Store::set`].
     pub fn set_synced(&self, run_id: &str, replid: &str, peer: SocketAddr) -> io::Result<()> {
         match self.get::<Synced>() {
             Some(known)
@@ -208,10 +196,7 @@ impl Store {
     }
 
     /// Forgets.
-    ///
-    /// # Errors
-    /// As [`Store::set`].
-    pub fn clear<T: Kept>(&self) -> io::Result<()> {
+    pub(crate) fn clear<T: Kept>(&self) -> io::Result<()> {
         match fs::remove_file(self.dir.join(T::FILE)) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
                 Err(named(&self.dir.join(T::FILE), &error))
@@ -236,9 +221,6 @@ impl Store {
     }
 
     /// Replaces such a text.
-    ///
-    /// # Errors
-    /// As [`Store::set`].
     pub fn set_note(&self, file: &str, text: &str) -> io::Result<()> {
         self.replace(file, text.as_bytes())
     }
@@ -265,10 +247,7 @@ impl Store {
 }
 
 /// Makes the memory directory, for its owner alone.
-///
-/// # Errors
-/// As the kernel reports it.
-pub fn make_dir(dir: &Path) -> io::Result<()> {
+pub(crate) fn make_dir(dir: &Path) -> io::Result<()> {
     fs::DirBuilder::new()
         .recursive(true)
         .mode(0o700)

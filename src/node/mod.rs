@@ -1,10 +1,10 @@
 //! This machine: its addresses, its clock, what it remembers, what it tells, whose turn it is.
 
-pub mod addresses;
-pub mod clock;
+pub(crate) mod addresses;
+pub(crate) mod clock;
 pub mod deaths;
-pub mod drain;
-pub mod hook;
+pub(crate) mod drain;
+pub(crate) mod hook;
 pub mod journal;
 pub mod memory;
 pub mod ticket;

@@ -24,7 +24,7 @@ const TICKET_WAIT: Duration = Duration::from_millis(300);
 /// One process, for ever: the pid alone is used again, its start (clock ticks since boot) with it
 /// is not.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct Process {
+pub(crate) struct Process {
     start: u64,
     pid: u32,
 }
@@ -34,7 +34,7 @@ impl Process {
     ///
     /// # Errors
     /// When /proc is not mounted.
-    pub fn this() -> io::Result<Process> {
+    pub(crate) fn this() -> io::Result<Process> {
         let pid = std::process::id();
         let start =
             start_of(pid).ok_or_else(|| io::Error::other("/proc/self/stat can't be read"))?;
@@ -71,7 +71,6 @@ fn start_of(pid: u32) -> Option<u64> {
 /// What the file `turn` says.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ticket {
-    /// The newest notification's state.
     pub state: VrrpState,
     /// When it came, in local time; for people.
     pub at: String,

@@ -23,7 +23,6 @@ const ACT_WAIT: Duration = Duration::from_secs(3);
 
 /// What [`Turn::enter`] found.
 pub enum Entry {
-    /// Go on.
     Yours(Turn),
     /// A newer notification, for this state, has come meanwhile: leave.
     Superseded(VrrpState),
@@ -64,7 +63,7 @@ pub struct Turn {
 
 /// Held while a Redis is being commanded. Closes the race in which two notifications change roles
 /// at the same time: the newer one gets it when the older one has left its step.
-pub struct Acting {
+pub(crate) struct Acting {
     _lock: Option<File>,
 }
 
@@ -112,7 +111,7 @@ impl Turn {
     }
 
     /// The state before this one; `None` after a boot.
-    pub fn previous(&self) -> Option<VrrpState> {
+    pub(crate) fn previous(&self) -> Option<VrrpState> {
         self.previous
     }
 
@@ -122,7 +121,7 @@ impl Turn {
     /// [`Ended`]. When an older program keeps the lock beyond `ACT_WAIT` (it is frozen: its
     /// commands have deadlines of their own), this one goes on without it, for it is outage that
     /// waits here.
-    pub fn act(&self) -> Result<Acting, Ended> {
+    pub(crate) fn act(&self) -> Result<Acting, Ended> {
         let patience = Deadline::after(ACT_WAIT);
         let file = OpenOptions::new()
             .write(true)

@@ -8,19 +8,16 @@ use super::journal::Label;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum VrrpState {
-    /// Holds the VIP.
     Master,
-    /// Another node holds it.
     Backup,
     /// A check failed, or an interface is down.
     Fault,
-    /// keepalived was stopped.
     Stop,
 }
 
 impl VrrpState {
     /// How the journal marks it.
-    pub fn label(self) -> Label {
+    pub(crate) fn label(self) -> Label {
         match self {
             VrrpState::Master => Label::Master,
             VrrpState::Backup => Label::Backup,

@@ -19,7 +19,7 @@ use crate::node::vrrp_state::VrrpState;
 
 /// Runs `name`, which keepalived calls for `state`, with the configuration at `path`; answers with
 /// the exit code.
-pub fn run(name: &'static str, state: VrrpState, path: &Path, clock: Stopwatch) -> u8 {
+pub(crate) fn run(name: &'static str, state: VrrpState, path: &Path, clock: Stopwatch) -> u8 {
     let (config, alarm) = match Config::load_or_last(path) {
         Ok(loaded) => loaded,
         Err(error) => {

@@ -18,7 +18,7 @@ const TICK: Duration = Duration::from_millis(10);
 ///
 /// # Errors
 /// [`Ended`]: keepalived was started again meanwhile, or it ends us.
-pub fn run(program: &mut Program, turn: &Turn) -> Result<Outcome, Ended> {
+pub(crate) fn run(program: &mut Program, turn: &Turn) -> Result<Outcome, Ended> {
     let deadline = Deadline::after(WATCH.saturating_sub(program.clock.elapsed()));
     let mut was_master = false;
     loop {

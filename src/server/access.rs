@@ -33,7 +33,6 @@ impl Access {
 pub struct Secret(String);
 
 impl Secret {
-    /// Takes the password in.
     pub fn new(secret: String) -> Secret {
         Secret(secret)
     }

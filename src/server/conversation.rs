@@ -27,7 +27,6 @@ pub(crate) struct Sent {
     written: io::Result<()>,
 }
 
-/// An open connection.
 pub(crate) struct Line {
     stream: Stream,
     /// What has come and was not yet read as an answer.
@@ -77,9 +76,6 @@ impl Line {
     }
 
     /// All `commands` in one write, and their answers.
-    ///
-    /// # Errors
-    /// As [`Line::receive`].
     pub(crate) fn exchange(
         &mut self,
         commands: &[Cmd],
@@ -177,9 +173,6 @@ impl Line {
     }
 
     /// What comes unasked, to a subscriber.
-    ///
-    /// # Errors
-    /// As [`Line::receive`].
     pub(crate) fn message(&mut self, deadline: Deadline) -> Result<Value, Failure> {
         self.stream.until(deadline);
         self.answer()?.map_err(Failure::Denied)
@@ -187,9 +180,6 @@ impl Line {
 
     /// What has come, as it is: for what is not an answer. `None` where nothing has come before
     /// `deadline`.
-    ///
-    /// # Errors
-    /// As [`Line::receive`].
     pub(crate) fn read_raw(
         &mut self,
         buffer: &mut [u8],

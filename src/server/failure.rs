@@ -12,7 +12,6 @@ use super::tls::Trouble;
 pub struct Denial {
     /// `NOAUTH`, `LOADING`, `READONLY`, `ERR`...
     pub code: String,
-    /// The rest, for people.
     pub text: String,
 }
 
@@ -30,14 +29,14 @@ impl fmt::Display for Denial {
 
 impl Denial {
     /// The password or user that we have is wrong or missing.
-    pub fn is_about_auth(&self) -> bool {
+    pub(crate) fn is_about_auth(&self) -> bool {
         // "ERR invalid password" is the answer to AUTH before Redis 6.
         matches!(self.code.as_str(), "NOAUTH" | "WRONGPASS" | "NOPERM")
             || self.text.starts_with("invalid password")
     }
 
     /// There is no such command: renamed or disabled in redis.conf, or older than it.
-    pub fn is_missing_command(&self) -> bool {
+    pub(crate) fn is_missing_command(&self) -> bool {
         renamed::is_missing(&self.text)
     }
 }
@@ -45,7 +44,6 @@ impl Denial {
 /// Why a Redis gave no usable answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Failure {
-    /// Nobody listens there.
     Refused,
     /// The connection was not made before the deadline: the host is gone, or cut off.
     NoConnection,
@@ -59,7 +57,6 @@ pub enum Failure {
     Rubbish(String),
     /// It is there, but the two sides do not come together over TLS.
     Tls(String),
-    /// An error reply.
     Denied(Denial),
 }
 

@@ -20,7 +20,7 @@ const PARAMETER: &str = "min-slaves-to-write";
 
 /// The writes are stopped while this lives; [`Fence::lower`] it on every way out.
 #[must_use]
-pub struct Fence {
+pub(crate) struct Fence {
     kind: Kind,
     ends: Deadline,
     lapsed: bool,
@@ -37,7 +37,7 @@ impl Fence {
     ///
     /// # Errors
     /// The [`Failure`]; then writes go on.
-    pub fn raise(
+    pub(crate) fn raise(
         server: &mut Server,
         version: Version,
         pause: Duration,
@@ -85,7 +85,7 @@ impl Fence {
     ///
     /// # Errors
     /// The [`Failure`]; then they go on when [`Fence::left`] is over.
-    pub fn renew(
+    pub(crate) fn renew(
         &mut self,
         server: &mut Server,
         pause: Duration,
@@ -102,12 +102,12 @@ impl Fence {
     }
 
     /// Writes may have gone on since it was raised.
-    pub fn has_lapsed(&self) -> bool {
+    pub(crate) fn has_lapsed(&self) -> bool {
         self.lapsed || self.ends.is_over()
     }
 
     /// How long the writes are sure to stay stopped.
-    pub fn left(&self) -> Duration {
+    pub(crate) fn left(&self) -> Duration {
         self.ends.left()
     }
 
@@ -116,7 +116,7 @@ impl Fence {
     /// # Errors
     /// The [`Failure`]; a pause then ends by itself, the other fence is lifted by the next program
     /// that finds it.
-    pub fn lower(self, server: &mut Server, command: Duration) -> Result<(), Failure> {
+    pub(crate) fn lower(self, server: &mut Server, command: Duration) -> Result<(), Failure> {
         match self.kind {
             Kind::Pause => release_writes(server, command),
             Kind::MinReplicas { former } => set_min_replicas(server, former, command),
@@ -125,10 +125,11 @@ impl Fence {
 }
 
 /// `CLIENT PAUSE ms WRITE` (6.2); a longer pause that is in force stays.
-///
-/// # Errors
-/// Every [`Failure`].
-pub fn hold_writes(server: &mut Server, pause: Duration, command: Duration) -> Result<(), Failure> {
+pub(crate) fn hold_writes(
+    server: &mut Server,
+    pause: Duration,
+    command: Duration,
+) -> Result<(), Failure> {
     server
         .call(&pause_writes(pause), Deadline::after(command))
         .map(|_: Value| ())
@@ -140,9 +141,6 @@ fn pause_writes(pause: Duration) -> Cmd {
 }
 
 /// `CLIENT UNPAUSE` (6.2).
-///
-/// # Errors
-/// Every [`Failure`].
 pub fn release_writes(server: &mut Server, command: Duration) -> Result<(), Failure> {
     server
         .call_again(cmd("CLIENT").arg("UNPAUSE"), Deadline::after(command))
@@ -150,18 +148,12 @@ pub fn release_writes(server: &mut Server, command: Duration) -> Result<(), Fail
 }
 
 /// Is a fence of a program that died still up? The value that stood there before it.
-///
-/// # Errors
-/// Every [`Failure`].
-pub fn left_behind(server: &mut Server, command: Duration) -> Result<Option<u64>, Failure> {
+pub(crate) fn left_behind(server: &mut Server, command: Duration) -> Result<Option<u64>, Failure> {
     Ok(min_replicas(server, command)?.checked_sub(MARK))
 }
 
 /// Lifts it, where there is one: for a Redis whose role we have just settled.
-///
-/// # Errors
-/// Every [`Failure`].
-pub fn lift(
+pub(crate) fn lift(
     server: &mut Server,
     version: Version,
     command: Duration,

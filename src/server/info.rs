@@ -14,12 +14,12 @@ pub struct Version(pub u32, pub u32, pub u32);
 
 impl Version {
     /// `CLIENT PAUSE ms WRITE` exists from 6.2 (R12).
-    pub fn can_pause_writes(self) -> bool {
+    pub(crate) fn can_pause_writes(self) -> bool {
         self >= Version(6, 2, 0)
     }
 
     /// Function libraries exist from 7.0 (R24).
-    pub fn has_functions(self) -> bool {
+    pub(crate) fn has_functions(self) -> bool {
         self >= Version(7, 0, 0)
     }
 }
@@ -33,9 +33,7 @@ impl fmt::Display for Version {
 /// The replication role of a Redis.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Role {
-    /// It accepts writes.
     Master,
-    /// It follows another one.
     Replica(Following),
 }
 
@@ -44,7 +42,6 @@ pub enum Role {
 pub struct Following {
     /// The host as it was given to SLAVEOF: an address, or a name that a person chose.
     pub host: String,
-    /// Its port.
     pub port: u16,
     /// `master_link_status:up`. Not the same as in sync, nor as alive (R2, R3).
     pub link_up: bool,
@@ -61,14 +58,12 @@ pub struct Following {
 /// How far a copy has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Copied {
-    /// Bytes that are here.
     pub bytes: u64,
     /// All of them; a master that sends the copy while it makes it does not know.
     pub total: Option<u64>,
 }
 
 impl Copied {
-    /// Of a hundred.
     pub fn percent(self) -> Option<u8> {
         let total = self
             .total
@@ -79,7 +74,7 @@ impl Copied {
 
 impl Following {
     /// The address that it follows; `None` for a host name.
-    pub fn address(&self) -> Option<SocketAddr> {
+    pub(crate) fn address(&self) -> Option<SocketAddr> {
         self.host
             .parse::<IpAddr>()
             .ok()
@@ -101,10 +96,8 @@ pub struct Lineage {
     pub offset: i64,
 }
 
-/// The replication section.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Replication {
-    /// Master or replica.
     pub role: Role,
     /// Which history the data is of.
     pub lineage: Lineage,
@@ -117,15 +110,12 @@ pub struct Replication {
 pub struct Observation {
     /// Changes at every start (R7).
     pub run_id: String,
-    /// The server's version.
     pub version: Version,
     /// The data set is being read from disk or from a master.
     pub loading: bool,
-    /// Keys in all databases.
     pub keys: u64,
     /// Writes since it last saved its data; unlike the offset it does not move without them (R5).
     pub changes: u64,
-    /// The replication section.
     pub replication: Replication,
     /// Which reign the data is of; not in INFO, and `None` where it can't be read or there is none.
     pub term: Option<Term>,
@@ -184,17 +174,14 @@ impl Observation {
     }
 
     /// It is a replica of `node`.
-    pub fn follows(&self, node: SocketAddr) -> bool {
+    pub(crate) fn follows(&self, node: SocketAddr) -> bool {
         self.following().and_then(Following::address) == Some(node)
     }
 }
 
 impl Replication {
     /// Reads the replication section.
-    ///
-    /// # Errors
-    /// As [`Observation::read`].
-    pub fn read(text: &str) -> Result<Replication, String> {
+    pub(crate) fn read(text: &str) -> Result<Replication, String> {
         Replication::from_fields(&fields(text))
     }
 
@@ -276,7 +263,7 @@ fn following(fields: &Fields<'_>) -> Result<Following, String> {
 }
 
 /// What came from outside, as it may stand in a sentence: one line, and not a long one.
-pub fn short(text: &str) -> String {
+pub(crate) fn short(text: &str) -> String {
     const LONGEST: usize = 120;
     let mut line: String = text
         .chars()

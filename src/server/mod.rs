@@ -9,8 +9,8 @@ pub mod info;
 pub mod probe;
 pub mod renamed;
 pub(crate) mod resp;
-pub mod stream;
-pub mod term;
+pub(crate) mod stream;
+pub(crate) mod term;
 pub mod tls;
 
 use std::os::fd::BorrowedFd;
@@ -56,17 +56,17 @@ impl Server {
     }
 
     /// This Redis, which is of `version`, can stop its writes for a while (R12).
-    pub fn can_pause_writes(&self, version: Version) -> bool {
+    pub(crate) fn can_pause_writes(&self, version: Version) -> bool {
         version.can_pause_writes() && !self.lacks("client")
     }
 
     /// The command is disabled there, and not to be sent.
-    pub fn lacks(&self, command: &str) -> bool {
+    pub(crate) fn lacks(&self, command: &str) -> bool {
         self.auth.lacks(command)
     }
 
     /// The key that holds the term where there are no functions (`policy.term_key`).
-    pub fn with_term_key(self, key: Option<&str>) -> Server {
+    pub(crate) fn with_term_key(self, key: Option<&str>) -> Server {
         Server {
             term_key: key.map(str::to_owned),
             ..self
@@ -93,9 +93,6 @@ impl Server {
     }
 
     /// One command, one answer.
-    ///
-    /// # Errors
-    /// Every [`Failure`].
     pub fn call(&mut self, command: &Cmd, deadline: Deadline) -> Result<Value, Failure> {
         let mut answers = self.batch(std::slice::from_ref(command), deadline)?;
         match answers.pop() {
@@ -107,10 +104,11 @@ impl Server {
     /// As [`Server::call`], and asked once more where the connection ended instead: whoever takes
     /// the role over ends all of the old master's, those of the programs too (CLIENT KILL). For
     /// commands that may be carried out twice.
-    ///
-    /// # Errors
-    /// Every [`Failure`].
-    pub fn call_again(&mut self, command: &Cmd, deadline: Deadline) -> Result<Value, Failure> {
+    pub(crate) fn call_again(
+        &mut self,
+        command: &Cmd,
+        deadline: Deadline,
+    ) -> Result<Value, Failure> {
         match self.call(command, deadline) {
             Err(Failure::Reset) => self.call(command, deadline),
             answer => answer,
@@ -119,9 +117,6 @@ impl Server {
 
     /// As [`Server::call`]; each `tick` of waiting `go_on` is asked, and where it says no that is a
     /// timeout.
-    ///
-    /// # Errors
-    /// Every [`Failure`].
     pub fn call_while(
         &mut self,
         command: &Cmd,
@@ -166,9 +161,6 @@ impl Server {
     }
 
     /// Subscribes to all that a sentinel tells; [`Server::message`] waits for it.
-    ///
-    /// # Errors
-    /// Every [`Failure`].
     pub fn subscribe(&mut self, deadline: Deadline) -> Result<(), Failure> {
         self.call(cmd("PSUBSCRIBE").arg("*"), deadline).map(|_| ())
     }
@@ -189,7 +181,7 @@ impl Server {
     }
 
     /// The commands whose answers [`Server::observation`] reads.
-    pub fn questions() -> [Cmd; 4] {
+    pub(crate) fn questions() -> [Cmd; 4] {
         ["server", "replication", "persistence", "keyspace"]
             .map(|section| cmd("INFO").arg(section).clone())
     }
@@ -199,7 +191,7 @@ impl Server {
     /// # Errors
     /// `Denied`, or `Rubbish` where a field without which nothing can be decided is missing or
     /// absurd.
-    pub fn observation(
+    pub(crate) fn observation(
         answers: impl Iterator<Item = Result<Value, Denial>>,
     ) -> Result<Observation, Failure> {
         let mut text = String::with_capacity(4096);
@@ -210,9 +202,6 @@ impl Server {
     }
 
     /// Everything that the programs decide on, in one round trip.
-    ///
-    /// # Errors
-    /// Every [`Failure`].
     pub fn observe(&mut self, deadline: Deadline) -> Result<Observation, Failure> {
         let mut commands = Server::questions().to_vec();
         let infos = commands.len();
@@ -240,10 +229,7 @@ impl Server {
 
     /// Writes the term into a master of `version`; false where neither functions (before 7.0) nor a
     /// key are to be had.
-    ///
-    /// # Errors
-    /// Every [`Failure`].
-    pub fn write_term(
+    pub(crate) fn write_term(
         &mut self,
         term: &Term,
         version: Version,
@@ -265,10 +251,7 @@ impl Server {
     }
 
     /// The replication section alone: for loops that wait for an offset.
-    ///
-    /// # Errors
-    /// As [`Server::observe`].
-    pub fn replication(&mut self, deadline: Deadline) -> Result<Replication, Failure> {
+    pub(crate) fn replication(&mut self, deadline: Deadline) -> Result<Replication, Failure> {
         let text = string(self.call(&replication(), deadline)?)?;
         Replication::read(&text).map_err(Failure::Rubbish)
     }
@@ -277,7 +260,7 @@ impl Server {
     ///
     /// # Errors
     /// Every [`Failure`]; unless it is `Denied`, the command may have been carried out.
-    pub fn call_and_look(
+    pub(crate) fn call_and_look(
         &mut self,
         command: Cmd,
         deadline: Deadline,
@@ -294,7 +277,7 @@ impl Server {
 
     /// One number of a section of INFO that no decision rests on; `None` where the server does not
     /// say it.
-    pub fn number(&mut self, section: &str, field: &str, deadline: Deadline) -> Option<u64> {
+    pub(crate) fn number(&mut self, section: &str, field: &str, deadline: Deadline) -> Option<u64> {
         let text = string(self.call_again(cmd("INFO").arg(section), deadline).ok()?).ok()?;
         text.lines()
             .find_map(|line| line.strip_prefix(field)?.strip_prefix(':'))?
@@ -304,9 +287,6 @@ impl Server {
     }
 
     /// One configuration parameter; `None` where this version does not know it.
-    ///
-    /// # Errors
-    /// Every [`Failure`].
     pub fn setting(&mut self, name: &str, deadline: Deadline) -> Result<Option<String>, Failure> {
         match self.call_again(cmd("CONFIG").arg("GET").arg(name), deadline)? {
             Value::Array(pair) => pair.into_iter().nth(1).map(string).transpose(),

@@ -12,10 +12,8 @@ use super::info::Observation;
 use super::{Server, string};
 use crate::deadline::{Deadline, Stopwatch};
 
-/// What was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Liveness {
-    /// PONG.
     Alive,
     /// An error that only a living server gives (R17). Where it is about the password, somebody has
     /// to be told.
@@ -25,7 +23,6 @@ pub enum Liveness {
     AliveWithoutTls(String),
     /// Alive, but not yet able to serve.
     Loading,
-    /// Nobody listens.
     Refused,
     /// No connection: the host is gone or cut off, or the server no longer accepts.
     NoConnection,
@@ -40,7 +37,6 @@ pub enum Liveness {
 }
 
 impl Liveness {
-    /// Alive enough to serve.
     pub fn is_alive(&self) -> bool {
         matches!(
             self,
@@ -84,11 +80,9 @@ impl fmt::Display for Liveness {
 /// The answer to a probe.
 #[derive(Clone, Debug)]
 pub struct Probe {
-    /// What was found.
     pub liveness: Liveness,
     /// What it said of itself, where it said something usable.
     pub seen: Option<Observation>,
-    /// How long it took.
     pub took: Duration,
 }
 

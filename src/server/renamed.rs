@@ -12,12 +12,11 @@ pub const RENAMABLE: [&str; 8] = [
 ];
 
 /// Those that the programs can do without.
-pub const DISPENSABLE: [&str; 2] = ["config", "client"];
+pub(crate) const DISPENSABLE: [&str; 2] = ["config", "client"];
 
 /// What Redis says of a command that it does not have (R39).
 const UNKNOWN: &str = "unknown command";
 
-/// The names that differ.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Commands(Vec<(&'static str, String)>);
 
@@ -40,7 +39,7 @@ impl Commands {
     }
 
     /// It is disabled, and not to be sent.
-    pub fn lacks(&self, command: &str) -> bool {
+    pub(crate) fn lacks(&self, command: &str) -> bool {
         self.0
             .iter()
             .any(|(known, name)| *known == command && name.is_empty())
@@ -65,7 +64,7 @@ impl Commands {
 
 /// A sentence for a person, in the place of what a Redis says (without the `ERR`) of a command that
 /// it does not have. What a renamed command is called is not repeated: to some it is a password.
-pub fn explain(names: Option<&Commands>, said: &str) -> Option<String> {
+pub(crate) fn explain(names: Option<&Commands>, said: &str) -> Option<String> {
     let rest = said.strip_prefix(UNKNOWN)?.trim_start();
     // In quotes, of which the kind differs between versions.
     let quote = rest.chars().next().filter(|c| "'`\"".contains(*c))?;
@@ -97,7 +96,7 @@ pub fn explain(names: Option<&Commands>, said: &str) -> Option<String> {
 }
 
 /// Does an error reply (without the `ERR`) say that there is no such command?
-pub fn is_missing(said: &str) -> bool {
+pub(crate) fn is_missing(said: &str) -> bool {
     said.starts_with(UNKNOWN)
 }
 

@@ -5,10 +5,8 @@
 
 use redis::Value;
 
-/// One answer.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Reply {
-    /// What was asked for.
     Value(Value),
     /// An error reply, without its `-`.
     Error(String),

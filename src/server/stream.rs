@@ -63,7 +63,7 @@ enum Doubt {
 
 /// An open connection; set a deadline with [`Stream::until`] before each exchange.
 #[derive(Debug)]
-pub struct Stream {
+pub(crate) struct Stream {
     socket: Socketed,
     secured: Option<Box<Secured>>,
     deadline: Deadline,
@@ -75,7 +75,7 @@ impl Stream {
     ///
     /// # Errors
     /// As the kernel reports it; `TimedOut` when the deadline came first.
-    pub fn connect(
+    pub(crate) fn connect(
         endpoint: &Endpoint,
         tls: Option<&Tls>,
         deadline: Deadline,
@@ -130,19 +130,19 @@ impl Stream {
     }
 
     /// The deadline of the next exchange.
-    pub fn until(&mut self, deadline: Deadline) {
+    pub(crate) fn until(&mut self, deadline: Deadline) {
         self.deadline = deadline;
         self.received = 0;
     }
 
     /// That of the exchange under way.
-    pub fn deadline(&self) -> Deadline {
+    pub(crate) fn deadline(&self) -> Deadline {
         self.deadline
     }
 
     /// Waits until there is something to read, the end of the connection included, or something to
     /// read from `other`, which the second value says, or `deadline` is over: false then.
-    pub fn has_news_or(
+    pub(crate) fn has_news_or(
         &mut self,
         other: Option<BorrowedFd<'_>>,
         deadline: Deadline,

@@ -25,10 +25,9 @@ pub struct Term {
 
 /// How two terms stand to each other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Order {
+pub(crate) enum Order {
     /// The local data is of the later reign.
     Later,
-    /// The peer's is.
     Earlier,
     /// Both are of the same reign.
     Same,
@@ -37,14 +36,14 @@ pub enum Order {
 }
 
 /// The function library that carries it.
-pub const LIBRARY: &str = "keepalived_redis";
+pub(crate) const LIBRARY: &str = "keepalived_redis";
 const FUNCTION: &str = "keepalived_redis_term";
 /// Longer texts are not ours.
 const LONGEST: usize = 200;
 
 impl Term {
     /// Reads what a Redis answered; `None` for anything that [`Term`]'s display did not write.
-    pub fn read(text: &str) -> Option<Term> {
+    pub(crate) fn read(text: &str) -> Option<Term> {
         if text.len() > LONGEST {
             return None;
         }
@@ -68,7 +67,7 @@ impl Term {
     }
 
     /// Compares the term of the local data with a peer's.
-    pub fn order(&self, peer: &Term) -> Order {
+    pub(crate) fn order(&self, peer: &Term) -> Order {
         match self.number.cmp(&peer.number) {
             std::cmp::Ordering::Greater => Order::Later,
             std::cmp::Ordering::Less => Order::Earlier,
@@ -80,7 +79,7 @@ impl Term {
     }
 
     /// The term of `node`, master of the history `replid`, beside data of the terms `seen`.
-    pub fn after<'a>(
+    pub(crate) fn after<'a>(
         seen: impl Iterator<Item = &'a Term>,
         node: SocketAddr,
         replid: &str,
@@ -95,13 +94,12 @@ impl Term {
         }
     }
 
-    /// What asks for it.
-    pub fn question() -> Cmd {
+    pub(crate) fn question() -> Cmd {
         cmd("FCALL_RO").arg(FUNCTION).arg(0).clone()
     }
 
     /// What writes it. `allow-stale`: a replica whose link is down answers too.
-    pub fn load(&self) -> Cmd {
+    pub(crate) fn load(&self) -> Cmd {
         cmd("FUNCTION")
             .arg("LOAD")
             .arg("REPLACE")
@@ -110,7 +108,7 @@ impl Term {
     }
 
     /// How many bytes of a history the writing of it takes: past a fork these are no client's.
-    pub fn written_bytes(&self) -> u64 {
+    pub(crate) fn written_bytes(&self) -> u64 {
         // The SELECT before it is the first command's of any history.
         const SELECT: usize = "*2\r\n$6\r\nSELECT\r\n$1\r\n0\r\n".len();
         (SELECT + self.load().get_packed_command().len()) as u64

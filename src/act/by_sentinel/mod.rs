@@ -17,7 +17,6 @@ use crate::node::turn::Turn;
 use crate::server::failure::Failure;
 use crate::server::info::{Observation, Role};
 
-/// Between two looks.
 pub(crate) const TICK: Duration = Duration::from_millis(20);
 
 /// The same while a role is about to change: outage.

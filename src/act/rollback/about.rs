@@ -8,16 +8,14 @@ use crate::server::info::{Lineage, Observation};
 
 /// Why, when and from where; and the two histories, so that what is only in the file can be told.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct About {
+pub(crate) struct About {
     /// The name of the file, in the same directory.
     pub file: String,
     /// When it was taken, in local time.
     pub at: String,
     /// The step that was about to drop the data, and its reason.
     pub why: String,
-    /// The pair.
     pub instance: String,
-    /// Whose data it is.
     pub node: SocketAddr,
     /// Which node's data took its place.
     pub followed: SocketAddr,
@@ -42,7 +40,7 @@ pub struct About {
 
 /// A history, in the words of INFO.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct History {
+pub(crate) struct History {
     master_replid: String,
     master_replid2: Option<String>,
     second_repl_offset: i64,
@@ -53,7 +51,7 @@ pub struct History {
 
 impl History {
     /// That of a Redis as it was seen.
-    pub fn of(seen: &Observation) -> History {
+    pub(crate) fn of(seen: &Observation) -> History {
         let Lineage {
             replid,
             replid2,

@@ -46,7 +46,7 @@ pub(crate) fn dump(
 
 /// What was read of a file from its first byte to its last.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Verified {
+pub(crate) struct Verified {
     /// Keys in it, where that was said.
     pub keys: Option<u64>,
     /// The memory in bytes that its data took when it was written.
@@ -59,7 +59,7 @@ pub struct Verified {
 ///
 /// # Errors
 /// It is damaged, or could not be read before `deadline`; a sentence.
-pub fn verify(file: &Path, deadline: Deadline, go_on: GoOn<'_>) -> anyhow::Result<Verified> {
+pub(crate) fn verify(file: &Path, deadline: Deadline, go_on: GoOn<'_>) -> anyhow::Result<Verified> {
     let mut child = checker(file)?;
     let ended = wait(&mut child, deadline, go_on);
     if ended.is_err() {
@@ -87,7 +87,7 @@ pub fn verify(file: &Path, deadline: Deadline, go_on: GoOn<'_>) -> anyhow::Resul
 }
 
 /// Written by Valkey: from its version 9 on a format of its own.
-pub fn is_valkeys(file: &Path) -> io::Result<bool> {
+pub(crate) fn is_valkeys(file: &Path) -> io::Result<bool> {
     let mut head = Vec::new();
     fs::File::open(file)?.take(64).read_to_end(&mut head)?;
     Ok([&b"VALKEY"[..], &b"valkey-ver"[..]]

@@ -16,9 +16,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::anyhow;
 
-pub use self::about::{About, History};
+pub(crate) use self::about::{About, History};
 use self::dump::{Dumped, dump};
-pub use self::dump::{Verified, is_valkeys, verify};
+pub(crate) use self::dump::{Verified, is_valkeys, verify};
 use crate::config::Rollback;
 use crate::deadline::Deadline;
 use crate::node::turn::Ended;
@@ -28,14 +28,11 @@ use crate::server::endpoint::Endpoint;
 /// Asked while it takes its time: go on?
 type GoOn<'a> = &'a mut dyn FnMut() -> Result<(), Ended>;
 
-/// What was kept.
 #[derive(Clone, Debug)]
-pub struct Kept {
-    /// The file.
+pub(crate) struct Kept {
     pub path: PathBuf,
     /// Its size in bytes.
     pub bytes: u64,
-    /// Keys in it.
     pub keys: Option<u64>,
 }
 
@@ -46,7 +43,7 @@ pub struct Kept {
 /// # Errors
 /// A sentence with the path and the cause; then the step that would have dropped the data must not
 /// be taken.
-pub fn take(
+pub(crate) fn take(
     settings: &Rollback,
     endpoint: &Endpoint,
     auth: &Access,
@@ -81,7 +78,7 @@ pub fn take(
 }
 
 /// How the name of a file ends, before `.rdb`: behind the time.
-pub fn whose(instance: &str, node: SocketAddr) -> String {
+pub(crate) fn whose(instance: &str, node: SocketAddr) -> String {
     format!("-{instance}-{node}").replace([':', '[', ']', '/'], "_")
 }
 
@@ -129,7 +126,7 @@ fn publish(
 ///
 /// # Errors
 /// A sentence that says how much there is.
-pub fn room_for(dir: &Path, needed: u64) -> anyhow::Result<()> {
+pub(crate) fn room_for(dir: &Path, needed: u64) -> anyhow::Result<()> {
     let existing = dir
         .ancestors()
         .find(|dir| dir.is_dir())

@@ -31,11 +31,8 @@ pub(crate) fn instance(path: &Path) -> Result<String, ConfigError> {
 
 /// The files that hold passwords and certificates.
 pub(crate) struct Files {
-    /// The password of Redis.
     pub redis: Option<PathBuf>,
-    /// That of the sentinels.
     pub sentinel: Option<PathBuf>,
-    /// For TLS to Redis.
     pub redis_tls: Option<tls::Files>,
     /// For TLS to the sentinels.
     pub sentinel_tls: Option<tls::Files>,

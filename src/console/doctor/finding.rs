@@ -6,11 +6,9 @@ use serde::Serialize;
 
 use crate::keepalived_conf::Place;
 
-/// How it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Level {
-    /// As it should be.
+pub(crate) enum Level {
     Ok,
     /// It could not be looked at from here.
     Unseen,
@@ -21,8 +19,7 @@ pub enum Level {
 }
 
 impl Level {
-    /// As it is shown.
-    pub fn word(self) -> &'static str {
+    pub(crate) fn word(self) -> &'static str {
         match self {
             Level::Ok => "ok",
             Level::Unseen => "?",
@@ -35,22 +32,20 @@ impl Level {
 /// The heading that a line stands under.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Subject {
+pub(crate) enum Subject {
     /// redis-ha.toml, and what it names.
     Configuration,
     /// keepalived, its configuration, and the programs that it calls.
     Keepalived,
     /// Each Redis, and how they stand to each other.
     Redis,
-    /// The sentinels.
     Sentinel,
-    /// This machine.
     Machine,
 }
 
 impl Subject {
     /// All, in the order in which they are shown.
-    pub const ALL: [Subject; 5] = [
+    pub(crate) const ALL: [Subject; 5] = [
         Subject::Configuration,
         Subject::Keepalived,
         Subject::Redis,
@@ -58,8 +53,7 @@ impl Subject {
         Subject::Machine,
     ];
 
-    /// The heading.
-    pub fn heading(self) -> &'static str {
+    pub(crate) fn heading(self) -> &'static str {
         match self {
             Subject::Configuration => "configuration",
             Subject::Keepalived => "keepalived",
@@ -70,33 +64,27 @@ impl Subject {
     }
 }
 
-/// What helps.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Fix {
+pub(crate) enum Fix {
     /// A shell command, as root on this machine.
     Run(String),
     /// A line of a file, in the place of the one that stands there.
     Replace {
-        /// The file.
         file: PathBuf,
         /// Counted from 1.
         number: usize,
-        /// As it should be.
         line: String,
     },
     /// A line of a file, below another one.
     Insert {
-        /// The file.
         file: PathBuf,
         /// That of the line above, counted from 1.
         number: usize,
-        /// As it should be.
         line: String,
     },
     /// A line of a file that should not be there.
     Remove {
-        /// The file.
         file: PathBuf,
         /// Counted from 1.
         number: usize,
@@ -107,7 +95,7 @@ pub enum Fix {
 
 impl Fix {
     /// `line` in the place of what stands at `place`.
-    pub fn replace(place: &Place, line: impl Into<String>) -> Fix {
+    pub(crate) fn replace(place: &Place, line: impl Into<String>) -> Fix {
         Fix::Replace {
             file: place.file.clone(),
             number: place.line,
@@ -116,7 +104,7 @@ impl Fix {
     }
 
     /// `line` below `place`.
-    pub fn insert(place: &Place, line: impl Into<String>) -> Fix {
+    pub(crate) fn insert(place: &Place, line: impl Into<String>) -> Fix {
         Fix::Insert {
             file: place.file.clone(),
             number: place.line,
@@ -125,7 +113,7 @@ impl Fix {
     }
 
     /// Nothing at `place`.
-    pub fn remove(place: &Place) -> Fix {
+    pub(crate) fn remove(place: &Place) -> Fix {
         Fix::Remove {
             file: place.file.clone(),
             number: place.line,
@@ -133,7 +121,7 @@ impl Fix {
     }
 
     /// For a person; the lines of a file stand on lines of their own.
-    pub fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         match self {
             Fix::Run(command) => format!("run: {command}"),
             Fix::Replace { file, number, line } => {
@@ -148,14 +136,11 @@ impl Fix {
     }
 }
 
-/// One line.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Finding {
+pub(crate) struct Finding {
     /// The check's name; the same for ever, and the same whatever was found.
     pub check: &'static str,
-    /// Its heading.
     pub subject: Subject,
-    /// How it is.
     pub level: Level,
     /// The number of the fact in docs/facts.md; empty where there is none.
     #[serde(skip_serializing_if = "str::is_empty")]
@@ -168,33 +153,35 @@ pub struct Finding {
 }
 
 /// What is being collected under one heading.
-pub struct Findings {
+pub(crate) struct Findings {
     subject: Subject,
-    /// So far.
     pub list: Vec<Finding>,
 }
 
 impl Findings {
-    /// None yet.
-    pub fn of(subject: Subject) -> Findings {
+    pub(crate) fn of(subject: Subject) -> Findings {
         Findings {
             subject,
             list: Vec::new(),
         }
     }
 
-    /// As it should be.
-    pub fn ok(&mut self, check: &'static str, fact: &'static str, says: impl Into<String>) {
+    pub(crate) fn ok(&mut self, check: &'static str, fact: &'static str, says: impl Into<String>) {
         self.add(Level::Ok, check, fact, says.into(), Vec::new());
     }
 
     /// It could not be looked at.
-    pub fn unseen(&mut self, check: &'static str, fact: &'static str, says: impl Into<String>) {
+    pub(crate) fn unseen(
+        &mut self,
+        check: &'static str,
+        fact: &'static str,
+        says: impl Into<String>,
+    ) {
         self.add(Level::Unseen, check, fact, says.into(), Vec::new());
     }
 
     /// It costs something, some day.
-    pub fn warn(
+    pub(crate) fn warn(
         &mut self,
         check: &'static str,
         fact: &'static str,
@@ -204,8 +191,7 @@ impl Findings {
         self.add(Level::Warn, check, fact, says.into(), vec![fix]);
     }
 
-    /// It is wrong.
-    pub fn fail(
+    pub(crate) fn fail(
         &mut self,
         check: &'static str,
         fact: &'static str,
@@ -216,7 +202,7 @@ impl Findings {
     }
 
     /// Any of these, with several things to do, one after the other.
-    pub fn add(
+    pub(crate) fn add(
         &mut self,
         level: Level,
         check: &'static str,
@@ -235,7 +221,7 @@ impl Findings {
     }
 
     /// `says`, unless `check` has been found wanting already.
-    pub fn ok_unless_said(
+    pub(crate) fn ok_unless_said(
         &mut self,
         check: &'static str,
         fact: &'static str,
@@ -248,18 +234,18 @@ impl Findings {
 }
 
 #[cfg(test)]
-pub mod tests {
+pub(crate) mod tests {
     use super::*;
 
     /// The lines of `check`, worst first.
-    pub fn lines<'f>(found: &'f [Finding], check: &str) -> Vec<&'f Finding> {
+    pub(crate) fn lines<'f>(found: &'f [Finding], check: &str) -> Vec<&'f Finding> {
         let mut lines: Vec<&Finding> = found.iter().filter(|line| line.check == check).collect();
         lines.sort_by_key(|line| std::cmp::Reverse(line.level));
         lines
     }
 
     /// How bad `check` is; fails the test where it was not looked at at all.
-    pub fn level(found: &[Finding], check: &str) -> Level {
+    pub(crate) fn level(found: &[Finding], check: &str) -> Level {
         match lines(found, check).first() {
             Some(line) => line.level,
             None => panic!("no line of {check} in {found:#?}"),

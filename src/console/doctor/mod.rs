@@ -5,7 +5,7 @@
 
 pub(crate) mod finding;
 pub(crate) mod judge;
-pub mod look;
+pub(crate) mod look;
 pub(crate) mod redis_cli;
 pub(crate) mod report;
 pub(crate) mod rights;
@@ -35,8 +35,7 @@ const LOOK: Duration = Duration::from_secs(2);
 
 /// What a person may want of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Wanted {
-    /// JSON, for programs.
+pub(crate) struct Wanted {
     pub json: bool,
     /// Only what is not well.
     pub quiet: bool,
@@ -46,7 +45,7 @@ pub struct Wanted {
 
 /// Runs it, with the configuration at `path`; answers with the exit code: 0 nothing fails, 1
 /// something does, 3 cannot tell.
-pub fn run(path: &Path, wanted: &Wanted, terminal: &Terminal) -> u8 {
+pub(crate) fn run(path: &Path, wanted: &Wanted, terminal: &Terminal) -> u8 {
     let (config, alarm) = match Config::look(path) {
         Ok((config, alarm)) => (Some(config), alarm),
         Err(error) => (None, Some(error)),

@@ -9,7 +9,7 @@ use crate::server::tls::Files;
 
 /// What stands on it for every node.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct RedisCli {
+pub(crate) struct RedisCli {
     /// `password_file`.
     pub password_file: Option<PathBuf>,
     /// `username`.
@@ -20,7 +20,7 @@ pub struct RedisCli {
 
 impl RedisCli {
     /// By the configuration, whose file says where the password is.
-    pub fn of(config: &Config) -> RedisCli {
+    pub(crate) fn of(config: &Config) -> RedisCli {
         RedisCli {
             password_file: password_file(&config.path, "auth"),
             user: config.auth.username.clone(),
@@ -29,7 +29,7 @@ impl RedisCli {
     }
 
     /// The same for its sentinels.
-    pub fn of_sentinels(config: &Config) -> RedisCli {
+    pub(crate) fn of_sentinels(config: &Config) -> RedisCli {
         let auth = config.sentinel.as_ref().map(|sentinel| &sentinel.auth);
         RedisCli {
             password_file: password_file(&config.path, "sentinel"),
@@ -41,7 +41,7 @@ impl RedisCli {
     }
 
     /// `words`, to `node`.
-    pub fn line(&self, node: SocketAddr, words: &str) -> String {
+    pub(crate) fn line(&self, node: SocketAddr, words: &str) -> String {
         let password = self
             .password_file
             .as_ref()
@@ -59,7 +59,7 @@ impl RedisCli {
     }
 
     /// The same for somebody who may do everything.
-    pub fn as_administrator(&self, node: SocketAddr, words: &str) -> String {
+    pub(crate) fn as_administrator(&self, node: SocketAddr, words: &str) -> String {
         format!(
             "REDISCLI_AUTH=ADMIN-PASSWORD redis-cli {}",
             self.rest(node, words)
@@ -67,7 +67,7 @@ impl RedisCli {
     }
 
     /// A setting, now and after a restart.
-    pub fn set(&self, node: SocketAddr, name: &str, value: &str) -> String {
+    pub(crate) fn set(&self, node: SocketAddr, name: &str, value: &str) -> String {
         format!(
             "{} && {}",
             self.line(node, &format!("config set {name} {value}")),
@@ -77,7 +77,7 @@ impl RedisCli {
 
     /// Has `replica` follow others as the programs log in to them. `None` where the password is in
     /// no file.
-    pub fn masterauth(&self, replica: SocketAddr) -> Option<String> {
+    pub(crate) fn masterauth(&self, replica: SocketAddr) -> Option<String> {
         let file = self.password_file.as_ref()?.display();
         let user = self.user.as_deref().unwrap_or("");
         // Through a pipe, for whoever looks at command lines.

@@ -11,8 +11,7 @@ const MARGIN: usize = 2 + 4 + 2 + 3 + 2;
 /// Narrower ones are not wrapped for.
 const NARROWEST: usize = 40;
 
-/// Shows them.
-pub fn show(found: &[Finding], wanted: &Wanted, terminal: &Terminal) {
+pub(crate) fn show(found: &[Finding], wanted: &Wanted, terminal: &Terminal) {
     if wanted.json {
         let text = json!({
             "ok": count(found, Level::Ok),

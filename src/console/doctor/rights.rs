@@ -5,7 +5,7 @@ use crate::server::info::Version;
 
 /// One command that the programs send.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Right {
+pub(crate) struct Right {
     /// The command, with arguments that it takes.
     pub words: Vec<String>,
     /// As ACL SETUSER names it.
@@ -17,7 +17,7 @@ pub struct Right {
 }
 
 /// All that a Redis of `version` is sent.
-pub fn wanted(config: &Config, version: Version) -> Vec<Right> {
+pub(crate) fn wanted(config: &Config, version: Version) -> Vec<Right> {
     let mut all = Vec::new();
     let mut add = |words: &str, rule: &'static str, costs: &'static str, fatal: bool| {
         let words = words.split(' ').map(str::to_owned).collect();

@@ -7,20 +7,17 @@ use super::writer::{Write, Written};
 
 /// A part of the test; times are since the writer was started.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Phase {
+pub(crate) struct Phase {
     /// What a person calls it.
     pub name: &'static str,
-    /// Its beginning.
     pub from: Duration,
-    /// Its end.
     pub to: Option<Duration>,
     /// What it was for has come about.
     pub reached: bool,
 }
 
-/// What a client noticed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Measured {
+pub(crate) struct Measured {
     name: &'static str,
     took: Duration,
     /// The longest time between two acknowledged writes, of which one may be of another phase.
@@ -32,7 +29,7 @@ pub struct Measured {
 
 impl Phase {
     /// Of what was `written`, of which `lost` is not there any more.
-    pub fn measured(&self, written: &Written, lost: &[Write]) -> Measured {
+    pub(crate) fn measured(&self, written: &Written, lost: &[Write]) -> Measured {
         let to = self.to.unwrap_or(self.from);
         let within = |write: &&Write| write.at >= self.from && write.at < to;
         let gone: BTreeSet<u64> = lost.iter().map(|write| write.number).collect();
@@ -66,7 +63,7 @@ fn longest_gap(writes: &[Write], from: Duration, to: Duration) -> Duration {
 }
 
 /// Its lines: a heading, and a line for each phase.
-pub fn table(phases: &[Measured]) -> Vec<String> {
+pub(crate) fn table(phases: &[Measured]) -> Vec<String> {
     let line = |name: &str, took: &str, gap: &str, acknowledged: &str, lost: &str| {
         format!("{name:<7} {took:>8} {gap:>12} {acknowledged:>13} {lost:>5}")
     };

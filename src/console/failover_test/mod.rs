@@ -28,7 +28,7 @@ use crate::node::drain;
 use crate::terminal::{Terminal, Tone};
 
 /// Its keys begin with this; they end by themselves after an hour.
-pub const PREFIX: &str = "keepalived-redis:failover-test:";
+pub(crate) const PREFIX: &str = "keepalived-redis:failover-test:";
 
 const TICK: Duration = Duration::from_millis(50);
 /// For each of the moves to be made and the other node to follow.
@@ -40,9 +40,7 @@ const CALM: Duration = Duration::from_secs(1);
 /// For a write to be acknowledged once a node serves.
 const WRITES_ON: Duration = Duration::from_secs(10);
 
-/// What came of it.
 enum Came {
-    /// There and back.
     Back,
     /// The VIP stays where it is, as the set-up wants it.
     Stays(SocketAddr),
@@ -50,7 +48,7 @@ enum Came {
 
 /// Runs it, with the configuration at `path` and so many writes a second; answers with the exit
 /// code.
-pub fn run(path: &Path, rate: u32, yes: bool, terminal: &Terminal) -> u8 {
+pub(crate) fn run(path: &Path, rate: u32, yes: bool, terminal: &Terminal) -> u8 {
     draining::answer(path, |program| test(program, rate, yes, terminal))
 }
 

@@ -32,8 +32,7 @@ const RIGHTS: &str = "+set +mget +unlink";
 
 /// A write that was acknowledged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Write {
-    /// Which one.
+pub(crate) struct Write {
     pub number: u64,
     /// When the answer came, since the writer was started.
     pub at: Duration,
@@ -41,7 +40,7 @@ pub struct Write {
 
 /// What a writer has written.
 #[derive(Clone, Debug, Default)]
-pub struct Written {
+pub(crate) struct Written {
     prefix: String,
     /// All numbers below this were tried.
     tried: u64,
@@ -51,7 +50,7 @@ pub struct Written {
 
 #[cfg(test)]
 impl Written {
-    pub fn of(acknowledged: Vec<Write>) -> Written {
+    pub(crate) fn of(acknowledged: Vec<Write>) -> Written {
         Written {
             acknowledged,
             ..Written::default()
@@ -60,7 +59,7 @@ impl Written {
 }
 
 /// A writer at work. Dropped, it ends.
-pub struct Writer {
+pub(crate) struct Writer {
     clock: Stopwatch,
     shared: Arc<Shared>,
     thread: Option<JoinHandle<Written>>,
@@ -86,7 +85,7 @@ impl Writer {
     ///
     /// # Errors
     /// A sentence: the first write was refused.
-    pub fn start(vip: SocketAddr, config: &Config, rate: u32) -> anyhow::Result<Writer> {
+    pub(crate) fn start(vip: SocketAddr, config: &Config, rate: u32) -> anyhow::Result<Writer> {
         let mut line = Line::to(vip, config);
         let prefix = format!("{PREFIX}{:08x}:", seed());
         let clock = Stopwatch::start();
@@ -125,18 +124,17 @@ impl Writer {
         })
     }
 
-    /// Since it was started.
-    pub fn now(&self) -> Duration {
+    pub(crate) fn now(&self) -> Duration {
         self.clock.elapsed()
     }
 
     /// So many writes were acknowledged, the first one aside.
-    pub fn acknowledged(&self) -> u64 {
+    pub(crate) fn acknowledged(&self) -> u64 {
         self.shared.acknowledged.load(Ordering::Relaxed)
     }
 
     /// Why the last write that failed did.
-    pub fn last_error(&self) -> String {
+    pub(crate) fn last_error(&self) -> String {
         self.shared
             .error
             .lock()
@@ -148,7 +146,7 @@ impl Writer {
     ///
     /// # Errors
     /// It has ended by itself, which it never does.
-    pub fn stop(mut self) -> anyhow::Result<Written> {
+    pub(crate) fn stop(mut self) -> anyhow::Result<Written> {
         self.shared.stop.store(true, Ordering::Relaxed);
         let thread = self.thread.take().and_then(|thread| thread.join().ok());
         thread.ok_or_else(|| anyhow!("failover-test: the writer has failed"))
@@ -262,7 +260,7 @@ fn seed() -> u32 {
 ///
 /// # Errors
 /// They can't be read.
-pub fn missing(server: &mut Server, written: &Written) -> anyhow::Result<Vec<Write>> {
+pub(crate) fn missing(server: &mut Server, written: &Written) -> anyhow::Result<Vec<Write>> {
     let mut lost = Vec::new();
     for some in written.acknowledged.chunks(BATCH) {
         let mut command = cmd("MGET");
@@ -295,7 +293,7 @@ pub fn missing(server: &mut Server, written: &Written) -> anyhow::Result<Vec<Wri
 ///
 /// # Errors
 /// Not all of it was deleted.
-pub fn delete(server: &mut Server, written: &Written) -> anyhow::Result<()> {
+pub(crate) fn delete(server: &mut Server, written: &Written) -> anyhow::Result<()> {
     let mut from = 0;
     while from < written.tried {
         let to = written.tried.min(from + BATCH as u64);

@@ -5,8 +5,7 @@ use redis::{Cmd, Value};
 use super::side::{Answers, Side};
 use super::value::{Kind, Pair, difference, of};
 
-/// Keys at a time.
-pub const BATCH: usize = 100;
+pub(crate) const BATCH: usize = 100;
 /// Values up to this size are fetched as a whole; equal bytes are a quick yes.
 const SMALL: u64 = 16 << 10;
 /// What ends a DUMP: the version of the format and a checksum.
@@ -14,7 +13,7 @@ const FOOTER: usize = 10;
 
 /// What became of a key of the file.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub(crate) enum Verdict {
     /// The service has the same value.
     Same,
     /// The service has no such key.
@@ -29,16 +28,14 @@ pub enum Verdict {
 
 /// A key of the file.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Entry {
+pub(crate) struct Entry {
     /// Its bytes.
     pub key: Vec<u8>,
     /// Its type, as TYPE says it.
     pub kind: String,
-    /// What became of it.
     pub verdict: Verdict,
 }
 
-/// One key, half-way.
 struct Candidate {
     key: Vec<u8>,
     kind: String,
@@ -48,10 +45,7 @@ struct Candidate {
 }
 
 /// What became of each of `keys` of the database `db`.
-///
-/// # Errors
-/// As [`Side::ask`].
-pub fn compare(
+pub(crate) fn compare(
     file: &mut Side<'_>,
     service: &mut Side<'_>,
     db: u64,

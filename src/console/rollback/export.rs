@@ -18,7 +18,7 @@ use super::value::of;
 const LARGEST: u64 = 64 << 20;
 
 /// A file that is being written.
-pub struct Export {
+pub(crate) struct Export {
     path: PathBuf,
     file: BufWriter<File>,
     db: Option<u64>,
@@ -26,11 +26,9 @@ pub struct Export {
     left_out: u64,
 }
 
-/// What was written.
 #[derive(Clone, Debug)]
-pub struct Exported {
+pub(crate) struct Exported {
     path: PathBuf,
-    /// Keys in it.
     pub keys: u64,
     left_out: u64,
 }
@@ -40,7 +38,7 @@ impl Export {
     ///
     /// # Errors
     /// A sentence with the path.
-    pub fn create(path: &Path) -> anyhow::Result<Export> {
+    pub(crate) fn create(path: &Path) -> anyhow::Result<Export> {
         let file = OpenOptions::new()
             .write(true)
             .create_new(true)
@@ -61,7 +59,12 @@ impl Export {
     ///
     /// # Errors
     /// A sentence.
-    pub fn add(&mut self, file: &mut Side<'_>, db: u64, entry: &Entry) -> anyhow::Result<()> {
+    pub(crate) fn add(
+        &mut self,
+        file: &mut Side<'_>,
+        db: u64,
+        entry: &Entry,
+    ) -> anyhow::Result<()> {
         let key = &entry.key;
         let usage = cmd("MEMORY").arg("USAGE").arg(key).clone();
         let [size, left] = [
@@ -101,7 +104,7 @@ impl Export {
     ///
     /// # Errors
     /// A sentence with the path.
-    pub fn finish(self) -> anyhow::Result<Exported> {
+    pub(crate) fn finish(self) -> anyhow::Result<Exported> {
         let Export {
             path,
             file,

@@ -18,10 +18,9 @@ const STAMP: usize = 19;
 
 /// A rollback file, or what is left of one.
 #[derive(Clone, Debug)]
-pub struct Found {
+pub(crate) struct Found {
     /// The name of the `.rdb`.
     pub name: String,
-    /// Where it is.
     pub path: PathBuf,
     /// Its size; `None` where there is only a text.
     pub bytes: Option<u64>,
@@ -31,8 +30,7 @@ pub struct Found {
 
 /// What is in a rollback directory.
 #[derive(Clone, Debug, Default)]
-pub struct Listing {
-    /// The newest first.
+pub(crate) struct Listing {
     pub files: Vec<Found>,
     /// Files that are being written, or that a program which was killed has left.
     pub unfinished: usize,
@@ -40,7 +38,7 @@ pub struct Listing {
 
 impl Found {
     /// The file at `path` and the text beside it.
-    pub fn at(path: &Path) -> Found {
+    pub(crate) fn at(path: &Path) -> Found {
         let name = path
             .file_name()
             .map(|name| name.to_string_lossy().into_owned())
@@ -58,7 +56,7 @@ impl Found {
     }
 
     /// The time in its name, by which it can be asked for; the whole name where there is none.
-    pub fn stamp(&self) -> &str {
+    pub(crate) fn stamp(&self) -> &str {
         let is_stamp = |text: &&str| {
             text.bytes()
                 .all(|byte| byte.is_ascii_digit() || b"T.".contains(&byte))
@@ -70,7 +68,7 @@ impl Found {
     }
 
     /// It is of the pair `instance` of these nodes.
-    pub fn is_of(&self, instance: &str, nodes: &[SocketAddr]) -> bool {
+    pub(crate) fn is_of(&self, instance: &str, nodes: &[SocketAddr]) -> bool {
         match &self.about {
             Ok(about) => about.instance == instance,
             Err(_) => {
@@ -83,7 +81,7 @@ impl Found {
     }
 
     /// What is wrong with it, as far as a look at it tells.
-    pub fn trouble(&self) -> Option<String> {
+    pub(crate) fn trouble(&self) -> Option<String> {
         match (self.bytes, &self.about) {
             (None, _) => Some(
                 "its text is there and the file is not: the program that kept it was ended, or \
@@ -104,7 +102,7 @@ impl Found {
 ///
 /// # Errors
 /// It can't be read; a sentence that says what to do.
-pub fn listing(dir: &Path) -> anyhow::Result<Listing> {
+pub(crate) fn listing(dir: &Path) -> anyhow::Result<Listing> {
     let entries = match fs::read_dir(dir) {
         // It is made with the first file.
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Listing::default()),
@@ -147,7 +145,12 @@ pub fn listing(dir: &Path) -> anyhow::Result<Listing> {
 ///
 /// # Errors
 /// There is none, or more than one; a sentence.
-pub fn pick(dir: &Path, instance: &str, nodes: &[SocketAddr], word: &str) -> anyhow::Result<Found> {
+pub(crate) fn pick(
+    dir: &Path,
+    instance: &str,
+    nodes: &[SocketAddr],
+    word: &str,
+) -> anyhow::Result<Found> {
     if word.contains('/') {
         let path = Path::new(word);
         let path = if path.extension().is_some_and(|end| end == "json") {

@@ -32,14 +32,13 @@ const TELL: Duration = Duration::from_millis(200);
 
 /// What a person wants to know.
 #[derive(Clone, Debug)]
-pub struct Wish {
+pub(crate) struct Wish {
     /// So many keys are named at most; `None`: all.
     pub limit: Option<u64>,
     /// A line of JSON for each key, for other programs.
     pub json: bool,
     /// Commands a second that the service is asked at most.
     pub pace: u32,
-    /// For reading the file.
     pub budget: Duration,
     /// Also where its data may not fit into the memory.
     pub force: bool,
@@ -51,7 +50,7 @@ pub struct Wish {
 ///
 /// # Errors
 /// A sentence; nothing has been changed, and no server or directory of ours is left.
-pub fn inspect(
+pub(crate) fn inspect(
     config: &Config,
     file: &Found,
     wish: &Wish,

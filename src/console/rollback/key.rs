@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 /// In quotes, as redis-cli reads and writes it. What can't be seen is escaped; letters of any
 /// script stand as they are.
-pub fn quoted(key: &[u8]) -> String {
+pub(crate) fn quoted(key: &[u8]) -> String {
     let mut text = String::with_capacity(key.len() + 2);
     text.push('"');
     for chunk in key.utf8_chunks() {

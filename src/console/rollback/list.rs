@@ -25,7 +25,7 @@ const INDENT: usize = 13;
 ///
 /// # Errors
 /// The directory can't be read.
-pub fn list(config: &Config, json: bool, terminal: &Terminal) -> anyhow::Result<()> {
+pub(crate) fn list(config: &Config, json: bool, terminal: &Terminal) -> anyhow::Result<()> {
     let dir = &config.rollback.dir;
     let Listing { files, unfinished } = listing(dir)?;
     let ours = |file: &Found| file.is_of(&config.instance, &config.nodes);
@@ -161,7 +161,7 @@ fn cut(text: &str, width: Option<usize>) -> String {
 ///
 /// # Errors
 /// `redis-check-rdb` is not there, or a signal has come.
-pub fn show(
+pub(crate) fn show(
     file: &Found,
     deadline: Deadline,
     json: bool,

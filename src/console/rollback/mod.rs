@@ -14,14 +14,14 @@ pub(crate) mod value;
 use std::path::Path;
 use std::time::Duration;
 
-pub use self::inspect::Wish;
+pub(crate) use self::inspect::Wish;
 use crate::config::Config;
 use crate::deadline::Deadline;
 use crate::exit::code;
 use crate::terminal::{Terminal, complain};
 
 /// `rollback list`, with the configuration at `path`; answers with the exit code.
-pub fn list(path: &Path, json: bool, terminal: &Terminal) -> u8 {
+pub(crate) fn list(path: &Path, json: bool, terminal: &Terminal) -> u8 {
     told(
         configuration(path)
             .and_then(|config| list::list(&config, json, terminal))
@@ -30,7 +30,13 @@ pub fn list(path: &Path, json: bool, terminal: &Terminal) -> u8 {
 }
 
 /// `rollback show`: yes where the file that `word` means is whole. It is read for `budget` at most.
-pub fn show(path: &Path, word: &str, json: bool, budget: Duration, terminal: &Terminal) -> u8 {
+pub(crate) fn show(
+    path: &Path,
+    word: &str,
+    json: bool,
+    budget: Duration,
+    terminal: &Terminal,
+) -> u8 {
     told(configuration(path).and_then(|config| {
         let file = found::pick(&config.rollback.dir, &config.instance, &config.nodes, word)?;
         list::show(&file, Deadline::after(budget), json, terminal)
@@ -38,7 +44,7 @@ pub fn show(path: &Path, word: &str, json: bool, budget: Duration, terminal: &Te
 }
 
 /// `rollback inspect`: yes where all that is in the file is in the service.
-pub fn inspect(path: &Path, word: &str, wish: &Wish, terminal: &Terminal) -> u8 {
+pub(crate) fn inspect(path: &Path, word: &str, wish: &Wish, terminal: &Terminal) -> u8 {
     told(configuration(path).and_then(|config| {
         let file = found::pick(&config.rollback.dir, &config.instance, &config.nodes, word)?;
         inspect::inspect(&config, &file, wish, terminal)

@@ -33,14 +33,14 @@ const ANSWER: Duration = Duration::from_secs(5);
 const LOG_END: u64 = 16 << 10;
 
 /// The server; dropping it ends it and removes its directory.
-pub struct Private {
+pub(crate) struct Private {
     child: Child,
     dir: TempDir,
 }
 
 /// How far it is with reading the file.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Loaded {
+pub(crate) struct Loaded {
     /// Of the whole, where it says so.
     pub percent: Option<f64>,
 }
@@ -51,7 +51,7 @@ impl Private {
     ///
     /// # Errors
     /// There is no such program, or no room for the directory.
-    pub fn start(rdb: &Path) -> anyhow::Result<Private> {
+    pub(crate) fn start(rdb: &Path) -> anyhow::Result<Private> {
         let dir = tempfile::Builder::new()
             .prefix("keepalived-redis-")
             .permissions(Permissions::from_mode(0o700))
@@ -126,7 +126,7 @@ impl Private {
     ///
     /// # Errors
     /// It can't read the file, or not before `deadline`; a sentence with the cause.
-    pub fn loaded(
+    pub(crate) fn loaded(
         &mut self,
         deadline: Deadline,
         interrupt: &Interrupt,

@@ -16,12 +16,12 @@ use crate::server::failure::{Denial, Failure};
 const ANSWERS: Duration = Duration::from_secs(20);
 const TICK: Duration = Duration::from_millis(20);
 /// The rights that a comparison needs on the side that serves, beside those of the programs.
-pub const RIGHTS: &str = "~* +select +type +memory|usage +dump +strlen +getrange +llen +lrange \
+pub(crate) const RIGHTS: &str = "~* +select +type +memory|usage +dump +strlen +getrange +llen +lrange \
     +hlen +hmget +scard \
     +sismember +zcard +zscore +xlen +xrange +xinfo";
 
 /// What became of a batch.
-pub enum Answers {
+pub(crate) enum Answers {
     /// An answer for each command.
     All(Vec<Result<Value, Denial>>),
     /// The server has no database of that number.
@@ -29,7 +29,7 @@ pub enum Answers {
 }
 
 /// A Redis that is only read.
-pub struct Side<'s> {
+pub(crate) struct Side<'s> {
     server: &'s mut Server,
     name: String,
     /// Commands a second, and no more than half of the time at work; `None`: it is our own.
@@ -43,7 +43,7 @@ pub struct Side<'s> {
 
 impl<'s> Side<'s> {
     /// A side that sentences call `name`.
-    pub fn new(
+    pub(crate) fn new(
         server: &'s mut Server,
         name: &dyn Display,
         pace: Option<u32>,
@@ -65,7 +65,7 @@ impl<'s> Side<'s> {
     }
 
     /// How many commands it was asked so far, and in what time.
-    pub fn asked(&self) -> (u64, Duration) {
+    pub(crate) fn asked(&self) -> (u64, Duration) {
         (self.asked, self.clock.elapsed())
     }
 
@@ -74,7 +74,7 @@ impl<'s> Side<'s> {
     ///
     /// # Errors
     /// A sentence; a right that is missing is one too.
-    pub fn ask(&mut self, db: u64, commands: &[Cmd]) -> anyhow::Result<Answers> {
+    pub(crate) fn ask(&mut self, db: u64, commands: &[Cmd]) -> anyhow::Result<Answers> {
         let mut all = Vec::with_capacity(commands.len() + 2);
         if self.untouched {
             all.push(cmd("CLIENT").arg("NO-TOUCH").arg("ON").clone());
@@ -117,10 +117,7 @@ impl<'s> Side<'s> {
     }
 
     /// As [`Side::ask`], of a database that is there, and every command known.
-    ///
-    /// # Errors
-    /// As [`Side::ask`].
-    pub fn values(&mut self, db: u64, commands: &[Cmd]) -> anyhow::Result<Vec<Value>> {
+    pub(crate) fn values(&mut self, db: u64, commands: &[Cmd]) -> anyhow::Result<Vec<Value>> {
         match self.ask(db, commands)? {
             Answers::All(answers) => answers
                 .into_iter()

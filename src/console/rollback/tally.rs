@@ -15,7 +15,7 @@ use crate::terminal::{Terminal, Tone, plain};
 
 /// How many keys of a file came to which verdict.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Tally {
+pub(crate) struct Tally {
     same: u64,
     only: u64,
     differ: u64,
@@ -24,8 +24,7 @@ pub struct Tally {
 }
 
 impl Tally {
-    /// One more.
-    pub fn count(&mut self, verdict: &Verdict) {
+    pub(crate) fn count(&mut self, verdict: &Verdict) {
         *match verdict {
             Verdict::Same => &mut self.same,
             Verdict::OnlyInFile => &mut self.only,
@@ -35,13 +34,12 @@ impl Tally {
         } += 1;
     }
 
-    /// All that were compared.
-    pub fn keys(&self) -> u64 {
+    pub(crate) fn keys(&self) -> u64 {
         self.same + self.only + self.differ + self.unclear
     }
 
     /// Nothing is in the file alone.
-    pub fn is_whole(&self) -> bool {
+    pub(crate) fn is_whole(&self) -> bool {
         self.only + self.differ + self.unclear == 0
     }
 
@@ -51,7 +49,7 @@ impl Tally {
 }
 
 /// Says it, to people or to programs.
-pub struct Report<'t> {
+pub(crate) struct Report<'t> {
     terminal: &'t Terminal,
     json: bool,
     limit: Option<u64>,
@@ -60,7 +58,7 @@ pub struct Report<'t> {
 
 impl<'t> Report<'t> {
     /// Names `limit` keys at most.
-    pub fn new(terminal: &'t Terminal, json: bool, limit: Option<u64>) -> Report<'t> {
+    pub(crate) fn new(terminal: &'t Terminal, json: bool, limit: Option<u64>) -> Report<'t> {
         Report {
             terminal,
             json,
@@ -70,7 +68,7 @@ impl<'t> Report<'t> {
     }
 
     /// What is compared with what.
-    pub fn begin(
+    pub(crate) fn begin(
         &self,
         file: &Found,
         node: SocketAddr,
@@ -109,7 +107,7 @@ impl<'t> Report<'t> {
     }
 
     /// This one is to be named.
-    pub fn names(&mut self, verdict: &Verdict) -> bool {
+    pub(crate) fn names(&mut self, verdict: &Verdict) -> bool {
         let wanted = matches!(
             verdict,
             Verdict::OnlyInFile | Verdict::Differs(_) | Verdict::Unclear
@@ -118,7 +116,7 @@ impl<'t> Report<'t> {
     }
 
     /// One key; false where nobody reads any more.
-    pub fn key(&mut self, db: u64, entry: &Entry) -> bool {
+    pub(crate) fn key(&mut self, db: u64, entry: &Entry) -> bool {
         self.named += 1;
         if self.json {
             return self.terminal.line(&key_json(db, entry).to_string());
@@ -139,7 +137,7 @@ impl<'t> Report<'t> {
     }
 
     /// The counts. `in_file` is how many keys were counted in the file when it was read.
-    pub fn end(
+    pub(crate) fn end(
         &self,
         tally: &Tally,
         node: SocketAddr,
@@ -238,7 +236,7 @@ fn key_json(db: u64, entry: &Entry) -> serde_json::Value {
 }
 
 /// `1 key`, `2 keys`.
-pub fn counted(number: u64, what: &str) -> String {
+pub(crate) fn counted(number: u64, what: &str) -> String {
     format!("{number} {what}{}", if number == 1 { "" } else { "s" })
 }
 

@@ -21,20 +21,17 @@ use crate::server::failure::Failure;
 use crate::server::info::{Copied, Following, Observation};
 use crate::terminal::plain;
 
-/// All of it.
 #[derive(Clone, Debug, Serialize)]
-pub struct Gathered {
+pub(crate) struct Gathered {
     /// The pair's name: that of its configuration file.
     pub instance: String,
     /// When it was looked at, in local time.
     pub at: String,
-    /// The virtual address.
     pub vip: IpAddr,
     /// The node that holds it, as far as can be seen.
     pub vip_at: Option<SocketAddr>,
     /// One master, at the VIP, and all others in sync with it.
     pub healthy: bool,
-    /// Why not.
     pub troubles: Vec<String>,
     /// What else a person should know.
     pub notes: Vec<String>,
@@ -44,23 +41,19 @@ pub struct Gathered {
     pub held_back_seconds: Option<u64>,
     /// What the sentinels say, where there are some.
     pub sentinels: Option<String>,
-    /// In order of preference.
     pub nodes: Vec<NodeStatus>,
     /// The last lines of the journal of transitions of this node, the newest last.
     pub transitions: Vec<String>,
 }
 
-/// One node.
 #[derive(Clone, Debug, Serialize)]
-pub struct NodeStatus {
+pub(crate) struct NodeStatus {
     /// Its address in `nodes`.
     pub address: SocketAddr,
-    /// This machine.
     pub local: bool,
     /// Its VRRP state: of this node what the last notification said, of another one MASTER where
     /// the VIP is there. Nobody says more of itself.
     pub vrrp: Option<String>,
-    /// The VIP is there.
     pub vip: bool,
     /// Why nothing more is known of it.
     pub failure: Option<String>,
@@ -68,7 +61,6 @@ pub struct NodeStatus {
     pub refuses: bool,
     /// `master` or `replica`.
     pub role: Option<&'static str>,
-    /// Whom it follows.
     pub follows: Option<String>,
     /// `up`, `down`, or a copy that is under way.
     pub link: Option<String>,
@@ -78,22 +70,19 @@ pub struct NodeStatus {
     pub standing: Option<String>,
     /// May it take the VIP?
     pub eligible: Option<bool>,
-    /// Why.
     pub why: Option<String>,
     /// Of Redis; a Valkey says with which Redis it is compatible.
     pub version: Option<String>,
     /// Of Redis, in seconds.
     pub uptime_seconds: Option<u64>,
-    /// In all databases.
     pub keys: Option<u64>,
-    /// Bytes of its history.
     pub offset: Option<i64>,
     /// Which reign its data is of.
     pub term: Option<u64>,
 }
 
 /// Looks at everything once; `transitions` is for how many lines of the journal.
-pub fn gather(config: &Config, survey: &mut Survey, transitions: usize) -> Gathered {
+pub(crate) fn gather(config: &Config, survey: &mut Survey, transitions: usize) -> Gathered {
     let deadline = Deadline::after(config.timing.connect + config.timing.command);
     let mut sentinels = config
         .sentinel

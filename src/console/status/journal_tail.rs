@@ -11,7 +11,7 @@ use crate::terminal::plain;
 const TAIL: u64 = 64 << 10;
 
 /// The last `count` lines of that instance in a journal; a note where it can't be read.
-pub fn tail(path: &Path, count: usize, instance: &str) -> (Vec<String>, Option<String>) {
+pub(crate) fn tail(path: &Path, count: usize, instance: &str) -> (Vec<String>, Option<String>) {
     let read = || -> std::io::Result<Vec<u8>> {
         let mut file = File::open(path)?;
         let start = file.metadata()?.len().saturating_sub(TAIL);

@@ -9,7 +9,7 @@ use super::{Gathered, NodeStatus};
 use crate::node::vrrp_state::VrrpState;
 
 /// All metrics, ending with a line's end.
-pub fn render(found: &Gathered) -> String {
+pub(crate) fn render(found: &Gathered) -> String {
     let mut out = Metrics {
         pair: label(&found.instance),
         text: String::new(),

@@ -12,29 +12,24 @@ pub(crate) mod troubles;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-pub use self::gathered::{Gathered, NodeStatus};
+pub(crate) use self::gathered::{Gathered, NodeStatus};
 use super::configuration::for_people;
 use crate::deadline::Deadline;
 use crate::exit::code;
 use crate::look::survey::Survey;
 use crate::terminal::{Terminal, complain};
 
-/// In which words.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Form {
-    /// A table.
+pub(crate) enum Form {
     #[default]
     Table,
-    /// One line of JSON.
     Json,
-    /// Prometheus's text format.
     Prometheus,
 }
 
 /// What a person wants to see.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Wish {
-    /// In which words.
+pub(crate) struct Wish {
     pub form: Form,
     /// Again and again, so long apart.
     pub watch: Option<Duration>,
@@ -47,7 +42,7 @@ pub struct Wish {
 /// `keepalived-redis status`; answers with the exit code: 0 all is as it should be, 1 something is
 /// not, 3 cannot tell. With metrics it is 0 wherever they could be told: they say themselves
 /// whether all is well.
-pub fn run(path: &Path, terminal: &Terminal, wish: &Wish) -> u8 {
+pub(crate) fn run(path: &Path, terminal: &Terminal, wish: &Wish) -> u8 {
     let cannot_tell = |error: &dyn std::fmt::Display| {
         complain(error);
         code::CANNOT_TELL

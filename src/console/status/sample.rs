@@ -26,7 +26,7 @@ fn node(address: &str) -> NodeStatus {
 }
 
 /// Two nodes and a third that is gone, the second one far behind.
-pub fn pair() -> Gathered {
+pub(crate) fn pair() -> Gathered {
     let role = Some("master");
     let vrrp = Some("MASTER".to_string());
     let (eligible, link, lag_bytes) = (Some(true), None, None);

@@ -75,7 +75,7 @@ const COLUMNS: [Column; 11] = [
 ];
 
 /// The whole, ending with a line's end; no line is wider than the terminal.
-pub fn render(found: &Gathered, terminal: &Terminal) -> String {
+pub(crate) fn render(found: &Gathered, terminal: &Terminal) -> String {
     let mut text = Text {
         terminal,
         text: String::new(),

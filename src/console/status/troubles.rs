@@ -7,7 +7,7 @@ use crate::decide::view::{Node, View};
 use crate::terminal::plain;
 
 /// Whatever is not as it should be, a sentence each.
-pub fn troubles(vip: IpAddr, view: &View, vip_at: Option<SocketAddr>) -> Vec<String> {
+pub(crate) fn troubles(vip: IpAddr, view: &View, vip_at: Option<SocketAddr>) -> Vec<String> {
     let mut troubles = Vec::new();
     let master = |node: &&Node| {
         node.seen

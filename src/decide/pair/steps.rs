@@ -40,17 +40,14 @@ pub enum Step {
     Raise(SocketAddr, String),
     /// Make the local Redis a replica of the peer.
     Follow {
-        /// The peer.
         peer: SocketAddr,
         /// The local data is provably contained in the peer's. Otherwise it is kept in a rollback
         /// file first.
         contained: bool,
         /// Bytes past the fork that only the local Redis has, where the ids tell.
         diverged: Option<u64>,
-        /// Why.
         why: String,
     },
-    /// Not this node's business.
     Refuse(String),
 }
 

@@ -9,7 +9,6 @@ use crate::decide::view::{View, Vip};
 pub struct Eligibility {
     /// Yes, as far as the data goes.
     pub eligible: bool,
-    /// Why.
     pub standing: Standing,
     /// The same for a person.
     pub why: String,
@@ -173,7 +172,6 @@ pub enum Standing {
     Serving,
     /// Has all that the serving peer has, or had when the peer went away.
     InSync,
-    /// A peer has more.
     Behind,
     /// Nobody is there to compare with, and nothing is remembered of this run.
     Unknown,

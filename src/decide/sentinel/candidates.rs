@@ -13,8 +13,7 @@ const STALE: Duration = Duration::from_secs(11);
 
 /// What a sentinel knows of a replica.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Candidate {
-    /// The replica.
+pub(crate) struct Candidate {
     pub address: SocketAddr,
     /// Connected, and not held for down.
     pub reachable: bool,
@@ -36,7 +35,7 @@ pub struct Candidate {
 
 /// Which replica a sentinel that knows these would promote: the rule of its own
 /// `sentinelSelectSlave` (R30). `down`: it holds the master for down.
-pub fn choice(candidates: &[Candidate], down: bool) -> Option<&Candidate> {
+pub(crate) fn choice(candidates: &[Candidate], down: bool) -> Option<&Candidate> {
     const UNHEARD: Duration = Duration::from_secs(5);
     let looked_at = if down {
         UNHEARD
@@ -66,7 +65,7 @@ pub fn choice(candidates: &[Candidate], down: bool) -> Option<&Candidate> {
 ///
 /// # Errors
 /// Why not, for a person.
-pub fn is_best(
+pub(crate) fn is_best(
     chosen: SocketAddr,
     replicas: &[(SocketAddr, i64)],
     waited: Duration,
@@ -95,7 +94,7 @@ pub fn is_best(
 ///
 /// # Errors
 /// Why not, for a person.
-pub fn is_safe(
+pub(crate) fn is_safe(
     chosen: SocketAddr,
     reached: &[SocketAddr],
     lagging: &[SocketAddr],

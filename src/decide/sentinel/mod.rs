@@ -8,7 +8,7 @@ pub(crate) mod tests;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-pub use self::candidates::{Candidate, choice, is_best, is_safe};
+pub(crate) use self::candidates::{Candidate, choice, is_best, is_safe};
 pub use self::poll::{Named, Poll, Word};
 use super::view::{Node, Vip};
 use crate::server::failure::Failure;
@@ -31,15 +31,11 @@ const RIVAL: Duration = Duration::from_secs(3);
 /// What is seen in Sentinel mode.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Scene {
-    /// This machine's Redis.
     pub local: Node,
-    /// The others.
     pub peers: Vec<Node>,
     /// All nodes, in order of preference.
     pub order: Vec<SocketAddr>,
-    /// The virtual address.
     pub vip: Vip,
-    /// The sentinels.
     pub poll: Poll,
     /// Too few of them were reached earlier, or this machine stood still: it may have been given
     /// the VIP for that alone.
@@ -51,7 +47,6 @@ pub struct Scene {
 pub struct Standing {
     /// Yes or no; `None` where only the last answer says it.
     pub eligible: Option<bool>,
-    /// Why, for a person.
     pub why: String,
 }
 
@@ -70,12 +65,11 @@ pub enum Step {
     /// The master lives: stop its writes, let the replicas reach it, and ask a sentinel to move the
     /// role.
     HandOver(SocketAddr, String),
-    /// Not this node's business.
     Refuse(String),
 }
 
 /// May the node that has the Redis `local` hold the VIP?
-pub fn eligible(address: SocketAddr, local: &Observation, poll: &Poll) -> Standing {
+pub(crate) fn eligible(address: SocketAddr, local: &Observation, poll: &Poll) -> Standing {
     let no = |why: String| Standing {
         eligible: Some(false),
         why,

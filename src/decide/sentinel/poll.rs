@@ -12,7 +12,6 @@ const UNHEARD: Duration = Duration::from_millis(1500);
 /// What one sentinel does on its own the others know after this at the latest (R35).
 const MADE_KNOWN: Duration = Duration::from_millis(2000);
 
-/// What one sentinel said.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Word {
     /// The node that it calls master.
@@ -32,7 +31,6 @@ pub struct Word {
 pub struct Poll {
     /// Each sentinel, and what it said or why it said nothing usable.
     pub words: Vec<(SocketAddr, Result<Word, Failure>)>,
-    /// How many were asked.
     pub asked: usize,
     /// So many have to name a node.
     pub quorum: usize,
@@ -50,8 +48,7 @@ pub enum Named {
 }
 
 impl Poll {
-    /// Nobody answers.
-    pub fn silence(asked: usize, quorum: usize) -> Poll {
+    pub(crate) fn silence(asked: usize, quorum: usize) -> Poll {
         Poll {
             words: Vec::new(),
             asked,
@@ -72,12 +69,12 @@ impl Poll {
     }
 
     /// How many gave a usable answer.
-    pub fn answered(&self) -> usize {
+    pub(crate) fn answered(&self) -> usize {
         self.said().count()
     }
 
     /// The sentinels that name `node`.
-    pub fn naming(&self, node: SocketAddr) -> impl Iterator<Item = SocketAddr> {
+    pub(crate) fn naming(&self, node: SocketAddr) -> impl Iterator<Item = SocketAddr> {
         self.said()
             .filter(move |(_, word)| word.master == node)
             .map(|(sentinel, _)| sentinel)
@@ -85,7 +82,7 @@ impl Poll {
 
     /// Enough of them to begin a failover: one sentinel does it without asking the others, so one
     /// that is cut off from them must not be told to. Their own failovers need as many.
-    pub fn may_act(&self) -> bool {
+    pub(crate) fn may_act(&self) -> bool {
         self.answered() >= self.quorum.max(self.asked / 2 + 1)
     }
 
@@ -104,7 +101,7 @@ impl Poll {
     }
 
     /// None of those who name it has heard `node` of late.
-    pub fn is_unheard(&self, node: SocketAddr) -> bool {
+    pub(crate) fn is_unheard(&self, node: SocketAddr) -> bool {
         let mut naming = self.said().filter(|(_, word)| word.master == node);
         // Nothing is known of one that was named a moment ago, and a new connection to it may not
         // stand yet.

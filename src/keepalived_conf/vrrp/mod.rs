@@ -11,7 +11,7 @@ use super::{Conf, Place, Statement};
 
 /// All of it, as one host reads it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Vrrp {
+pub(crate) struct Vrrp {
     /// The words that stand in `global_defs`.
     pub globals: BTreeSet<String>,
     /// `script_user`.
@@ -32,36 +32,33 @@ pub struct Vrrp {
 
 /// A program and its arguments.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Command {
+pub(crate) struct Command {
     /// The words, the program first.
     pub words: Vec<String>,
     /// Whom it is run as, where that stands beside it.
     pub user: Option<String>,
-    /// Where it stands.
     pub place: Place,
 }
 
 impl Command {
-    /// The program's file.
-    pub fn program(&self) -> &Path {
+    pub(crate) fn program(&self) -> &Path {
         Path::new(self.words.first().map_or("", String::as_str))
     }
 
     /// The program's name, without directories.
-    pub fn name(&self) -> &str {
+    pub(crate) fn name(&self) -> &str {
         self.program()
             .file_name()
             .and_then(|name| name.to_str())
             .unwrap_or("")
     }
 
-    /// It has this argument.
-    pub fn has(&self, argument: &str) -> bool {
+    pub(crate) fn has(&self, argument: &str) -> bool {
         self.words.iter().skip(1).any(|word| word == argument)
     }
 
     /// What follows `--name`, or `--name=`.
-    pub fn value(&self, name: &str) -> Option<&str> {
+    pub(crate) fn value(&self, name: &str) -> Option<&str> {
         let mut words = self.words.iter().skip(1);
         while let Some(word) = words.next() {
             if word == name {
@@ -80,14 +77,11 @@ impl Command {
 
 /// A `vrrp_script`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Script {
+pub(crate) struct Script {
     /// By which instances track it.
     pub name: String,
-    /// What is run.
     pub command: Command,
-    /// As written.
     pub interval: Option<String>,
-    /// As written.
     pub timeout: Option<String>,
     /// 0 where it is not written.
     pub weight: i32,
@@ -99,10 +93,9 @@ pub struct Script {
 
 /// A `vrrp_track_file`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct TrackFile {
+pub(crate) struct TrackFile {
     /// By which instances track it.
     pub name: String,
-    /// The file.
     pub file: PathBuf,
     /// `None` where it is not written: 1 then (K18).
     pub weight: Option<i32>,
@@ -112,8 +105,7 @@ pub struct TrackFile {
 
 /// Something that an instance tracks.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Tracked {
-    /// Its name.
+pub(crate) struct Tracked {
     pub name: String,
     /// The weight that is written here, which counts more than its own.
     pub weight: Option<i32>,
@@ -121,8 +113,7 @@ pub struct Tracked {
 
 /// A `vrrp_instance`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Instance {
-    /// Its name.
+pub(crate) struct Instance {
     pub name: String,
     /// All of it, as it stands there.
     pub block: Statement,
@@ -144,31 +135,31 @@ pub struct Instance {
 
 impl Instance {
     /// The value of a line.
-    pub fn value(&self, name: &str) -> Option<&str> {
+    pub(crate) fn value(&self, name: &str) -> Option<&str> {
         self.values.get(name).map(String::as_str)
     }
 
     /// Its priority; 100 where it is not written.
-    pub fn priority(&self) -> Option<i32> {
+    pub(crate) fn priority(&self) -> Option<i32> {
         self.value("priority")
             .map_or(Some(100), |text| text.parse().ok())
     }
 
     /// How many seconds apart its adverts are; 1 where it is not written.
-    pub fn advert_int(&self) -> Option<f64> {
+    pub(crate) fn advert_int(&self) -> Option<f64> {
         self.value("advert_int")
             .map_or(Some(1.0), |text| text.parse().ok())
     }
 
     /// It leaves the VIP where it is.
-    pub fn nopreempt(&self) -> bool {
+    pub(crate) fn nopreempt(&self) -> bool {
         self.words.contains("nopreempt")
     }
 }
 
 impl Vrrp {
     /// What `conf` says.
-    pub fn read(conf: &Conf) -> Vrrp {
+    pub(crate) fn read(conf: &Conf) -> Vrrp {
         let mut vrrp = Vrrp::default();
         for block in &conf.statements {
             match block.name() {
@@ -210,12 +201,12 @@ impl Vrrp {
     }
 
     /// One of these words stands in `global_defs`.
-    pub fn has_global(&self, words: &[&str]) -> bool {
+    pub(crate) fn has_global(&self, words: &[&str]) -> bool {
         words.iter().any(|word| self.globals.contains(*word))
     }
 
     /// The version of VRRP that `instance` speaks.
-    pub fn version_of(&self, instance: &Instance) -> u32 {
+    pub(crate) fn version_of(&self, instance: &Instance) -> u32 {
         instance
             .value("version")
             .and_then(|text| text.parse().ok())
@@ -224,7 +215,7 @@ impl Vrrp {
     }
 
     /// The scripts that `instance` tracks, each with the weight that it has there.
-    pub fn tracked_scripts<'v>(
+    pub(crate) fn tracked_scripts<'v>(
         &'v self,
         instance: &'v Instance,
     ) -> impl Iterator<Item = (&'v Script, i32)> {
@@ -238,7 +229,7 @@ impl Vrrp {
     }
 
     /// The files that `instance` tracks, each with the weight that is written for it.
-    pub fn tracked_files<'v>(
+    pub(crate) fn tracked_files<'v>(
         &'v self,
         instance: &'v Instance,
     ) -> impl Iterator<Item = (&'v TrackFile, Option<i32>)> {

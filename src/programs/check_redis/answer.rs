@@ -19,21 +19,17 @@ const NAME: &str = "check_redis";
 /// patience of 1 s (K14).
 const ASKED: Duration = Duration::from_millis(300);
 
-/// What is asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Question {
+pub(crate) enum Question {
     /// Is the local Redis alive and in the right role?
     Health,
     /// May this node take the VIP?
     Eligible,
 }
 
-/// What is answered.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Answer {
-    /// The exit code.
+pub(crate) struct Answer {
     pub code: u8,
-    /// Why, for a person.
     pub sentence: String,
 }
 
@@ -41,7 +37,7 @@ pub struct Answer {
 /// that is not the last run's is one line in the journal. `stop_keepalived` does what it says when
 /// the local Redis is dead; a wrong role is repaired through FAULT, and a node that a person brings
 /// back begins with one.
-pub fn answer(
+pub(crate) fn answer(
     path: &Path,
     question: Question,
     timeout: Option<Duration>,
@@ -120,7 +116,7 @@ pub fn answer(
 }
 
 /// Forgets the failures that hold this node back: a person has mended it.
-pub fn forget_failures(path: &Path) -> Answer {
+pub(crate) fn forget_failures(path: &Path) -> Answer {
     let config = match Config::load_or_last(path) {
         Ok((config, _)) => config,
         Err(error) => {

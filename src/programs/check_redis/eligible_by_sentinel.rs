@@ -13,7 +13,7 @@ use crate::server::info::Observation;
 /// The run of the local Redis that Sentinel named as master when it last said anything. A restart
 /// ends it: another node may have been promoted meanwhile (R22).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Elected {
+pub(crate) struct Elected {
     run_id: String,
 }
 
@@ -23,18 +23,16 @@ impl Kept for Elected {
 
 /// The answer, and why, for a person.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Answer {
-    /// Yes or no.
+pub(crate) struct Answer {
     pub eligible: bool,
     /// Yes, but only because it was so before.
     pub held: bool,
-    /// Why.
     pub why: String,
 }
 
 /// May the node at `address`, whose Redis is `local`, hold the VIP? What Sentinel says is
 /// remembered in `store`, for the time when it says nothing.
-pub fn answer(
+pub(crate) fn answer(
     sentinel: &Sentinel,
     store: &Store,
     address: SocketAddr,

@@ -1,9 +1,9 @@
 //! What `check_redis` does: is the local Redis alive and in the role that this node's VRRP state
 //! demands, and, with `--eligible`, may this node take the VIP? Read-only towards Redis.
 
-pub mod answer;
+pub(crate) mod answer;
 pub(crate) mod by_sentinel;
-pub mod eligible_by_sentinel;
+pub(crate) mod eligible_by_sentinel;
 pub(crate) mod verdict;
 
 use std::net::{IpAddr, SocketAddr};
@@ -38,7 +38,7 @@ const UNREPAIRED: u64 = 5;
 const SILENT: Duration = Duration::from_secs(5);
 
 /// Is the local Redis alive, and in the right role on a machine that has these `addresses`?
-pub fn health(
+pub(crate) fn health(
     config: &Config,
     local: SocketAddr,
     addresses: &[IpAddr],
@@ -169,7 +169,12 @@ fn judge(config: &Config, store: &Store, view: &View) -> Option<String> {
 }
 
 /// May this node take the VIP? `was` is what the last run said.
-pub fn eligible(config: &Config, local: SocketAddr, was: bool, deadline: Deadline) -> Verdict {
+pub(crate) fn eligible(
+    config: &Config,
+    local: SocketAddr,
+    was: bool,
+    deadline: Deadline,
+) -> Verdict {
     let store = Store::new(&config.memory_dir);
     if let Some(sentinel) = &config.sentinel {
         let found = by_sentinel::eligible(config, sentinel, local, was, deadline);

@@ -6,15 +6,12 @@ use crate::node::memory::Store;
 use crate::server::failure::Failure;
 use crate::server::info::Observation;
 
-/// What a check found.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Verdict {
-    /// Healthy, or eligible.
+pub(crate) struct Verdict {
     pub ok: bool,
     /// The local Redis is not there at all: neither loading its data nor merely in the wrong role,
     /// which pass.
     pub dead: bool,
-    /// Why, for a person.
     pub sentence: String,
     /// Something that happened since the last check, worth a line whatever the verdict.
     pub news: Option<String>,
@@ -41,7 +38,7 @@ impl Verdict {
 
     /// The verdict without what changes at each run (times, offsets): what is journalled when it
     /// changes.
-    pub fn kind(&self) -> String {
+    pub(crate) fn kind(&self) -> String {
         let words = self.sentence.split(" (took").next().unwrap_or_default();
         let sentence: String = words.chars().filter(|c| !c.is_ascii_digit()).collect();
         format!("{} {sentence}", if self.ok { "ok" } else { "failed" })

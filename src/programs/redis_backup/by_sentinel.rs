@@ -18,15 +18,11 @@ use crate::node::turn::{Ended, Turn};
 const SOON: Duration = Duration::from_millis(50);
 /// Between two looks, when nothing has changed for a while.
 const LATER: Duration = Duration::from_secs(1);
-/// That while.
 const WHILE: Duration = Duration::from_secs(30);
 
 /// Works until the local Redis is a replica of the node that Sentinel names, or a newer
 /// notification comes.
-///
-/// # Errors
-/// [`Ended`]: a newer notification, or SIGTERM.
-pub fn run(program: &mut Program, turn: &Turn) -> Result<Outcome, Ended> {
+pub(crate) fn run(program: &mut Program, turn: &Turn) -> Result<Outcome, Ended> {
     let Some(mut sentinels) = program.sentinels() else {
         return Ok(Outcome::No);
     };
@@ -65,7 +61,7 @@ pub fn run(program: &mut Program, turn: &Turn) -> Result<Outcome, Ended> {
 }
 
 /// One line: each sentinel's word.
-pub fn diagnose(program: &Program, poll: &Poll) {
+pub(crate) fn diagnose(program: &Program, poll: &Poll) {
     let words: Vec<(String, String)> = poll
         .words
         .iter()

@@ -2,7 +2,7 @@
 //! the one that serves. The serving peer may come back an hour later and no second notification is
 //! sent, so they persist.
 
-pub mod by_sentinel;
+pub(crate) mod by_sentinel;
 
 use std::time::Duration;
 
@@ -25,10 +25,7 @@ const LATER: Duration = Duration::from_secs(1);
 
 /// Works until the local Redis follows the serving peer and is in sync, or a newer notification
 /// comes.
-///
-/// # Errors
-/// [`Ended`]: a newer notification, or SIGTERM.
-pub fn run(program: &mut Program, turn: &Turn) -> Result<Outcome, Ended> {
+pub(crate) fn run(program: &mut Program, turn: &Turn) -> Result<Outcome, Ended> {
     let mut delayed = program.config.timing.delay.is_zero();
     loop {
         turn.check()?;

@@ -21,10 +21,7 @@ const REFUSED: Duration = Duration::from_millis(250);
 /// Works until the local Redis is master by Sentinel's word, Sentinel has chosen another node, a
 /// newer notification comes, or `timing.sync` is used up. With `again` the state was MASTER before,
 /// and what is found in order is not worth a line.
-///
-/// # Errors
-/// [`Ended`]: a newer notification, or SIGTERM.
-pub fn run(program: &mut Program, turn: &Turn, again: bool) -> Result<Outcome, Ended> {
+pub(crate) fn run(program: &mut Program, turn: &Turn, again: bool) -> Result<Outcome, Ended> {
     releasing(program, |program, held| work(program, turn, again, held))
 }
 

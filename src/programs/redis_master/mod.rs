@@ -1,7 +1,7 @@
 //! What `redis_master` does: this node has been given the VIP, so its Redis becomes master. Every
 //! millisecond is outage.
 
-pub mod by_sentinel;
+pub(crate) mod by_sentinel;
 
 use std::time::Duration;
 
@@ -25,10 +25,7 @@ const TICK: Duration = Duration::from_millis(20);
 /// Works until the local Redis is master, a newer notification comes, or `timing.sync` is used up.
 /// With `again` the state was MASTER before: `notify_master_rx_lower_pri` comes with every advert,
 /// up to ten a second, and what it finds in order is not worth a line.
-///
-/// # Errors
-/// [`Ended`]: a newer notification, or SIGTERM.
-pub fn run(program: &mut Program, turn: &Turn, again: bool) -> Result<Outcome, Ended> {
+pub(crate) fn run(program: &mut Program, turn: &Turn, again: bool) -> Result<Outcome, Ended> {
     releasing(program, |program, held| work(program, turn, again, held))
 }
 

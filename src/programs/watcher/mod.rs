@@ -5,9 +5,9 @@
 //! sentinels, so that the VIP follows a switch at once.
 
 pub(crate) mod listening;
-pub mod pulse;
-pub mod subscription;
-pub mod track_file;
+pub(crate) mod pulse;
+pub(crate) mod subscription;
+pub(crate) mod track_file;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -80,7 +80,7 @@ fn modified(path: &Path, config: &Config) -> Vec<Option<SystemTime>> {
 
 /// Watches until SIGTERM, with the configuration at `path`, and writes the verdict into `file`.
 /// With `verbose` what is journalled is printed, too. Answers with the exit code.
-pub fn run(path: &Path, file: &Path, verbose: bool) -> u8 {
+pub(crate) fn run(path: &Path, file: &Path, verbose: bool) -> u8 {
     let (ended, reload) = (
         Arc::new(AtomicBool::new(false)),
         Arc::new(AtomicBool::new(false)),

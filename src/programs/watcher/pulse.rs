@@ -7,7 +7,7 @@ use std::time::Duration;
 const STEADY: Duration = Duration::from_secs(1);
 /// Told when what was heard.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Pulse {
+pub(crate) struct Pulse {
     /// `None` before the first answer or silence.
     pub well: Option<bool>,
     /// Since when every answer came in time.
@@ -17,7 +17,7 @@ pub struct Pulse {
 impl Pulse {
     /// `now` runs since the start of the watcher.
     #[must_use]
-    pub fn heard(self, alive: bool, now: Duration) -> Pulse {
+    pub(crate) fn heard(self, alive: bool, now: Duration) -> Pulse {
         if !alive {
             return Pulse {
                 well: Some(false),

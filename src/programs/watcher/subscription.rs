@@ -28,11 +28,10 @@ const FRESH: Duration = Duration::from_secs(4);
 const AGAIN: Duration = Duration::from_secs(1);
 /// One that has been silent for so long may lead to nobody: a host that is gone does not say so.
 const STALE: Duration = Duration::from_secs(30);
-/// The threads do little.
 const STACK: usize = 128 << 10;
 
 /// The latest poll, and a way to hear of the next. The threads end with it.
-pub struct Subscription {
+pub(crate) struct Subscription {
     latest: Arc<Mutex<Option<(Poll, Stopwatch)>>>,
     wake: UnixStream,
     over: Arc<AtomicBool>,
@@ -43,7 +42,7 @@ impl Subscription {
     ///
     /// # Errors
     /// When the kernel gives no threads or sockets.
-    pub fn start(sentinel: &Sentinel, timing: &Timing) -> std::io::Result<Subscription> {
+    pub(crate) fn start(sentinel: &Sentinel, timing: &Timing) -> std::io::Result<Subscription> {
         let (wake, mut waker) = UnixStream::pair()?;
         wake.set_nonblocking(true)?;
         waker.set_nonblocking(true)?;
@@ -71,7 +70,7 @@ impl Subscription {
 
     /// What they said last; `None` before the first answers, and where nothing has been heard of
     /// the asking thread.
-    pub fn latest(&self) -> Option<Poll> {
+    pub(crate) fn latest(&self) -> Option<Poll> {
         let latest = self.latest.lock().ok()?;
         latest
             .as_ref()
@@ -80,12 +79,12 @@ impl Subscription {
     }
 
     /// Can be read when there is a new poll; [`Subscription::heard`] makes it unreadable again.
-    pub fn news(&self) -> BorrowedFd<'_> {
+    pub(crate) fn news(&self) -> BorrowedFd<'_> {
         self.wake.as_fd()
     }
 
     /// The news have been taken in.
-    pub fn heard(&mut self) {
+    pub(crate) fn heard(&mut self) {
         let mut buffer = [0; 64];
         while matches!(self.wake.read(&mut buffer), Ok(read) if read > 0) {}
     }

@@ -2,17 +2,17 @@
 
 /// The local Redis is well, and in Sentinel mode the one that Sentinel names. Also what keepalived
 /// reads from a file that is not there (K18).
-pub const WELL: u8 = 0;
+pub(crate) const WELL: u8 = 0;
 /// The local Redis is dead or silent: FAULT, with a weight of 0.
-pub const DEAD: u8 = 1;
+pub(crate) const DEAD: u8 = 1;
 /// The same with the weight of -1 that Sentinel mode has: less than -253 is FAULT (K18).
-pub const DEAD_BY_WEIGHT: u8 = 254;
+pub(crate) const DEAD_BY_WEIGHT: u8 = 254;
 /// With that weight: the sentinels are silent, and the last answer stands. Less than any node that
 /// is named on the other side of a partition (of 24 nodes), so that this one gives way as soon as
 /// they see each other; more than any that is not, also where that one's watcher is missing.
-pub const HELD: u8 = 30;
+pub(crate) const HELD: u8 = 30;
 /// With that weight: Sentinel names another node, and the priority is so much lower.
-pub const NOT_NAMED: u8 = 100;
+pub(crate) const NOT_NAMED: u8 = 100;
 
 use std::fs;
 use std::io::{self, Write};
@@ -25,7 +25,7 @@ use crate::deadline::Stopwatch;
 const SECOND_LOOK: Duration = Duration::from_secs(1);
 
 /// The file that keepalived watches.
-pub struct TrackFile {
+pub(crate) struct TrackFile {
     path: PathBuf,
     new: PathBuf,
     /// What it was last found, or made, to say.
@@ -33,8 +33,7 @@ pub struct TrackFile {
 }
 
 impl TrackFile {
-    /// Writes nothing yet.
-    pub fn new(path: &Path) -> TrackFile {
+    pub(crate) fn new(path: &Path) -> TrackFile {
         let mut new = path.as_os_str().to_owned();
         // A second watcher, run by hand, must not write into the same one.
         new.push(format!(".new.{}", std::process::id()));
@@ -50,10 +49,7 @@ impl TrackFile {
     ///
     /// True where its directory had to be made: keepalived, where it runs already, looked at the
     /// old one (K29).
-    ///
-    /// # Errors
-    /// As the kernel reports it.
-    pub fn say(&mut self, value: u8) -> io::Result<bool> {
+    pub(crate) fn say(&mut self, value: u8) -> io::Result<bool> {
         if self
             .said
             .is_some_and(|(said, looked)| said == value && looked.elapsed() < SECOND_LOOK)

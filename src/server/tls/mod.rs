@@ -28,7 +28,6 @@ pub struct Files {
 }
 
 impl Files {
-    /// Each of them.
     pub(crate) fn all(&self) -> impl Iterator<Item = &Path> {
         let client = self.client.iter().flat_map(|(cert, key)| [cert, key]);
         std::iter::once(&self.ca)
@@ -49,11 +48,8 @@ pub struct Texts {
 /// Which of the files is meant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Part {
-    /// The authorities.
     Ca,
-    /// Our certificate.
     Cert,
-    /// Its key.
     Key,
 }
 
@@ -74,7 +70,6 @@ impl PartialEq for Tls {
 
 impl Eq for Tls {}
 
-/// Without the key.
 impl fmt::Debug for Tls {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.files.fmt(f)

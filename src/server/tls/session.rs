@@ -27,7 +27,6 @@ impl From<Trouble> for io::Error {
     }
 }
 
-/// One connection's.
 #[derive(Debug)]
 pub(crate) struct Session {
     connection: ClientConnection,

@@ -1,11 +1,11 @@
 //! What is made of what was seen. Pure: tables test every line of it, and that its advice cures it.
 
-pub mod keepalived;
-pub mod machine;
-pub mod sentinels;
-pub mod servers;
+pub(crate) mod keepalived;
+pub(crate) mod machine;
+pub(crate) mod sentinels;
+pub(crate) mod servers;
 #[cfg(test)]
-pub mod tests;
+pub(crate) mod tests;
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -16,8 +16,7 @@ use crate::keepalived_conf::vrrp::{Command, Instance, Vrrp};
 
 /// What redis-ha.toml says, as far as keepalived.conf has to agree with it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Expected {
-    /// The file.
+pub(crate) struct Expected {
     pub path: PathBuf,
     /// `vip`; `None` where the file can't be read.
     pub vip: Option<IpAddr>,
@@ -33,7 +32,7 @@ pub struct Expected {
 
 impl Expected {
     /// Of the file at `path`.
-    pub fn of(path: &Path, config: Option<&Config>, local: Option<SocketAddr>) -> Expected {
+    pub(crate) fn of(path: &Path, config: Option<&Config>, local: Option<SocketAddr>) -> Expected {
         Expected {
             path: path.to_owned(),
             vip: config.map(|config| config.vip),
@@ -64,7 +63,7 @@ pub(crate) fn is_eligible(command: &Command) -> bool {
 
 /// Which of the instances is that of the pair: the one whose programs read its file, else the one
 /// with its VIP.
-pub fn ours<'v>(vrrp: &'v Vrrp, expected: &Expected) -> Option<&'v Instance> {
+pub(crate) fn ours<'v>(vrrp: &'v Vrrp, expected: &Expected) -> Option<&'v Instance> {
     let reads = |command: &Command| {
         super::look::keepalived::is_ours(command.program())
             && Path::new(command.value("--config").unwrap_or(DEFAULT_PATH)) == expected.path

@@ -13,8 +13,7 @@ use crate::server::failure::Failure;
 /// then is deposed.
 const DOWN_AFTER: u64 = 2000;
 
-/// All lines of it.
-pub fn judge(
+pub(crate) fn judge(
     found: &mut Findings,
     nodes: &[Node],
     redises: &Redises,

@@ -12,10 +12,8 @@ const LONGEST: u64 = 64 << 10;
 
 /// What it said, on both of its streams, and its exit code; `None` after a signal.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Said {
-    /// The exit code.
+pub(crate) struct Said {
     pub code: Option<i32>,
-    /// All lines.
     pub text: String,
 }
 
@@ -23,7 +21,7 @@ pub struct Said {
 ///
 /// # Errors
 /// It can't be started, or has not ended within `budget`.
-pub fn ask(program: &str, arguments: &[&str], budget: Duration) -> Result<Said, String> {
+pub(crate) fn ask(program: &str, arguments: &[&str], budget: Duration) -> Result<Said, String> {
     // A file and no pipe: who writes much into a pipe that nobody reads waits for ever.
     let said = tempfile::tempfile().map_err(|error| format!("making a temporary file: {error}"))?;
     let stream = |file: &File| {

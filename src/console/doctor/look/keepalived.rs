@@ -19,13 +19,10 @@ const DEFAULT: &str = "/etc/keepalived/keepalived.conf";
 const OPTIONS: [&str; 2] = ["/etc/default/keepalived", "/etc/sysconfig/keepalived"];
 /// For its own test, which looks up users and interfaces.
 const TEST: Duration = Duration::from_secs(5);
-/// For a version.
 const QUICK: Duration = Duration::from_secs(2);
 
-/// What was seen.
 #[derive(Clone, Debug)]
-pub struct Keepalived {
-    /// Its configuration.
+pub(crate) struct Keepalived {
     pub path: PathBuf,
     /// The name by which this host finds its lines.
     pub host: String,
@@ -35,7 +32,6 @@ pub struct Keepalived {
     pub here: Vrrp,
     /// What it says to the other hosts whose names stand in it.
     pub elsewhere: Vec<(String, Vrrp)>,
-    /// keepalived's own.
     pub version: Option<Version>,
     /// What `keepalived -t` says, or why it can't be asked.
     pub tested: Result<Said, String>,
@@ -59,7 +55,7 @@ struct Options {
 }
 
 /// Looks; `path` is the configuration that a person named.
-pub fn look(path: Option<&Path>) -> Keepalived {
+pub(crate) fn look(path: Option<&Path>) -> Keepalived {
     let running = running();
     let options = match &running {
         Some(words) => options(words),
@@ -157,7 +153,7 @@ fn passwd() -> impl Iterator<Item = String> {
 }
 
 /// One of the programs that this suite brings.
-pub fn is_ours(path: &Path) -> bool {
+pub(crate) fn is_ours(path: &Path) -> bool {
     let name = path
         .file_name()
         .and_then(|name| name.to_str())

@@ -20,20 +20,17 @@ const TARGET: &str = "keepalived-redis.target";
 /// What configures a node that has the package.
 const SETUP: &str = "/usr/sbin/keepalived-redis-setup";
 /// The service that watches Redis in the fast profile.
-pub const WATCHER: &str = "keepalived-redis-watch.service";
+pub(crate) const WATCHER: &str = "keepalived-redis-watch.service";
 
 /// A directory of the configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Dir {
-    /// Its key in redis-ha.toml.
+pub(crate) struct Dir {
     pub key: &'static str,
-    /// Where it is.
     pub path: PathBuf,
     /// Its owner and mode; `None` where it will be made.
     pub mode: Option<Mode>,
     /// Why it can't be looked at.
     pub trouble: Option<String>,
-    /// Nobody can write there.
     pub read_only: bool,
     /// Bytes that are free there.
     pub free: Option<u64>,
@@ -41,40 +38,33 @@ pub struct Dir {
 
 /// The local Redis, as the kernel and systemd know it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct LocalRedis {
+pub(crate) struct LocalRedis {
     /// Its user; `None` where its process can't be looked at.
     pub uid: Option<u32>,
-    /// Its groups.
     pub gids: Vec<u32>,
-    /// Its configuration file.
     pub config_file: Option<PathBuf>,
     /// Of that file, and of the directory that it is in.
     pub modes: Option<(Result<Mode, String>, Result<Mode, String>)>,
     /// Either of them is on a file system that is read-only for Redis.
     pub read_only: bool,
-    /// Its service.
     pub unit: Option<String>,
     /// With what command that starts it; and its own command line, where that is still to be seen.
     pub commands: Vec<String>,
 }
 
-/// All of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Machine {
+pub(crate) struct Machine {
     /// We may look at everything.
     pub is_root: bool,
     /// The clock is set by somebody who knows; `None` where nobody says.
     pub synchronized: Option<bool>,
-    /// SELinux forbids.
     pub selinux: bool,
     /// The programs came as a package: it has `keepalived-redis-setup` in the place of
     /// `install.sh`.
     pub packaged: bool,
     /// `redis-check-rdb`, or Valkey's, is in the path.
     pub has_check_rdb: bool,
-    /// What the configuration names.
     pub dirs: Vec<Dir>,
-    /// systemd runs.
     pub systemd: bool,
     /// The drop-in of keepalived; `None` where there is none.
     pub drop_in: Option<String>,
@@ -82,12 +72,15 @@ pub struct Machine {
     pub target: bool,
     /// Of each unit that matters: `is-enabled`, `is-active`.
     pub units: BTreeMap<String, (String, String)>,
-    /// The local Redis.
     pub redis: LocalRedis,
 }
 
 /// Looks. `redis` is the process of the local Redis and its configuration file, by its own word.
-pub fn look(config: Option<&Config>, redis: Option<(u32, PathBuf)>, watched: bool) -> Machine {
+pub(crate) fn look(
+    config: Option<&Config>,
+    redis: Option<(u32, PathBuf)>,
+    watched: bool,
+) -> Machine {
     let local = local_redis(redis);
     let systemd = Path::new("/run/systemd/system").is_dir();
     let mut names = vec!["keepalived.service".to_owned()];

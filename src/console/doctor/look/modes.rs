@@ -6,16 +6,11 @@ use std::io::Read;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-/// Owner and mode.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Mode {
-    /// The user.
+pub(crate) struct Mode {
     pub uid: u32,
-    /// The group.
     pub gid: u32,
-    /// The permission bits.
     pub bits: u32,
-    /// A regular file.
     pub is_file: bool,
 }
 
@@ -24,7 +19,7 @@ impl Mode {
     ///
     /// # Errors
     /// In the kernel's words.
-    pub fn of(path: &Path) -> Result<Mode, String> {
+    pub(crate) fn of(path: &Path) -> Result<Mode, String> {
         let found = fs::metadata(path).map_err(|error| error.to_string())?;
         Ok(Mode {
             uid: found.uid(),
@@ -35,12 +30,12 @@ impl Mode {
     }
 
     /// Others than root may write to it; where its group is root's these are none.
-    pub fn is_open_to_others(self) -> bool {
+    pub(crate) fn is_open_to_others(self) -> bool {
         self.uid != 0 || self.bits & 0o002 != 0 || (self.bits & 0o020 != 0 && self.gid != 0)
     }
 
     /// `uid` with these groups may write to it.
-    pub fn is_writable_by(self, uid: u32, gids: &[u32]) -> bool {
+    pub(crate) fn is_writable_by(self, uid: u32, gids: &[u32]) -> bool {
         let bit = match uid {
             0 => return true,
             uid if uid == self.uid => 0o200,
@@ -53,8 +48,7 @@ impl Mode {
 
 /// A program that keepalived runs.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ProgramFile {
-    /// As keepalived.conf names it.
+pub(crate) struct ProgramFile {
     pub path: PathBuf,
     /// The file itself, or why it can't be looked at.
     pub found: Result<Mode, String>,
@@ -65,8 +59,7 @@ pub struct ProgramFile {
 }
 
 impl ProgramFile {
-    /// Looks.
-    pub fn of(path: &Path) -> ProgramFile {
+    pub(crate) fn of(path: &Path) -> ProgramFile {
         let found = Mode::of(path);
         // Where a link leads counts too.
         let real = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
@@ -104,7 +97,7 @@ fn interpreter(path: &Path) -> Option<(PathBuf, bool)> {
 }
 
 /// The file system is mounted read-only, for those who see it through `path`.
-pub fn is_read_only(path: &Path) -> Option<bool> {
+pub(crate) fn is_read_only(path: &Path) -> Option<bool> {
     use nix::sys::statvfs::{FsFlags, statvfs};
     statvfs(path)
         .ok()

@@ -14,25 +14,20 @@ use crate::server::{Server, string};
 /// For one answer: nobody waits for it.
 const ANSWER: Duration = Duration::from_secs(2);
 
-/// One sentinel.
 #[derive(Clone, Debug)]
-pub struct Node {
-    /// Its address.
+pub(crate) struct Node {
     pub address: SocketAddr,
-    /// What it said.
     pub said: Result<Said, Failure>,
 }
 
-/// What a sentinel said.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Said {
+pub(crate) struct Said {
     /// Whom it names master: address and port as it says them.
     pub master: Option<(String, String)>,
     /// The fields of `SENTINEL MASTER`.
     pub fields: BTreeMap<String, String>,
     /// What `SENTINEL CKQUORUM` says against it.
     pub no_quorum: Option<String>,
-    /// It mistrusts its clock.
     pub tilt: bool,
     /// What the programs ask and our user may not, each with what allows it.
     pub refused: Vec<(&'static str, &'static str)>,
@@ -48,7 +43,7 @@ const ASKED: [(&str, &str); 4] = [
 ];
 
 /// Asks all of them at the same time.
-pub fn look(config: &Config, sentinel: &Sentinel) -> Vec<Node> {
+pub(crate) fn look(config: &Config, sentinel: &Sentinel) -> Vec<Node> {
     std::thread::scope(|scope| {
         let ask = |address: SocketAddr| {
             scope.spawn(move || Node {

@@ -12,12 +12,11 @@ const DIRS: [&str; 5] = [
     "/usr/lib/systemd/system",
     "/lib/systemd/system",
 ];
-/// As distributions name it.
 const NAMES: [&str; 4] = ["redis-server", "redis", "valkey-server", "valkey"];
 
 /// The service of a process with this `/proc/PID/cgroup`; without one, the only one that there is a
 /// file for.
-pub fn unit_of(cgroup: &str) -> Option<String> {
+pub(crate) fn unit_of(cgroup: &str) -> Option<String> {
     let of_process = cgroup
         .trim_end()
         .rsplit('/')
@@ -37,7 +36,7 @@ pub fn unit_of(cgroup: &str) -> Option<String> {
 }
 
 /// The command of the service `unit`.
-pub fn command_of(unit: &str) -> Option<String> {
+pub(crate) fn command_of(unit: &str) -> Option<String> {
     command_below(Path::new("/"), unit)
 }
 

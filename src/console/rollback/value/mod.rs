@@ -16,7 +16,7 @@ const ELEMENTS: u64 = 512;
 
 /// The types that Redis itself has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub(crate) enum Kind {
     /// `string`
     Text,
     /// `list`
@@ -33,7 +33,7 @@ pub enum Kind {
 
 impl Kind {
     /// From the answer to TYPE; `None` for the types of modules.
-    pub fn read(name: &str) -> Option<Kind> {
+    pub(crate) fn read(name: &str) -> Option<Kind> {
         Some(match name {
             "string" => Kind::Text,
             "list" => Kind::List,
@@ -46,7 +46,7 @@ impl Kind {
     }
 
     /// What asks for the number of its elements, bytes of a string.
-    pub fn length(self, key: &[u8]) -> Cmd {
+    pub(crate) fn length(self, key: &[u8]) -> Cmd {
         match self {
             Kind::Text => of("STRLEN", key),
             Kind::List => of("LLEN", key),
@@ -59,18 +59,15 @@ impl Kind {
 }
 
 /// A command about one key.
-pub fn of(command: &str, key: &[u8]) -> Cmd {
+pub(crate) fn of(command: &str, key: &[u8]) -> Cmd {
     cmd(command).arg(key).clone()
 }
 
 /// A key whose values are compared, both of the same type and length.
 #[derive(Clone, Copy)]
-pub struct Pair<'k> {
-    /// The database.
+pub(crate) struct Pair<'k> {
     pub db: u64,
-    /// The key.
     pub key: &'k [u8],
-    /// What both values are.
     pub kind: Kind,
     /// Elements of each; bytes of a string.
     pub length: u64,
@@ -79,10 +76,7 @@ pub struct Pair<'k> {
 }
 
 /// Where the two values differ first; `None`: they are the same.
-///
-/// # Errors
-/// As [`Side::ask`].
-pub fn difference(
+pub(crate) fn difference(
     file: &mut Side<'_>,
     service: &mut Side<'_>,
     pair: Pair<'_>,
@@ -142,7 +136,6 @@ fn both(
     })
 }
 
-/// Between two questions.
 const CHANGED: &str = "it changes just now";
 
 fn ranges(
@@ -269,7 +262,7 @@ fn is_same(kind: Kind, ours: &[u8], theirs: &Value) -> bool {
 }
 
 /// The cursor and what came of a SCAN of any kind.
-pub fn scan_answer(answer: &Value) -> Option<(&[u8], Vec<&[u8]>)> {
+pub(crate) fn scan_answer(answer: &Value) -> Option<(&[u8], Vec<&[u8]>)> {
     let Value::Array(parts) = answer else {
         return None;
     };

@@ -5,19 +5,16 @@ use crate::console::doctor::look::keepalived::Keepalived;
 use crate::keepalived_conf::Place;
 use crate::keepalived_conf::vrrp::Instance;
 
-/// One of them.
 struct Wanted {
     check: &'static str,
     fact: &'static str,
     /// Any of these words will do.
     words: &'static [&'static str],
     line: &'static str,
-    /// Without it.
     costs: &'static str,
     matters: bool,
 }
 
-/// All lines of it.
 pub(crate) fn judge(found: &mut Findings, keepalived: &Keepalived, instance: &Instance) {
     let vrrp = &keepalived.here;
     let fast = instance.advert_int().is_some_and(|seconds| seconds < 1.0);

@@ -14,7 +14,12 @@ use crate::keepalived_conf::vrrp::Instance;
 const SKEW: f64 = 0.25;
 
 /// All lines of it, and of the file that it stands in.
-pub fn judge(found: &mut Findings, keepalived: &Keepalived, expected: &Expected, own: &[IpAddr]) {
+pub(crate) fn judge(
+    found: &mut Findings,
+    keepalived: &Keepalived,
+    expected: &Expected,
+    own: &[IpAddr],
+) {
     conf::version(found, keepalived);
     if !conf::conf(found, keepalived) {
         return;

@@ -42,8 +42,7 @@ const LINES: [(&str, &str, &str, &str); 5] = [
     ),
 ];
 
-/// All lines of it.
-pub fn judge(found: &mut Findings, keepalived: &Keepalived, expected: &Expected) {
+pub(crate) fn judge(found: &mut Findings, keepalived: &Keepalived, expected: &Expected) {
     for (place, block, command) in &keepalived.here.astray {
         if is_ours(command.program()) {
             let says = format!(

@@ -8,8 +8,7 @@ use crate::console::doctor::look::keepalived::{Keepalived, is_ours};
 use crate::console::doctor::look::modes::ProgramFile;
 use crate::keepalived_conf::vrrp::Command;
 
-/// All lines of it.
-pub fn judge(found: &mut Findings, keepalived: &Keepalived, expected: &Expected) {
+pub(crate) fn judge(found: &mut Findings, keepalived: &Keepalived, expected: &Expected) {
     if keepalived.conf.is_err() {
         return;
     }

@@ -11,8 +11,7 @@ use crate::server::info::Version;
 /// Before it fractions of a second are an error.
 const FRACTIONS: Version = Version(2, 3, 2);
 
-/// All lines of it.
-pub fn judge(found: &mut Findings, keepalived: &Keepalived, expected: &Expected) {
+pub(crate) fn judge(found: &mut Findings, keepalived: &Keepalived, expected: &Expected) {
     let Some(instance) = ours(&keepalived.here, expected) else {
         return;
     };

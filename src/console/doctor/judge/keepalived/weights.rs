@@ -64,7 +64,6 @@ pub(crate) fn behind(
     found.fail(check, "K15", says, fix);
 }
 
-/// The watcher's file.
 pub(crate) fn files(
     found: &mut Findings,
     keepalived: &Keepalived,

@@ -1,6 +1,6 @@
 //! This machine: its clock, disk, directories, units, and what the checks say right now.
 
-pub mod redis_service;
+pub(crate) mod redis_service;
 
 use crate::config::{Config, RollbackMode};
 use crate::console::doctor::finding::{Findings, Fix};
@@ -13,7 +13,7 @@ const UNCONFINED: &str = "/usr/libexec/keepalived";
 
 /// All lines of it. `data` is how many bytes the local Redis holds; `holds_vip`: the VIP is on an
 /// interface here.
-pub fn judge(
+pub(crate) fn judge(
     found: &mut Findings,
     machine: &Machine,
     keepalived: &Keepalived,
@@ -291,7 +291,7 @@ fn units(found: &mut Findings, machine: &Machine, keepalived: &Keepalived) {
 }
 
 /// What the two checks say now.
-pub fn verdicts(found: &mut Findings, health: &Verdict, eligible: &Verdict, sentinel: bool) {
+pub(crate) fn verdicts(found: &mut Findings, health: &Verdict, eligible: &Verdict, sentinel: bool) {
     match health.ok {
         true => found.ok(
             "check-redis",

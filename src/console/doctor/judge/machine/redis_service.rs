@@ -9,8 +9,12 @@ use crate::server::info::Version;
 /// From here on `CONFIG REWRITE` writes a new file beside the old one.
 const BESIDE: Version = Version(6, 2, 0);
 
-/// All lines of it.
-pub fn judge(found: &mut Findings, machine: &Machine, version: Option<Version>, config: &Config) {
+pub(crate) fn judge(
+    found: &mut Findings,
+    machine: &Machine,
+    version: Option<Version>,
+    config: &Config,
+) {
     rewrite(found, &machine.redis, version);
     boot(found, machine, config);
 }

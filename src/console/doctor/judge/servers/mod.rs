@@ -1,5 +1,5 @@
 //! What is wrong with each Redis, and with the pair of them.
 
-pub mod node;
-pub mod pair;
-pub mod rights;
+pub(crate) mod node;
+pub(crate) mod pair;
+pub(crate) mod rights;

@@ -22,8 +22,7 @@ const DEFAULT_BACKLOG: u64 = 1 << 20;
 /// The number by which a handover's fence can be told (`fence`).
 const FENCE: u64 = 1_000_000;
 
-/// All lines of it.
-pub fn judge(found: &mut Findings, node: &Node, config: &Config, cli: &RedisCli) {
+pub(crate) fn judge(found: &mut Findings, node: &Node, config: &Config, cli: &RedisCli) {
     let address = node.address;
     let seen = match &node.seen {
         Ok(seen) => seen,
@@ -378,7 +377,7 @@ fn timeout(found: &mut Findings, node: &Node, seen: &Seen, cli: &RedisCli) {
 }
 
 /// In the fast profile a silence of `hang` is a failover, and Redis is silent while it forks.
-pub fn fork(found: &mut Findings, node: &Node, seen: &Seen, hang: std::time::Duration) {
+pub(crate) fn fork(found: &mut Findings, node: &Node, seen: &Seen, hang: std::time::Duration) {
     let Some(micros) = seen.number("latest_fork_usec") else {
         return;
     };

@@ -12,8 +12,13 @@ use crate::server::failure::Failure;
 /// Clocks may be so many seconds apart: the journals of both nodes are read side by side.
 const APART: f64 = 1.0;
 
-/// All lines of it.
-pub fn judge(found: &mut Findings, redises: &Redises, config: &Config, vip: Vip, cli: &RedisCli) {
+pub(crate) fn judge(
+    found: &mut Findings,
+    redises: &Redises,
+    config: &Config,
+    vip: Vip,
+    cli: &RedisCli,
+) {
     let up: Vec<(&Node, &Seen)> = redises
         .nodes
         .iter()

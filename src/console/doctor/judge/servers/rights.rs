@@ -5,7 +5,7 @@ use crate::console::doctor::look::servers::{NO_COMMAND, Node, Seen};
 use crate::console::doctor::redis_cli::RedisCli;
 
 /// One line for each Redis, or one for each right that is missing.
-pub fn judge(found: &mut Findings, node: &Node, seen: &Seen, cli: &RedisCli) {
+pub(crate) fn judge(found: &mut Findings, node: &Node, seen: &Seen, cli: &RedisCli) {
     let address = node.address;
     let rights = match &seen.rights {
         Ok(rights) => rights,

@@ -15,7 +15,7 @@ use crate::keepalived_conf::{Conf, Reader};
 use crate::server::info::Version;
 
 /// Root's, and nobody else may write to it.
-pub const GOOD: Mode = Mode {
+pub(crate) const GOOD: Mode = Mode {
     uid: 0,
     gid: 0,
     bits: 0o755,
@@ -23,7 +23,7 @@ pub const GOOD: Mode = Mode {
 };
 
 /// keepalived.conf with the advice followed, if it is one for a file.
-pub fn follow(text: &str, fix: &Fix) -> Option<String> {
+pub(crate) fn follow(text: &str, fix: &Fix) -> Option<String> {
     let mut lines: Vec<&str> = text.lines().collect();
     match fix {
         Fix::Replace { number, line, .. } => *lines.get_mut(number - 1)? = line,
@@ -35,7 +35,7 @@ pub fn follow(text: &str, fix: &Fix) -> Option<String> {
 }
 
 /// What install.sh would make of the example, for `variant` and `profile`.
-pub fn example(words: &[&str]) -> String {
+pub(crate) fn example(words: &[&str]) -> String {
     let all = ["pair", "failback", "sticky", "sentinel", "plain", "fast"];
     let text = include_str!("../../../../../keepalived.conf.example");
     let line = |line: &str| {
@@ -64,7 +64,7 @@ pub fn example(words: &[&str]) -> String {
 }
 
 /// keepalived as it would be seen with this text.
-pub fn seen(text: &str) -> Keepalived {
+pub(crate) fn seen(text: &str) -> Keepalived {
     let path = Path::new("/etc/keepalived/keepalived.conf");
     let read = |_: &Path| Ok(text.to_owned());
     let glob = |_: &Path| Vec::new();
@@ -112,7 +112,7 @@ pub fn seen(text: &str) -> Keepalived {
 }
 
 /// What the example's redis-ha.toml says.
-pub fn expected(sentinel: bool) -> Expected {
+pub(crate) fn expected(sentinel: bool) -> Expected {
     let node = |text: &str| text.parse().expect("an address");
     Expected {
         path: PathBuf::from(crate::config::DEFAULT_PATH),
@@ -125,7 +125,7 @@ pub fn expected(sentinel: bool) -> Expected {
 }
 
 /// All that is said of keepalived.
-pub fn judged(keepalived: &Keepalived, expected: &Expected) -> Vec<Finding> {
+pub(crate) fn judged(keepalived: &Keepalived, expected: &Expected) -> Vec<Finding> {
     let mut found = Findings::of(Subject::Keepalived);
     let own = ["192.168.158.11".parse().expect("an address")];
     instance::judge(&mut found, keepalived, expected, &own);

@@ -17,14 +17,14 @@ use crate::server::failure::{Denial, Failure};
 use crate::server::info::{Following, Lineage, Observation, Replication, Role, Version};
 use crate::server::term::Term;
 
-pub const A: &str = "192.168.158.11:6379";
-pub const B: &str = "192.168.158.12:6379";
+pub(crate) const A: &str = "192.168.158.11:6379";
+pub(crate) const B: &str = "192.168.158.12:6379";
 
-pub fn address(text: &str) -> SocketAddr {
+pub(crate) fn address(text: &str) -> SocketAddr {
     text.parse().expect("an address")
 }
 
-pub fn config(more: &str) -> Config {
+pub(crate) fn config(more: &str) -> Config {
     let dir = tempfile::tempdir().expect("a directory");
     let path = dir.path().join("redis-ha.toml");
     let text = format!("nodes = [\"{A}\", \"{B}\"]\nvip = \"192.168.158.13\"\n{more}");
@@ -39,10 +39,10 @@ pub fn config(more: &str) -> Config {
     }
 }
 
-pub const SENTINEL: &str = "[sentinel]\nmaster_name = \"m\"\n\
+pub(crate) const SENTINEL: &str = "[sentinel]\nmaster_name = \"m\"\n\
     nodes = [\"192.168.158.11:26379\", \"192.168.158.12:26379\", \"192.168.158.14:26379\"]\n";
 
-pub fn following(of: &str) -> Role {
+pub(crate) fn following(of: &str) -> Role {
     let (host, port) = of.split_once(':').expect("a port");
     let port = port.parse().expect("a port");
     let host = host.to_owned();
@@ -56,7 +56,7 @@ pub fn following(of: &str) -> Role {
     })
 }
 
-pub fn seen(config: &Config, role: Role) -> Seen {
+pub(crate) fn seen(config: &Config, role: Role) -> Seen {
     let term = Term {
         number: 3,
         node: address(A),
@@ -115,7 +115,7 @@ pub fn seen(config: &Config, role: Role) -> Seen {
 }
 
 /// A pair, or what Sentinel looks after, in which all is well.
-pub struct Case {
+pub(crate) struct Case {
     pub config: Config,
     pub redises: Redises,
     pub sentinels: Vec<asked::Node>,
@@ -123,7 +123,7 @@ pub struct Case {
 }
 
 impl Case {
-    pub fn good(more: &str) -> Case {
+    pub(crate) fn good(more: &str) -> Case {
         let config = config(more);
         let node = |text: &str, role| Node {
             address: address(text),
@@ -174,7 +174,7 @@ impl Case {
         }
     }
 
-    pub fn judged(&self) -> Vec<Finding> {
+    pub(crate) fn judged(&self) -> Vec<Finding> {
         let cli = RedisCli {
             password_file: Some("/etc/p".into()),
             ..RedisCli::default()
@@ -201,15 +201,15 @@ impl Case {
         found.list
     }
 
-    pub fn a(&mut self) -> &mut Node {
+    pub(crate) fn a(&mut self) -> &mut Node {
         self.redises.nodes.first_mut().expect("two nodes")
     }
 
-    pub fn b(&mut self) -> &mut Node {
+    pub(crate) fn b(&mut self) -> &mut Node {
         self.redises.nodes.last_mut().expect("two nodes")
     }
 
-    pub fn role(&mut self, node: &str, role: Role) {
+    pub(crate) fn role(&mut self, node: &str, role: Role) {
         let node = self
             .redises
             .nodes
@@ -220,7 +220,7 @@ impl Case {
     }
 
     /// Does what a command would do.
-    pub fn follow(&mut self, command: &str) {
+    pub(crate) fn follow(&mut self, command: &str) {
         let words: Vec<&str> = command.split_whitespace().collect();
         let after = |word: &str| {
             words
@@ -298,11 +298,11 @@ impl Case {
     }
 }
 
-pub fn up(node: &mut Node) -> &mut Seen {
+pub(crate) fn up(node: &mut Node) -> &mut Seen {
     node.seen.as_mut().expect("it answers")
 }
 
-pub fn set(node: &mut Node, name: &str, value: &str) {
+pub(crate) fn set(node: &mut Node, name: &str, value: &str) {
     let settings: &mut BTreeMap<&'static str, String> =
         up(node).settings.as_mut().expect("they can be asked for");
     let name = match name {
@@ -317,14 +317,14 @@ pub fn set(node: &mut Node, name: &str, value: &str) {
     settings.insert(name, value.to_owned());
 }
 
-pub fn denied(code: &str, text: &str) -> Failure {
+pub(crate) fn denied(code: &str, text: &str) -> Failure {
     Failure::Denied(Denial {
         code: code.to_owned(),
         text: text.to_owned(),
     })
 }
 
-pub fn refuse(node: &mut Node, rule: &str) {
+pub(crate) fn refuse(node: &mut Node, rule: &str) {
     let rights = up(node).rights.as_mut().expect("they can be asked for");
     rights
         .iter_mut()
@@ -332,7 +332,7 @@ pub fn refuse(node: &mut Node, rule: &str) {
         .for_each(|(_, may)| *may = Err("no".to_owned()));
 }
 
-pub fn rename(node: &mut Node, rule: &str) {
+pub(crate) fn rename(node: &mut Node, rule: &str) {
     let rights = up(node).rights.as_mut().expect("they can be asked for");
     rights
         .iter_mut()

@@ -28,14 +28,11 @@ const ANSWER: Duration = Duration::from_secs(2);
 const APART: Duration = Duration::from_secs(1);
 
 /// Said against a right to a command that is not there.
-pub const NO_COMMAND: &str = "there is no such command";
+pub(crate) const NO_COMMAND: &str = "there is no such command";
 
-/// One node.
 #[derive(Clone, Debug)]
-pub struct Node {
-    /// Its address.
+pub(crate) struct Node {
     pub address: SocketAddr,
-    /// It is this machine's.
     pub is_local: bool,
     /// What it said, or why nothing usable came.
     pub seen: Result<Seen, Failure>,
@@ -44,14 +41,13 @@ pub struct Node {
 }
 
 /// Each right, and what was said against it; or why none can be asked for.
-pub type Rights = Result<Vec<(Right, Result<(), String>)>, String>;
+pub(crate) type Rights = Result<Vec<(Right, Result<(), String>)>, String>;
 
 /// What a Redis said. Without secrets.
 #[derive(Clone, Debug)]
-pub struct Seen {
+pub(crate) struct Seen {
     /// What the programs decide on.
     pub observation: Observation,
-    /// All fields of INFO.
     pub info: BTreeMap<String, String>,
     /// Those that it knows; of passwords `set` or nothing. `None`: `CONFIG GET` is refused.
     pub settings: Option<BTreeMap<&'static str, String>>,
@@ -67,34 +63,32 @@ pub struct Seen {
 
 impl Seen {
     /// A setting, as it is written.
-    pub fn setting(&self, name: &str) -> Option<&str> {
+    pub(crate) fn setting(&self, name: &str) -> Option<&str> {
         self.settings.as_ref()?.get(name).map(String::as_str)
     }
 
     /// A field of INFO that is a number.
-    pub fn number(&self, name: &str) -> Option<u64> {
+    pub(crate) fn number(&self, name: &str) -> Option<u64> {
         self.info.get(name)?.parse().ok()
     }
 }
 
 /// A login with the password by which `replica` would follow `master`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Login {
+pub(crate) struct Login {
     /// Whose `masterauth` and `masteruser` these are.
     pub replica: SocketAddr,
-    /// Where they were tried.
     pub master: SocketAddr,
     /// `masteruser`; `None`: the user `default`.
     pub user: Option<String>,
     /// `masterauth` is set there.
     pub has_password: bool,
-    /// What came of it.
     pub outcome: Result<(), Failure>,
 }
 
 /// What was seen of all of them.
 #[derive(Clone, Debug, Default)]
-pub struct Redises {
+pub(crate) struct Redises {
     /// In the order of `nodes`.
     pub nodes: Vec<Node>,
     /// Of those that could be tried.
@@ -102,7 +96,7 @@ pub struct Redises {
 }
 
 /// Asks all of them at the same time.
-pub fn look(config: &Config, local: Option<SocketAddr>) -> Redises {
+pub(crate) fn look(config: &Config, local: Option<SocketAddr>) -> Redises {
     let asked: Vec<(Node, Option<Credentials>)> = std::thread::scope(|scope| {
         let ask = |address: SocketAddr| {
             scope.spawn(move || node(config, address, Some(address) == local))
