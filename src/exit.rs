@@ -2,13 +2,11 @@
 
 use std::io::Write;
 
+use crate::terminal::plain;
+
 /// One line, whatever is in it. A closed pipe must not kill a program that has work to do.
 pub(crate) fn say(to: &mut dyn Write, line: &str) {
-    let line: String = line
-        .chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .collect();
-    let _ = writeln!(to, "{line}");
+    let _ = writeln!(to, "{}", plain(line));
 }
 
 /// How a program ended; the exit code follows from it.

@@ -1,6 +1,7 @@
 //! What a person sees: colour only on a terminal, no more than its width, and a pipe that may be
 //! closed.
 
+use std::fmt::Write as _;
 use std::io::{self, IsTerminal, Write};
 
 use anstyle::{AnsiColor, Style};
@@ -65,6 +66,11 @@ impl Terminal {
             .is_ok()
     }
 
+    /// Writes a line of JSON, or several; [`escaped_json`]. False as for [`Terminal::line`].
+    pub(crate) fn json(&self, json: &str) -> bool {
+        self.line(&escaped_json(json))
+    }
+
     /// Writes `text` over what stood there: on a terminal from the top, and what is left of the old
     /// one is removed. False as for [`Terminal::line`].
     pub(crate) fn redraw(&self, text: &str) -> bool {
@@ -113,11 +119,39 @@ pub(crate) fn erase() -> &'static str {
     }
 }
 
-/// Text from outside without anything that could steer a terminal.
+/// Text from outside as one line that steers neither a terminal nor a reader's eye: a blank stands
+/// for each letter that [`is_hidden`].
 pub(crate) fn plain(text: &str) -> String {
     text.chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
+        .map(|letter| if is_hidden(letter) { ' ' } else { letter })
         .collect()
+}
+
+/// `json` with an escape for each letter that [`is_hidden`]. A program that parses it gets the very
+/// same strings; a person who looks at it sees what is there.
+pub(crate) fn escaped_json(json: &str) -> String {
+    let mut text = String::with_capacity(json.len());
+    for letter in json.chars() {
+        // The line's ends of a JSON that is indented; within a string there are none.
+        if is_hidden(letter) && letter != '\n' {
+            for unit in letter.encode_utf16(&mut [0; 2]) {
+                let _ = write!(text, "\\u{unit:04x}");
+            }
+        } else {
+            text.push(letter);
+        }
+    }
+    text
+}
+
+/// Steers a terminal, ends a line, turns the direction of what is written after it, or is not seen
+/// at all, so that one name passes for another.
+pub(crate) fn is_hidden(letter: char) -> bool {
+    letter.is_control()
+        || matches!(letter,
+            '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}'
+            | '\u{e0000}'..='\u{e007f}')
 }
 
 #[cfg(test)]
@@ -134,6 +168,60 @@ mod tests {
         assert_eq!(terminal.paint(Tone::Bad, "fail"), "fail");
         terminal.colour = true;
         assert_ne!(terminal.paint(Tone::Bad, "fail"), "fail");
-        assert_eq!(plain("a\u{1b}[2Jb\n"), "a [2Jb ");
+    }
+
+    #[test]
+    fn what_steers_or_hides_is_a_blank_and_all_else_stands_as_it_is() {
+        for (from_outside, shown) in [
+            ("a\u{1b}[2Jb\n", "a [2Jb "),
+            ("\0a\r\tb\u{7f}", " a  b "),
+            // The control characters of Latin 1: a next line, an escape sequence's beginning.
+            ("a\u{85}b\u{9b}31m", "a b 31m"),
+            ("a\u{2028}b\u{2029}c", "a b c"),
+            ("\u{202a}\u{202b}\u{202c}\u{202d}\u{202e}x", "     x"),
+            ("\u{2066}\u{2067}\u{2068}\u{2069}x", "    x"),
+            ("a\u{200e}b\u{200f}c\u{61c}d", "a b c d"),
+            (
+                "a\u{200b}b\u{200c}c\u{200d}d\u{2060}e\u{180e}f",
+                "a b c d e f",
+            ),
+            ("\u{feff}a\u{fff9}b\u{e0041}", " a b "),
+            (
+                "redis-ha: \u{7528}\u{6237} \u{e4}\u{df}",
+                "redis-ha: \u{7528}\u{6237} \u{e4}\u{df}",
+            ),
+            (
+                "\u{5d0}\u{5d1} \u{645}\u{631}",
+                "\u{5d0}\u{5d1} \u{645}\u{631}",
+            ),
+            (
+                "e\u{301} \u{a0}\u{2003}\u{1f980}",
+                "e\u{301} \u{a0}\u{2003}\u{1f980}",
+            ),
+            ("", ""),
+        ] {
+            assert_eq!(plain(from_outside), shown, "{from_outside:?}");
+        }
+    }
+
+    #[test]
+    fn json_means_the_same_with_what_is_hidden_as_escapes() {
+        let value =
+            serde_json::json!({"a": "x\u{202e}\u{85}\u{e0041}\n\u{7528}", "b": [1, "\u{feff}"]});
+        for json in [value.to_string(), format!("{value:#}")] {
+            let text = escaped_json(&json);
+            assert!(
+                !text.contains(|letter| is_hidden(letter) && letter != '\n'),
+                "{text}"
+            );
+            assert!(
+                text.contains("x\\u202e\\u0085\\udb40\\udc41\\n\u{7528}"),
+                "{text}"
+            );
+            assert_eq!(
+                serde_json::from_str::<serde_json::Value>(&text).ok(),
+                Some(value.clone())
+            );
+        }
     }
 }

@@ -4,6 +4,8 @@ use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
+use crate::terminal::plain;
+
 /// What is wrong with the configuration. `Display` is one line without control characters, and
 /// never shows a secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -122,7 +124,8 @@ impl fmt::Display for ConfigError {
                 list(nodes),
             ),
         };
-        one_line(f, &sentence)
+        // A path or a key may hold anything: a journal line must stay one line.
+        f.write_str(&plain(&sentence))
     }
 }
 
@@ -133,16 +136,4 @@ fn at(path: &Path, line: usize) -> String {
 fn list<T: fmt::Display>(items: &[T]) -> String {
     let items: Vec<String> = items.iter().map(T::to_string).collect();
     items.join(", ")
-}
-
-/// A path or a key may hold anything: a journal line must stay one line.
-fn one_line(f: &mut fmt::Formatter<'_>, sentence: &str) -> fmt::Result {
-    for character in sentence.chars() {
-        if character.is_control() || matches!(character, '\u{2028}' | '\u{2029}') {
-            write!(f, "{}", character.escape_default())?;
-        } else {
-            fmt::Write::write_char(f, character)?;
-        }
-    }
-    Ok(())
 }

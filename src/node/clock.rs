@@ -21,7 +21,7 @@ pub(crate) fn boot_clock() -> io::Result<(String, u64)> {
         .ok_or_else(|| io::Error::other("/proc/uptime has no number"))
 }
 
-/// Local time, as memory files carry it.
+/// Local time, as the journals and the memory files carry it.
 pub(crate) fn now() -> String {
     chrono::Local::now()
         .format("%Y-%m-%dT%H:%M:%S%.3f%:z")

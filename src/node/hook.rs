@@ -11,6 +11,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, bail};
 
 use crate::config::Hooks;
+use crate::terminal::plain;
 
 /// What has happened, as `KEEPALIVED_REDIS_EVENT` says it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,7 +86,7 @@ pub(crate) fn start(
     look_at(Path::new(program)).with_context(doing)?;
     let facts: Vec<(String, String)> = std::iter::once(("event", &event as &dyn Display))
         .chain(facts.iter().copied())
-        .map(|(key, value)| (variable(key), value.to_string()))
+        .map(|(key, value)| (variable(key), plain(&value.to_string())))
         .collect();
     if event == Event::Stop && fs::exists("/run/systemd/system").unwrap_or(false) {
         let mut command = Command::new("systemd-run");

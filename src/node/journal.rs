@@ -12,6 +12,7 @@ use fs2::FileExt;
 
 use crate::config::DEFAULT_PATH;
 use crate::deadline::Deadline;
+use crate::node::clock;
 use crate::terminal;
 
 pub const TRANSITIONS: &str = "keepalived-redis-status.log";
@@ -106,10 +107,7 @@ impl Journal {
         for (key, value) in pairs {
             let _ = write!(text, " {key}={}", quoted(&value.to_string()));
         }
-        let text: String = text
-            .chars()
-            .map(|c| if c.is_control() { ' ' } else { c })
-            .collect();
+        let text = terminal::plain(&text);
         if self.echo {
             let _ = writeln!(
                 std::io::stdout(),
@@ -119,7 +117,7 @@ impl Journal {
             );
         }
         let instance = self.instance.as_deref().unwrap_or_default();
-        let now = chrono::Local::now().format("%Y-%m-%dT%H:%M:%S%.3f%:z");
+        let now = clock::now();
         let line = format!(
             "{now} {}[{}] {} {text}{instance}\n",
             self.program,

@@ -7,6 +7,7 @@ use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 
 use super::term::Term;
+use crate::terminal::plain;
 
 /// The version of a server; Valkey gives the Redis version that it is compatible with.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -265,15 +266,10 @@ fn following(fields: &Fields<'_>) -> Result<Following, String> {
 /// What came from outside, as it may stand in a sentence: one line, and not a long one.
 pub(crate) fn short(text: &str) -> String {
     const LONGEST: usize = 120;
-    let mut line: String = text
-        .chars()
-        .take(LONGEST)
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .collect();
-    if text.chars().nth(LONGEST).is_some() {
-        line.push_str("...");
+    match text.char_indices().nth(LONGEST) {
+        Some((end, _)) => plain(&text[..end]) + "...",
+        None => plain(text),
     }
-    line
 }
 
 /// The lines of INFO. Of about a hundred some twenty are looked up, once each: a table would cost

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use crate::keepalived_conf::Place;
+use crate::terminal::plain;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -215,7 +216,7 @@ impl Findings {
             subject: self.subject,
             level,
             fact,
-            says,
+            says: plain(&says),
             fix,
         });
     }

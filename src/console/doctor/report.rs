@@ -20,7 +20,7 @@ pub(crate) fn show(found: &[Finding], wanted: &Wanted, terminal: &Terminal) {
             "fail": count(found, Level::Fail),
             "findings": shown(found, wanted),
         });
-        terminal.line(&format!("{text:#}"));
+        terminal.json(&format!("{text:#}"));
         return;
     }
     for line in lines(found, wanted, terminal) {
@@ -58,7 +58,7 @@ fn lines(found: &[Finding], wanted: &Wanted, terminal: &Terminal) -> Vec<String>
                 "  {word}  {}  ",
                 terminal.paint(Tone::Faint, &format!("{:<3}", line.fact))
             );
-            push(&mut out, terminal, &begin, &plain(&line.says));
+            push(&mut out, terminal, &begin, &line.says);
             for fix in &line.fix {
                 let (margin, text) = (" ".repeat(MARGIN), fix.text());
                 let mut rows = text.split('\n').map(plain);

@@ -2,6 +2,8 @@
 
 use std::fmt::Write;
 
+use crate::terminal::is_hidden;
+
 /// In quotes, as redis-cli reads and writes it. What can't be seen is escaped; letters of any
 /// script stand as they are.
 pub(crate) fn quoted(key: &[u8]) -> String {
@@ -30,12 +32,6 @@ fn escape(text: &mut String, bytes: &[u8]) {
     for byte in bytes {
         let _ = write!(text, "\\x{byte:02x}");
     }
-}
-
-/// Steers a terminal, or the direction of what is written after it, or is not seen at all.
-fn is_hidden(letter: char) -> bool {
-    letter.is_control()
-        || matches!(letter, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
 }
 
 #[cfg(test)]

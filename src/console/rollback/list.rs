@@ -40,7 +40,7 @@ pub(crate) fn list(config: &Config, json: bool, terminal: &Terminal) -> anyhow::
                 told
             })
             .collect();
-        terminal.line(
+        terminal.json(
             &json!({"dir": dir, "instance": config.instance, "unfinished": unfinished, "files": all}).to_string(),
         );
         return Ok(());
@@ -138,7 +138,7 @@ fn row(file: &Found) -> [String; 6] {
 
 fn as_json(file: &Found) -> Value {
     json!({"name": file.name, "path": file.path, "bytes": file.bytes,
-        "about": file.about.as_ref().ok(), "trouble": file.trouble()})
+        "about": file.about.as_ref().ok(), "trouble": file.trouble().as_deref().map(plain)})
 }
 
 /// Without what the columns say.
@@ -196,11 +196,11 @@ pub(crate) fn show(
                 "check".to_owned(),
                 verified
                     .as_ref()
-                    .map_or_else(|error| format!("{error:#}"), |_| "ok".to_owned())
+                    .map_or_else(|error| plain(&format!("{error:#}")), |_| "ok".to_owned())
                     .into(),
             );
         }
-        terminal.line(&told.to_string());
+        terminal.json(&told.to_string());
         return Ok(whole);
     }
     let say = |name: &str, text: &str, tone: Option<Tone>| {

@@ -119,7 +119,7 @@ impl<'t> Report<'t> {
     pub(crate) fn key(&mut self, db: u64, entry: &Entry) -> bool {
         self.named += 1;
         if self.json {
-            return self.terminal.line(&key_json(db, entry).to_string());
+            return self.terminal.json(&key_json(db, entry).to_string());
         }
         let (what, tone, detail) = match &entry.verdict {
             Verdict::OnlyInFile => ("only in the file", Tone::Warning, String::new()),
@@ -154,7 +154,7 @@ impl<'t> Report<'t> {
                 "with": node, "commands": commands, "commands_per_second": a_second.round(),
                 "took_ms": took.as_millis(), "exported": exported.as_ref().map(|done| done.keys)});
             self.terminal
-                .line(&json!({ "summary": summary }).to_string());
+                .json(&json!({ "summary": summary }).to_string());
             return;
         }
         let left = tally.to_name().saturating_sub(self.named);

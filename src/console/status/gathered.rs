@@ -136,7 +136,8 @@ pub(crate) fn gather(config: &Config, survey: &mut Survey, transitions: usize) -
                     )
                 }
             };
-            (status.standing, status.eligible, status.why) = (judged.0, judged.1, Some(judged.2));
+            (status.standing, status.eligible, status.why) =
+                (judged.0, judged.1, Some(plain(&judged.2)));
             status.uptime_seconds = up_for(survey, *address, config.timing.command);
         }
         nodes.push(status);
@@ -156,11 +157,15 @@ pub(crate) fn gather(config: &Config, survey: &mut Survey, transitions: usize) -
         vip: config.vip,
         vip_at,
         healthy: troubles.is_empty(),
-        troubles,
-        notes: notes.into_iter().chain(unread).collect(),
-        drained: view.drained.clone(),
+        troubles: troubles.iter().map(|trouble| plain(trouble)).collect(),
+        notes: notes
+            .into_iter()
+            .chain(unread)
+            .map(|note| plain(&note))
+            .collect(),
+        drained: view.drained.as_deref().map(plain),
         held_back_seconds: deaths::held_back(&store, &config.flap).map(|left| left.as_secs()),
-        sentinels: poll.map(|poll| poll.to_string()),
+        sentinels: poll.map(|poll| plain(&poll.to_string())),
         nodes,
         transitions: lines,
     }

@@ -17,7 +17,7 @@ use super::configuration::for_people;
 use crate::deadline::Deadline;
 use crate::exit::code;
 use crate::look::survey::Survey;
-use crate::terminal::{Terminal, complain};
+use crate::terminal::{Terminal, complain, escaped_json};
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Form {
@@ -58,7 +58,7 @@ pub(crate) fn run(path: &Path, terminal: &Terminal, wish: &Wish) -> u8 {
         let text = match wish.form {
             Form::Table => table::render(&found, terminal),
             Form::Json => match serde_json::to_string(&found) {
-                Ok(text) => text + "\n",
+                Ok(text) => escaped_json(&text) + "\n",
                 Err(error) => return cannot_tell(&error),
             },
             Form::Prometheus => metrics::render(&found),

@@ -4,7 +4,6 @@ use std::net::{IpAddr, SocketAddr};
 
 use crate::decide::pair;
 use crate::decide::view::{Node, View};
-use crate::terminal::plain;
 
 /// Whatever is not as it should be, a sentence each.
 pub(crate) fn troubles(vip: IpAddr, view: &View, vip_at: Option<SocketAddr>) -> Vec<String> {
@@ -37,7 +36,7 @@ pub(crate) fn troubles(vip: IpAddr, view: &View, vip_at: Option<SocketAddr>) -> 
     }
     for node in view.nodes() {
         let wrong = match &node.seen {
-            Err(failure) => Some(plain(&failure.to_string())),
+            Err(failure) => Some(failure.to_string()),
             Ok(seen) if seen.loading => Some("loading its data".to_string()),
             Ok(seen) if seen.is_master() => None,
             Ok(seen) => match masters.iter().find(|master| seen.follows(master.address)) {
@@ -48,7 +47,7 @@ pub(crate) fn troubles(vip: IpAddr, view: &View, vip_at: Option<SocketAddr>) -> 
                     let of = seen
                         .following()
                         .map_or_else(String::new, |of| format!("{}:{}", of.host, of.port));
-                    Some(plain(&format!("it follows {of}, which does not serve")))
+                    Some(format!("it follows {of}, which does not serve"))
                 }
             },
         };

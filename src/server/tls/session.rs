@@ -8,6 +8,7 @@ use rustls::pki_types::ServerName;
 use rustls::{AlertDescription, CertificateError, ClientConnection};
 
 use super::Tls;
+use crate::terminal::plain;
 
 /// What is wrong between the two sides of TLS, for a person. Somebody answers, so it is no silence.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -160,7 +161,7 @@ fn certificate(error: &CertificateError, name: &str) -> String {
     match error {
         CertificateError::NotValidForName => format!("the certificate is not valid for {name}"),
         CertificateError::NotValidForNameContext { presented, .. } => {
-            let names: Vec<String> = presented.iter().map(|name| plain(name)).collect();
+            let names: Vec<String> = presented.iter().map(|name| unwrapped(name)).collect();
             let names = if names.is_empty() {
                 "no name or address".to_owned()
             } else {
@@ -185,17 +186,12 @@ fn certificate(error: &CertificateError, name: &str) -> String {
 
 /// `IpAddress(192.168.158.12)` and `DnsName("redis-a")` without their wrapping; what a stranger
 /// sent, so not endlessly.
-fn plain(name: &str) -> String {
+fn unwrapped(name: &str) -> String {
     let inner = name
         .split_once('(')
         .and_then(|(_, rest)| rest.strip_suffix(')'))
         .unwrap_or(name);
-    inner
-        .trim_matches('"')
-        .chars()
-        .filter(|c| !c.is_control())
-        .take(80)
-        .collect()
+    plain(inner.trim_matches('"')).chars().take(80).collect()
 }
 
 /// The greeting of TLS 1.2, to find out whether somebody speaks TLS at all: one cipher and no
