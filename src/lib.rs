@@ -24,6 +24,7 @@ pub mod programs;
 /// One Redis: a conversation with it, what it says of itself, whether it lives.
 pub mod server;
 
+pub(crate) mod child;
 pub mod deadline;
 pub(crate) mod exit;
 pub mod terminal;

@@ -6,8 +6,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// From the ground up. A wing may use itself and those that stand before it.
-const WINGS: [&str; 12] = [
+const WINGS: [&str; 13] = [
     "deadline",
+    "child",
     "terminal",
     "exit",
     "keepalived_conf",

@@ -4,13 +4,13 @@ use std::fs;
 use std::io::{self, Read};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
-use std::process::{Child, Command, ExitStatus, Stdio};
-use std::time::Duration;
+use std::process::{Command, Stdio};
 
 use anyhow::{Context, bail, ensure};
 
 use super::GoOn;
 use super::sync::copy;
+use crate::child::Child;
 use crate::deadline::Deadline;
 use crate::server::access::Access;
 use crate::server::endpoint::Endpoint;
@@ -61,15 +61,12 @@ pub(crate) struct Verified {
 /// It is damaged, or could not be read before `deadline`; a sentence.
 pub(crate) fn verify(file: &Path, deadline: Deadline, go_on: GoOn<'_>) -> anyhow::Result<Verified> {
     let mut child = checker(file)?;
-    let ended = wait(&mut child, deadline, go_on);
-    if ended.is_err() {
-        let _ = child.kill();
-        let _ = child.wait();
-    }
-    let status = ended?;
+    let status = child
+        .wait(deadline, &mut || Ok(go_on()?))?
+        .context("redis-check-rdb was not done in time")?;
     // Read only now: it says a page or so, far less than a pipe holds.
     let mut said = Vec::new();
-    if let Some(stdout) = child.stdout.take() {
+    if let Some(stdout) = child.take_stdout() {
         stdout.take(64 << 10).read_to_end(&mut said)?;
     }
     let said = String::from_utf8_lossy(&said);
@@ -108,12 +105,13 @@ fn checker(file: &Path) -> anyhow::Result<Child> {
         [REDIS, VALKEY]
     };
     let start = |program: &str| {
-        Command::new(program)
-            .arg(file)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
+        Child::start(
+            Command::new(program)
+                .arg(file)
+                .stdin(Stdio::null())
+                .stdout(Stdio::piped())
+                .stderr(Stdio::null()),
+        )
     };
     let started = start(first).or_else(|error| match error.kind() {
         io::ErrorKind::NotFound => start(second).map_err(|_| error),
@@ -156,19 +154,6 @@ fn read_report(said: &str) -> Verified {
         version: aux("redis-ver")
             .or_else(|| aux("valkey-ver"))
             .map(str::to_owned),
-    }
-}
-
-fn wait(child: &mut Child, deadline: Deadline, go_on: GoOn<'_>) -> anyhow::Result<ExitStatus> {
-    loop {
-        if let Some(status) = child.try_wait()? {
-            return Ok(status);
-        }
-        go_on()?;
-        ensure!(
-            deadline.pause(Duration::from_millis(10)),
-            "redis-check-rdb was not done in time"
-        );
     }
 }
 

@@ -6,7 +6,7 @@ use std::io::{Read, Seek, SeekFrom};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail, ensure};
@@ -14,6 +14,7 @@ use redis::cmd;
 use tempfile::TempDir;
 
 use crate::act::rollback::is_valkeys;
+use crate::child::Child;
 use crate::console::interrupt::Interrupt;
 use crate::deadline::Deadline;
 use crate::server::access::Access;
@@ -32,8 +33,10 @@ const ANSWER: Duration = Duration::from_secs(5);
 /// How much of its log is looked at.
 const LOG_END: u64 = 16 << 10;
 
-/// The server; dropping it ends it and removes its directory.
+/// The server; dropping it ends it and removes its directory. It has nothing to save, and its
+/// socket goes with the directory.
 pub(crate) struct Private {
+    // Dropped first.
     child: Child,
     dir: TempDir,
 }
@@ -114,12 +117,13 @@ impl Private {
             .arg(dir.path().join("socket"));
         command.env_remove("REDISCLI_AUTH").current_dir(dir.path());
         // Not in our process group: Ctrl-C is for us, and we end it.
-        command
-            .process_group(0)
-            .stdin(Stdio::null())
-            .stderr(log.try_clone()?)
-            .stdout(log)
-            .spawn()
+        Child::start(
+            command
+                .process_group(0)
+                .stdin(Stdio::null())
+                .stderr(log.try_clone()?)
+                .stdout(log),
+        )
     }
 
     /// Waits until it has read the whole file; `tell` hears how far it is.
@@ -137,7 +141,7 @@ impl Private {
             interrupt.check()?;
             if let Some(status) = self
                 .child
-                .try_wait()
+                .ended()
                 .context("waiting for the private redis-server")?
             {
                 let why = cause(&self.log());
@@ -183,14 +187,6 @@ impl Private {
         } else {
             String::new()
         }
-    }
-}
-
-impl Drop for Private {
-    fn drop(&mut self) {
-        // It has nothing to save, and its socket goes with the directory.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }
 

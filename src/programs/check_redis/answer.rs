@@ -6,6 +6,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use super::verdict::Verdict;
+use crate::child::Child;
 use crate::config::{Config, LOG_DIR, STATE_DIR};
 use crate::deadline::Deadline;
 use crate::exit::{code, say};
@@ -174,12 +175,13 @@ fn note_change(store: &Store, question: Question, journal: &Journal, kind: &str,
 
 /// Asks systemd, and does not wait for what comes of it: keepalived is about to end us.
 fn stop(journal: &Journal) {
-    let asked = Command::new("systemctl")
-        .args(["--no-block", "stop", "keepalived"])
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn();
+    let asked = Child::start(
+        Command::new("systemctl")
+            .args(["--no-block", "stop", "keepalived"])
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null()),
+    );
     let mut systemctl = match asked {
         Ok(systemctl) => systemctl,
         Err(error) => {
@@ -189,28 +191,21 @@ fn stop(journal: &Journal) {
             );
         }
     };
-    let patience = Deadline::after(ASKED);
-    loop {
-        match systemctl.try_wait() {
-            Ok(Some(status)) if status.success() => {
-                return journal.line(
-                    "asked systemd to stop keepalived, as --stop-keepalived wants",
-                    &[],
-                );
-            }
-            Ok(Some(status)) => {
-                return journal.line(
-                    &format!("stopping keepalived: systemctl ended with {status}"),
-                    &[],
-                );
-            }
-            Ok(None) if patience.pause(Duration::from_millis(5)) => {}
-            _ => {
-                return journal.line(
-                    "stopping keepalived: systemctl has not answered yet; leaving it to it",
-                    &[],
-                );
-            }
+    match systemctl.wait(Deadline::after(ASKED), &mut || Ok(())) {
+        Ok(Some(status)) if status.success() => journal.line(
+            "asked systemd to stop keepalived, as --stop-keepalived wants",
+            &[],
+        ),
+        Ok(Some(status)) => journal.line(
+            &format!("stopping keepalived: systemctl ended with {status}"),
+            &[],
+        ),
+        _ => {
+            systemctl.leave();
+            journal.line(
+                "stopping keepalived: systemctl has not answered yet; leaving it to it",
+                &[],
+            );
         }
     }
 }

@@ -5,6 +5,7 @@ use std::io::{Read, Seek};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use crate::child::Child;
 use crate::deadline::Deadline;
 
 /// More than any of them says.
@@ -29,41 +30,30 @@ pub(crate) fn ask(program: &str, arguments: &[&str], budget: Duration) -> Result
             .map(Stdio::from)
             .map_err(|error| error.to_string())
     };
-    let mut child = Command::new(program)
-        .args(arguments)
-        .env("LC_ALL", "C")
-        // Where a user's own PATH has no keepalived.
-        .env(
-            "PATH",
-            format!(
-                "{}:/usr/sbin:/sbin:/usr/local/sbin",
-                std::env::var("PATH").unwrap_or_default()
-            ),
-        )
-        .stdin(Stdio::null())
-        .stdout(stream(&said)?)
-        .stderr(stream(&said)?)
-        .spawn()
-        .map_err(|error| format!("starting {program}: {error}"))?;
-    let deadline = Deadline::after(budget);
-    loop {
-        match child.try_wait() {
-            Ok(Some(status)) => {
-                return Ok(Said {
-                    code: status.code(),
-                    text: text(said),
-                });
-            }
-            Ok(None) if deadline.pause(Duration::from_millis(5)) => {}
-            _ => {
-                let _ = child.kill();
-                let _ = child.wait();
-                return Err(format!(
-                    "{program} had not ended after {} s",
-                    budget.as_secs()
-                ));
-            }
-        }
+    // Where a user's own PATH has no keepalived.
+    let path = format!(
+        "{}:/usr/sbin:/sbin:/usr/local/sbin",
+        std::env::var("PATH").unwrap_or_default()
+    );
+    let mut child = Child::start(
+        Command::new(program)
+            .args(arguments)
+            .env("LC_ALL", "C")
+            .env("PATH", path)
+            .stdin(Stdio::null())
+            .stdout(stream(&said)?)
+            .stderr(stream(&said)?),
+    )
+    .map_err(|error| format!("starting {program}: {error}"))?;
+    match child.wait(Deadline::after(budget), &mut || Ok(())) {
+        Ok(Some(status)) => Ok(Said {
+            code: status.code(),
+            text: text(said),
+        }),
+        _ => Err(format!(
+            "{program} had not ended after {} s",
+            budget.as_secs()
+        )),
     }
 }
 
