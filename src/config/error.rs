@@ -1,10 +1,10 @@
 //! What can be wrong with the configuration, each as one line for a person.
 
-use std::fmt;
+use std::fmt::{self, Write};
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
-use crate::terminal::plain;
+use crate::terminal::is_hidden;
 
 /// What is wrong with the configuration. `Display` is one line without control characters, and
 /// never shows a secret.
@@ -124,8 +124,7 @@ impl fmt::Display for ConfigError {
                 list(nodes),
             ),
         };
-        // A path or a key may hold anything: a journal line must stay one line.
-        f.write_str(&plain(&sentence))
+        one_line(f, &sentence)
     }
 }
 
@@ -136,4 +135,17 @@ fn at(path: &Path, line: usize) -> String {
 fn list<T: fmt::Display>(items: &[T]) -> String {
     let items: Vec<String> = items.iter().map(T::to_string).collect();
     items.join(", ")
+}
+
+/// A path or a key may hold anything: a journal line must stay one line. What is hidden is escaped,
+/// for a person has to find it in the file.
+fn one_line(f: &mut fmt::Formatter<'_>, sentence: &str) -> fmt::Result {
+    for letter in sentence.chars() {
+        if is_hidden(letter) {
+            write!(f, "{}", letter.escape_default())?;
+        } else {
+            f.write_char(letter)?;
+        }
+    }
+    Ok(())
 }
