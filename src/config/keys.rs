@@ -72,7 +72,11 @@ pub(crate) fn hint(section: &str, name: &str) -> String {
     });
     allowed.extend(inner.map(|(full, _)| format!("[{full}]")));
     let meant = elsewhere(section, name).or_else(|| {
-        let far = |key: &String| distance(key.trim_matches(['[', ']']), name);
+        // Longer names are not worth the time.
+        if name.len() > 32 {
+            return None;
+        }
+        let far = |key: &String| strsim::levenshtein(key.trim_matches(['[', ']']), name);
         let (nearest, letters) = allowed
             .iter()
             .map(|key| (key, far(key)))
@@ -96,21 +100,4 @@ pub(crate) fn elsewhere(section: &str, name: &str) -> Option<String> {
         ((home, _), None) => Some(format!("{name} belongs into [{home}]; ")),
         _ => None,
     }
-}
-
-/// How many letters differ (Levenshtein). Long names are not worth the time.
-pub(crate) fn distance(a: &str, b: &str) -> usize {
-    if b.len() > 32 {
-        return usize::MAX;
-    }
-    let mut row: Vec<usize> = (0..=b.chars().count()).collect();
-    for (i, x) in a.chars().enumerate() {
-        let mut diagonal = std::mem::replace(&mut row[0], i + 1);
-        for (j, y) in b.chars().enumerate() {
-            let cost = diagonal + usize::from(x != y);
-            diagonal = row[j + 1];
-            row[j + 1] = cost.min(diagonal + 1).min(row[j] + 1);
-        }
-    }
-    row.last().copied().unwrap_or_default()
 }

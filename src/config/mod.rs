@@ -194,9 +194,9 @@ impl Config {
         let instance = schema::instance(path)?;
         let text = document::without_comments(document::read(path)?);
         let (mut config, files) = schema::config(path, instance, &text)?;
-        config.auth.password = match (&environment.password, files.redis) {
+        config.auth.password = match (&environment.password, &config.auth.password_file) {
             (Some(password), _) => Some(password.clone()),
-            (None, Some(file)) => Some(password_file::read(&file)?),
+            (None, Some(file)) => Some(password_file::read(file)?),
             (None, None) => None,
         };
         config.auth.tls = files
@@ -204,10 +204,8 @@ impl Config {
             .map(|files| tls_files::read("tls", files))
             .transpose()?;
         if let Some(sentinel) = &mut config.sentinel {
-            sentinel.auth.password = files
-                .sentinel
-                .map(|file| password_file::read(&file))
-                .transpose()?;
+            let file = sentinel.auth.password_file.as_ref();
+            sentinel.auth.password = file.map(|file| password_file::read(file)).transpose()?;
             sentinel.auth.tls = files
                 .sentinel_tls
                 .map(|files| tls_files::read("sentinel.tls", files))
@@ -230,15 +228,17 @@ impl Config {
         environment: &Environment,
     ) -> Result<Config, ConfigError> {
         let (mut config, files) = schema::config(path, schema::instance(path)?, text)?;
-        let lenient =
-            |file: Option<PathBuf>| file.and_then(|file| password_file::read_leniently(&file).ok());
+        let lenient = |file: &Option<PathBuf>| {
+            file.as_ref()
+                .and_then(|file| password_file::read_leniently(file).ok())
+        };
         config.auth.password = match &environment.password {
             Some(password) => Some(password.clone()),
-            None => lenient(files.redis),
+            None => lenient(&config.auth.password_file),
         };
         config.auth.tls = files.redis_tls.and_then(tls_files::read_leniently);
         if let Some(sentinel) = &mut config.sentinel {
-            sentinel.auth.password = lenient(files.sentinel);
+            sentinel.auth.password = lenient(&sentinel.auth.password_file);
             sentinel.auth.tls = files.sentinel_tls.and_then(tls_files::read_leniently);
         }
         Ok(config)

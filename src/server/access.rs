@@ -1,6 +1,7 @@
 //! How to reach a Redis, and to log in to it. A password is never shown.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::renamed::Commands;
@@ -13,6 +14,8 @@ pub struct Access {
     pub username: Option<String>,
     /// From `REDISCLI_AUTH`, else from the password file; `None` sends no AUTH.
     pub password: Option<Secret>,
+    /// The file of the password, for whoever is told how to log in by hand.
+    pub password_file: Option<PathBuf>,
     /// What is spoken to it, except through a Unix socket; `None` is plain text.
     pub tls: Option<Arc<Tls>>,
     /// What it calls the commands that somebody has renamed.

@@ -2,7 +2,7 @@
 
 pub(crate) mod places;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -29,16 +29,14 @@ pub(crate) fn instance(path: &Path) -> Result<String, ConfigError> {
     }
 }
 
-/// The files that hold passwords and certificates.
+/// The files that hold certificates.
 pub(crate) struct Files {
-    pub redis: Option<PathBuf>,
-    pub sentinel: Option<PathBuf>,
     pub redis_tls: Option<tls::Files>,
     /// For TLS to the sentinels.
     pub sentinel_tls: Option<tls::Files>,
 }
 
-/// The configuration that `text` holds, all but what stands in other files, and those.
+/// The configuration that `text` holds, all but what stands in other files, and those of TLS.
 pub(crate) fn config(
     path: &Path,
     instance: String,
@@ -55,13 +53,13 @@ pub(crate) fn config(
     let nodes = nodes(&file)?;
     let vip = vip(&file, &nodes)?;
     let local = local(&file, &nodes)?;
+    let password_file = file.optional("auth", "password_file", |field| {
+        field.absolute_path("\"/etc/keepalived/redis.pass\"")
+    })?;
+    let sentinels_password_file = file.optional("sentinel", "password_file", |field| {
+        field.absolute_path("\"/etc/keepalived/sentinel.pass\"")
+    })?;
     let files = Files {
-        redis: file.optional("auth", "password_file", |field| {
-            field.absolute_path("\"/etc/keepalived/redis.pass\"")
-        })?,
-        sentinel: file.optional("sentinel", "password_file", |field| {
-            field.absolute_path("\"/etc/keepalived/sentinel.pass\"")
-        })?,
         redis_tls: tls_files(&file, "tls", ["tls.ca", "tls.cert", "tls.key"])?,
         sentinel_tls: tls_files(
             &file,
@@ -78,6 +76,7 @@ pub(crate) fn config(
         auth: Access {
             username: username(&file, "auth")?,
             commands: commands(&file)?,
+            password_file,
             ..Access::default()
         },
         timing: timing(&file)?,
@@ -88,7 +87,7 @@ pub(crate) fn config(
         log_dir: file.dir("log", LOG_DIR)?,
         memory_dir: memory.join(&instance),
         instance,
-        sentinel: sentinel(&file)?,
+        sentinel: sentinel(&file, sentinels_password_file)?,
     };
     Ok((config, files))
 }

@@ -70,7 +70,10 @@ pub(crate) fn tls_files(
     }))
 }
 
-pub(crate) fn sentinel(file: &File<'_>) -> Result<Option<Sentinel>, ConfigError> {
+pub(crate) fn sentinel(
+    file: &File<'_>,
+    password_file: Option<PathBuf>,
+) -> Result<Option<Sentinel>, ConfigError> {
     const EXAMPLE: &str =
         r#"["192.168.158.11:26379", "192.168.158.12:26379", "192.168.158.14:26379"]"#;
     if !file.top.contains_key("sentinel") {
@@ -119,6 +122,7 @@ pub(crate) fn sentinel(file: &File<'_>) -> Result<Option<Sentinel>, ConfigError>
         when_silent: when_silent.unwrap_or(SilentSentinels::Hold),
         auth: Access {
             username: username(file, "sentinel")?,
+            password_file,
             ..Access::default()
         },
     }))

@@ -2,9 +2,10 @@
 //! the password in it.
 
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use crate::config::Config;
+use crate::server::access::Access;
 use crate::server::tls::Files;
 
 /// What stands on it for every node.
@@ -19,24 +20,22 @@ pub(crate) struct RedisCli {
 }
 
 impl RedisCli {
-    /// By the configuration, whose file says where the password is.
+    /// To the nodes.
     pub(crate) fn of(config: &Config) -> RedisCli {
-        RedisCli {
-            password_file: password_file(&config.path, "auth"),
-            user: config.auth.username.clone(),
-            tls: config.auth.tls.as_ref().map(|tls| tls.files.clone()),
-        }
+        RedisCli::by(&config.auth)
     }
 
-    /// The same for its sentinels.
+    /// To the sentinels.
     pub(crate) fn of_sentinels(config: &Config) -> RedisCli {
         let auth = config.sentinel.as_ref().map(|sentinel| &sentinel.auth);
+        auth.map_or_else(RedisCli::default, RedisCli::by)
+    }
+
+    fn by(auth: &Access) -> RedisCli {
         RedisCli {
-            password_file: password_file(&config.path, "sentinel"),
-            user: auth.and_then(|auth| auth.username.clone()),
-            tls: auth
-                .and_then(|auth| auth.tls.as_ref())
-                .map(|tls| tls.files.clone()),
+            password_file: auth.password_file.clone(),
+            user: auth.username.clone(),
+            tls: auth.tls.as_ref().map(|tls| tls.files.clone()),
         }
     }
 
@@ -106,13 +105,6 @@ impl RedisCli {
         };
         format!("-h {} -p {}{tls} {words}", node.ip(), node.port())
     }
-}
-
-/// `password_file` of a section.
-fn password_file(path: &Path, section: &str) -> Option<PathBuf> {
-    let text = std::fs::read_to_string(path).ok()?;
-    let table: toml::Table = text.parse().ok()?;
-    Some(table.get(section)?.get("password_file")?.as_str()?.into())
 }
 
 #[cfg(test)]

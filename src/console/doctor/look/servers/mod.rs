@@ -136,8 +136,7 @@ fn login(
     let auth = Access {
         username: credentials.user.clone(),
         password: credentials.password.clone(),
-        tls: config.auth.tls.clone(),
-        commands: config.auth.commands.clone(),
+        ..config.auth.clone()
     };
     // What a replica says first. It makes nobody a replica: that is PSYNC.
     let commands = [cmd("PING"), cmd("REPLCONF").arg("capa").arg("eof").clone()];
