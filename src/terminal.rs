@@ -119,6 +119,22 @@ pub(crate) fn erase() -> &'static str {
     }
 }
 
+/// The lines that `text` takes where a line has room for `room` letters, all but the first behind
+/// `indent`; a word that is longer than a line stays whole.
+pub(crate) fn wrapped(text: &str, room: usize, indent: &str) -> Vec<String> {
+    let options = textwrap::Options::new(room)
+        .subsequent_indent(indent)
+        .break_words(false)
+        .word_separator(textwrap::WordSeparator::AsciiSpace)
+        .word_splitter(textwrap::WordSplitter::NoHyphenation)
+        .wrap_algorithm(textwrap::WrapAlgorithm::FirstFit);
+    let lines = textwrap::wrap(text, options);
+    lines
+        .into_iter()
+        .map(std::borrow::Cow::into_owned)
+        .collect()
+}
+
 /// Text from outside as one line that steers neither a terminal nor a reader's eye: a blank stands
 /// for each letter that [`is_hidden`].
 pub(crate) fn plain(text: &str) -> String {
@@ -223,5 +239,21 @@ mod tests {
                 Some(value.clone())
             );
         }
+    }
+
+    #[test]
+    fn a_line_holds_as_many_words_as_it_has_room_for() {
+        let text = "a long line that says a lot";
+        assert_eq!(wrapped(text, usize::MAX, ""), [text]);
+        assert_eq!(wrapped(text, 20, ""), ["a long line that", "says a lot"]);
+        assert_eq!(
+            wrapped(text, 18, "  "),
+            ["a long line that", "  says a lot"]
+        );
+        assert_eq!(
+            wrapped("/a/path-that/is/longer x", 20, ""),
+            ["/a/path-that/is/longer", "x"]
+        );
+        assert_eq!(wrapped("", 20, "  "), [""]);
     }
 }

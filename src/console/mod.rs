@@ -3,6 +3,7 @@
 //!
 //! Exit codes: as all programs, see [`crate::exit::code`].
 
+pub(crate) mod columns;
 pub(crate) mod configuration;
 pub(crate) mod doctor;
 pub(crate) mod drain;

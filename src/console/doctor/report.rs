@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::Wanted;
 use super::finding::{Finding, Level, Subject};
-use crate::terminal::{Terminal, Tone, plain};
+use crate::terminal::{Terminal, Tone, plain, wrapped};
 
 /// Level, number of the fact.
 const MARGIN: usize = 2 + 4 + 2 + 3 + 2;
@@ -101,19 +101,10 @@ fn push(out: &mut Vec<String>, terminal: &Terminal, begin: &str, text: &str) {
     let Some(room) = width.map(|width| width - MARGIN) else {
         return out.push(format!("{begin}{text}"));
     };
-    let mut rows: Vec<String> = Vec::new();
-    for word in text.split(' ') {
-        match rows.last_mut() {
-            Some(row) if row.chars().count() + 1 + word.chars().count() <= room => {
-                row.push(' ');
-                row.push_str(word);
-            }
-            _ => rows.push(word.to_owned()),
-        }
-    }
     let margin = " ".repeat(MARGIN);
     out.extend(
-        rows.iter()
+        wrapped(text, room, "")
+            .iter()
             .enumerate()
             .map(|(number, row)| format!("{}{row}", if number == 0 { begin } else { &margin })),
     );

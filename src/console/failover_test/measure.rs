@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::writer::{Write, Written};
+use crate::console::columns::{Column, Table};
 
 /// A part of the test; times are since the writer was started.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,29 +65,43 @@ fn longest_gap(writes: &[Write], from: Duration, to: Duration) -> Duration {
 
 /// Its lines: a heading, and a line for each phase.
 pub(crate) fn table(phases: &[Measured]) -> Vec<String> {
-    let line = |name: &str, took: &str, gap: &str, acknowledged: &str, lost: &str| {
-        format!("{name:<7} {took:>8} {gap:>12} {acknowledged:>13} {lost:>5}")
-    };
     let time = |time: Duration| match time.as_millis() {
         ms @ 0..=9999 => format!("{ms} ms"),
         _ => format!("{:.1} s", time.as_secs_f64()),
     };
-    let mut lines = vec![line("phase", "took", "longest gap", "acknowledged", "lost")];
+    let number = |heading, width| Column {
+        heading,
+        width,
+        is_flush_right: true,
+    };
+    let columns = [
+        Column {
+            width: 7,
+            ..Column::of_texts("phase")
+        },
+        number("took", 8),
+        number("longest gap", 12),
+        number("acknowledged", 13),
+        number("lost", 5),
+    ];
+    let mut table = Table::new(columns.to_vec(), 1);
     for one in phases {
-        let text = line(
-            one.name,
-            &time(one.took),
-            &time(one.gap),
-            &one.acknowledged.to_string(),
-            &one.lost.to_string(),
-        );
-        lines.push(if one.reached {
-            text
-        } else {
-            format!("{text}  not reached")
-        });
+        table.push(vec![
+            one.name.to_owned(),
+            time(one.took),
+            time(one.gap),
+            one.acknowledged.to_string(),
+            one.lost.to_string(),
+        ]);
     }
-    lines
+    let rows = phases.iter().zip(table.lines()).map(|(one, line)| {
+        if one.reached {
+            line
+        } else {
+            format!("{line}  not reached")
+        }
+    });
+    std::iter::once(table.heading()).chain(rows).collect()
 }
 
 #[cfg(test)]

@@ -10,11 +10,12 @@ use super::found::{Found, Listing, listing};
 use super::tally::counted;
 use crate::act::rollback::{About, verify};
 use crate::config::Config;
+use crate::console::columns::{Column, Table};
 use crate::console::interrupt::Interrupt;
 use crate::deadline::Deadline;
 use crate::node::turn::Ended;
 use crate::server::info::short;
-use crate::terminal::{Terminal, Tone, plain};
+use crate::terminal::{Terminal, Tone, plain, wrapped};
 
 /// Narrower than this nothing is cut any more.
 const NARROWEST: usize = 20;
@@ -46,18 +47,16 @@ pub(crate) fn list(config: &Config, json: bool, terminal: &Terminal) -> anyhow::
         return Ok(());
     }
     let (ours, others): (Vec<Found>, Vec<Found>) = files.into_iter().partition(ours);
-    match ours.is_empty() {
-        true => terminal.line(&format!(
-            "no rollback file of {} in {}",
-            config.instance,
-            dir.display()
-        )),
-        false => terminal.line(&format!(
-            "rollback files of {} in {}",
-            config.instance,
-            dir.display()
-        )),
+    let what = if ours.is_empty() {
+        "no rollback file"
+    } else {
+        "rollback files"
     };
+    terminal.line(&format!(
+        "{what} of {} in {}",
+        config.instance,
+        dir.display()
+    ));
     table(&ours, terminal);
     if !others.is_empty() {
         terminal.line("of other instances:");
@@ -89,29 +88,12 @@ fn table(files: &[Found], terminal: &Terminal) {
     if files.is_empty() {
         return;
     }
-    let rows: Vec<[String; 6]> = files.iter().map(row).collect();
-    let widths: Vec<usize> = HEADER
-        .iter()
-        .enumerate()
-        .map(|(column, name)| {
-            let cells = rows
-                .iter()
-                .filter_map(|row| row.get(column))
-                .map(|cell| cell.chars().count());
-            cells.chain([name.len()]).max().unwrap_or(0)
-        })
-        .collect();
-    let line = |cells: &[&str]| {
-        let padded: Vec<String> = cells
-            .iter()
-            .zip(&widths)
-            .map(|(cell, width)| format!("{cell:<width$}"))
-            .collect();
-        cut(padded.join(" ").trim_end(), terminal.width)
-    };
-    terminal.line(&terminal.paint(Tone::Strong, &line(&HEADER)));
-    for (file, row) in files.iter().zip(&rows) {
-        terminal.line(&line(&row.each_ref().map(String::as_str)));
+    let mut table = Table::new(HEADER.map(Column::of_texts).to_vec(), 1);
+    files.iter().for_each(|file| table.push(row(file).to_vec()));
+    let heading = cut(&table.heading(), terminal.width);
+    terminal.line(&terminal.paint(Tone::Strong, &heading));
+    for (file, line) in files.iter().zip(table.lines()) {
+        terminal.line(&cut(&line, terminal.width));
         let (tone, text) = match (file.trouble(), &file.about) {
             (Some(trouble), _) => (Tone::Bad, trouble),
             (None, Ok(about)) => (Tone::Faint, in_short(&about.why).to_owned()),
@@ -205,7 +187,10 @@ pub(crate) fn show(
     }
     let say = |name: &str, text: &str, tone: Option<Tone>| {
         let mut name = name;
-        for line in wrapped(&plain(text), terminal.width) {
+        let room = terminal.width.map_or(usize::MAX, |width| {
+            width.saturating_sub(INDENT).max(NARROWEST)
+        });
+        for line in wrapped(&plain(text), room, "") {
             let line = tone.map_or_else(|| line.clone(), |tone| terminal.paint(tone, &line));
             terminal.line(&format!(
                 "{}{line}",
@@ -256,24 +241,6 @@ pub(crate) fn show(
         );
     }
     Ok(whole)
-}
-
-/// The lines that `text` takes beside a name; a word that is longer than a line stays whole.
-fn wrapped(text: &str, width: Option<usize>) -> Vec<String> {
-    let room = width.map_or(usize::MAX, |width| {
-        width.saturating_sub(INDENT).max(NARROWEST)
-    });
-    let mut lines: Vec<String> = Vec::new();
-    for word in text.split(' ') {
-        match lines.last_mut() {
-            Some(line) if line.chars().count() + 1 + word.chars().count() <= room => {
-                line.push(' ');
-                line.push_str(word);
-            }
-            _ => lines.push(word.to_owned()),
-        }
-    }
-    lines
 }
 
 fn compare_word(file: &Found) -> String {
@@ -344,11 +311,5 @@ mod tests {
         assert_eq!(cut(text, Some(80)), text);
         assert_eq!(cut(text, Some(22)), "a long line that sa...");
         assert_eq!(cut(text, Some(1)).chars().count(), NARROWEST);
-        assert_eq!(wrapped(text, None), [text]);
-        assert_eq!(wrapped(text, Some(33)), ["a long line that", "says a lot"]);
-        assert_eq!(
-            wrapped("/a/path/that/is/longer x", Some(33)),
-            ["/a/path/that/is/longer", "x"]
-        );
     }
 }

@@ -6,7 +6,7 @@ pub(crate) mod journal_tail;
 pub(crate) mod metrics;
 #[cfg(test)]
 pub(crate) mod sample;
-pub(crate) mod table;
+pub(crate) mod screen;
 pub(crate) mod troubles;
 
 use std::path::{Path, PathBuf};
@@ -56,7 +56,7 @@ pub(crate) fn run(path: &Path, terminal: &Terminal, wish: &Wish) -> u8 {
         let mut found = gathered::gather(&config, &mut survey, wish.transitions);
         found.notes.splice(0..0, notes.iter().cloned());
         let text = match wish.form {
-            Form::Table => table::render(&found, terminal),
+            Form::Table => screen::render(&found, terminal),
             Form::Json => match serde_json::to_string(&found) {
                 Ok(text) => escaped_json(&text) + "\n",
                 Err(error) => return cannot_tell(&error),

@@ -5,7 +5,8 @@ use std::time::Duration;
 use chrono::Local;
 
 use super::{Gathered, NodeStatus};
-use crate::terminal::{Terminal, Tone};
+use crate::console::columns::{self, Table};
+use crate::terminal::{Terminal, Tone, wrapped};
 
 /// A column: its heading, how a node fills it, and how gladly it is left out where a terminal is
 /// narrow.
@@ -84,9 +85,10 @@ pub(crate) fn render(found: &Gathered, terminal: &Terminal) -> String {
         || "at no node that is seen".to_string(),
         |node| format!("at {node}"),
     );
-    let verdict = match found.healthy {
-        true => terminal.paint(Tone::Good, "healthy"),
-        false => terminal.paint(Tone::Bad, "NOT HEALTHY"),
+    let verdict = if found.healthy {
+        terminal.paint(Tone::Good, "healthy")
+    } else {
+        terminal.paint(Tone::Bad, "NOT HEALTHY")
     };
     text.push(&format!(
         "{}   VIP {} {at}   {verdict}",
@@ -139,50 +141,24 @@ fn in_sentinel_mode(found: &Gathered) -> bool {
 
 fn nodes(text: &mut Text<'_>, found: &Gathered) {
     let terminal = text.terminal;
-    let cells: Vec<Vec<String>> = found
-        .nodes
+    let mut shown: Vec<&Column> = COLUMNS.iter().collect();
+    let headings = shown
         .iter()
-        .map(|node| COLUMNS.iter().map(|column| (column.cell)(node)).collect())
-        .collect();
-    let width = |index: usize| {
-        let longest = cells
-            .iter()
-            .map(|row| row[index].chars().count())
-            .max()
-            .unwrap_or(0);
-        longest.max(COLUMNS[index].heading.len())
-    };
-    let mut shown: Vec<usize> = (0..COLUMNS.len()).collect();
-    // Two blanks between two columns.
-    let total = |shown: &[usize]| {
-        shown
-            .iter()
-            .map(|index| width(*index) + 2)
-            .sum::<usize>()
-            .saturating_sub(2)
-    };
-    while terminal.width.is_some_and(|most| total(&shown) > most) {
-        let last = shown
-            .iter()
-            .copied()
-            .filter(|index| COLUMNS[*index].dispensable > 0);
-        let Some(out) = last.max_by_key(|index| COLUMNS[*index].dispensable) else {
+        .map(|column| columns::Column::of_texts(column.heading));
+    let mut table = Table::new(headings.collect(), 2);
+    for node in &found.nodes {
+        table.push(COLUMNS.iter().map(|column| (column.cell)(node)).collect());
+    }
+    while terminal.width.is_some_and(|most| table.width() > most) {
+        let dispensable = (0..shown.len()).filter(|at| shown[*at].dispensable > 0);
+        let Some(at) = dispensable.max_by_key(|at| shown[*at].dispensable) else {
             break;
         };
-        shown.retain(|index| *index != out);
+        shown.remove(at);
+        table.leave_out(at);
     }
-    let row = |cells: &dyn Fn(usize) -> String| {
-        let padded = shown
-            .iter()
-            .map(|index| format!("{:<width$}", cells(*index), width = width(*index)));
-        padded.collect::<Vec<_>>().join("  ").trim_end().to_string()
-    };
-    text.push(&terminal.paint(
-        Tone::Strong,
-        &row(&|index| COLUMNS[index].heading.to_string()),
-    ));
-    for (node, cells) in found.nodes.iter().zip(&cells) {
-        let line = row(&|index| cells[index].clone());
+    text.push(&terminal.paint(Tone::Strong, &table.heading()));
+    for (node, line) in found.nodes.iter().zip(table.lines()) {
         let tone = match node {
             NodeStatus {
                 failure: Some(_), ..
@@ -272,18 +248,9 @@ impl Text<'_> {
     /// A sentence in as many lines as it needs.
     fn wrapped(&mut self, tone: Tone, sentence: &str) {
         let most = self.terminal.width.unwrap_or(usize::MAX).max(20);
-        let mut line = String::new();
-        for word in sentence.split(' ') {
-            if !line.trim().is_empty() && line.chars().count() + 1 + word.chars().count() > most {
-                self.push(&self.terminal.paint(tone, &line));
-                line = " ".to_string();
-            }
-            if !line.is_empty() {
-                line.push(' ');
-            }
-            line.push_str(word);
+        for line in wrapped(sentence, most, "  ") {
+            self.push(&self.terminal.paint(tone, &line));
         }
-        self.push(&self.terminal.paint(tone, &line));
     }
 }
 
