@@ -65,6 +65,19 @@ impl Subject {
     }
 }
 
+/// The number of a fact in docs/facts.md.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct Fact(pub &'static str);
+
+impl Fact {
+    /// What is found follows from no fact that stands there.
+    pub(crate) const NONE: Fact = Fact("");
+
+    fn is_none(&self) -> bool {
+        *self == Fact::NONE
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Fix {
@@ -143,9 +156,9 @@ pub(crate) struct Finding {
     pub check: &'static str,
     pub subject: Subject,
     pub level: Level,
-    /// The number of the fact in docs/facts.md; empty where there is none.
-    #[serde(skip_serializing_if = "str::is_empty")]
-    pub fact: &'static str,
+    /// Why it matters.
+    #[serde(skip_serializing_if = "Fact::is_none")]
+    pub fact: Fact,
     /// What was found, in plain words.
     pub says: String,
     /// What helps, the first thing first.
@@ -167,17 +180,12 @@ impl Findings {
         }
     }
 
-    pub(crate) fn ok(&mut self, check: &'static str, fact: &'static str, says: impl Into<String>) {
+    pub(crate) fn ok(&mut self, check: &'static str, fact: Fact, says: impl Into<String>) {
         self.add(Level::Ok, check, fact, says.into(), Vec::new());
     }
 
     /// It could not be looked at.
-    pub(crate) fn unseen(
-        &mut self,
-        check: &'static str,
-        fact: &'static str,
-        says: impl Into<String>,
-    ) {
+    pub(crate) fn unseen(&mut self, check: &'static str, fact: Fact, says: impl Into<String>) {
         self.add(Level::Unseen, check, fact, says.into(), Vec::new());
     }
 
@@ -185,7 +193,7 @@ impl Findings {
     pub(crate) fn warn(
         &mut self,
         check: &'static str,
-        fact: &'static str,
+        fact: Fact,
         says: impl Into<String>,
         fix: Fix,
     ) {
@@ -195,7 +203,7 @@ impl Findings {
     pub(crate) fn fail(
         &mut self,
         check: &'static str,
-        fact: &'static str,
+        fact: Fact,
         says: impl Into<String>,
         fix: Fix,
     ) {
@@ -207,7 +215,7 @@ impl Findings {
         &mut self,
         level: Level,
         check: &'static str,
-        fact: &'static str,
+        fact: Fact,
         says: String,
         fix: Vec<Fix>,
     ) {
@@ -225,7 +233,7 @@ impl Findings {
     pub(crate) fn ok_unless_said(
         &mut self,
         check: &'static str,
-        fact: &'static str,
+        fact: Fact,
         says: impl Into<String>,
     ) {
         if !self.list.iter().any(|found| found.check == check) {
@@ -237,6 +245,9 @@ impl Findings {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
+    use std::collections::BTreeSet;
+    use std::fs;
+    use std::path::Path;
 
     /// The lines of `check`, worst first.
     pub(crate) fn lines<'f>(found: &'f [Finding], check: &str) -> Vec<&'f Finding> {
@@ -251,5 +262,52 @@ pub(crate) mod tests {
             Some(line) => line.level,
             None => panic!("no line of {check} in {found:#?}"),
         }
+    }
+
+    /// The numbers of the facts, each written as `**K13**` where it stands.
+    fn facts() -> BTreeSet<String> {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/facts.md");
+        let text = fs::read_to_string(path).expect("docs/facts.md");
+        text.lines()
+            .filter_map(|line| Some(line.strip_prefix("- **")?.split_once("**")?.0.to_owned()))
+            .collect()
+    }
+
+    fn sources(dir: &Path) -> Vec<PathBuf> {
+        let mut found = Vec::new();
+        for entry in fs::read_dir(dir).expect("a directory of the sources") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                found.extend(sources(&path));
+            } else {
+                found.push(path);
+            }
+        }
+        found
+    }
+
+    #[test]
+    fn each_cited_fact_stands_in_docs_facts() {
+        let facts = facts();
+        assert!(facts.contains("K13") && facts.contains("R9"), "{facts:?}");
+        let mut cited = 0;
+        for file in sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src/console/doctor")) {
+            let text = fs::read_to_string(&file).expect("a source file");
+            for (number, line) in text.lines().enumerate() {
+                for part in line.split("Fact(\"").skip(1) {
+                    let fact = part.split('"').next().unwrap_or_default();
+                    // Fact::NONE is the one that is empty, and this line names none.
+                    let known = fact.is_empty() || fact.ends_with('\\') || facts.contains(fact);
+                    assert!(
+                        known,
+                        "{}:{}: {fact} is not in docs/facts.md",
+                        file.display(),
+                        number + 1
+                    );
+                    cited += 1;
+                }
+            }
+        }
+        assert!(cited > 100, "only {cited} were found");
     }
 }

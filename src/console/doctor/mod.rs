@@ -15,7 +15,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use self::finding::{Finding, Findings, Fix, Level, Subject};
+use self::finding::{Fact, Finding, Findings, Fix, Level, Subject};
 use self::judge::Expected;
 use self::look::keepalived::Keepalived;
 use self::look::servers::Redises;
@@ -120,7 +120,11 @@ fn configuration(
     alarm: Option<&ConfigError>,
 ) -> Option<SocketAddr> {
     match alarm {
-        None => found.ok("configuration", "", format!("{} is good", path.display())),
+        None => found.ok(
+            "configuration",
+            Fact::NONE,
+            format!("{} is good", path.display()),
+        ),
         Some(error) => {
             let said = error.to_string();
             let going_on = if config.is_some() {
@@ -129,7 +133,11 @@ fn configuration(
                 ""
             };
             if said.contains("denied") {
-                found.unseen("configuration", "", format!("{said}; run this as root"));
+                found.unseen(
+                    "configuration",
+                    Fact::NONE,
+                    format!("{said}; run this as root"),
+                );
             } else {
                 // Some of them end with what to run.
                 let (says, fix) = match said
@@ -149,19 +157,24 @@ fn configuration(
                         )),
                     ),
                 };
-                found.fail("configuration", "", format!("{says}{going_on}"), fix);
+                found.fail(
+                    "configuration",
+                    Fact::NONE,
+                    format!("{says}{going_on}"),
+                    fix,
+                );
             }
         }
     }
     let config = config?;
     match local_node(config) {
         Ok(local) => {
-            found.ok("local-node", "", format!("this machine is {local}"));
+            found.ok("local-node", Fact::NONE, format!("this machine is {local}"));
             Some(local)
         }
         Err(error) => {
             let fix = Fix::Do("run this on one of the nodes, or set local".to_owned());
-            found.fail("local-node", "", format!("{error:#}"), fix);
+            found.fail("local-node", Fact::NONE, format!("{error:#}"), fix);
             None
         }
     }
@@ -208,7 +221,7 @@ fn of_redis(
             judge::servers::pair::judge(&mut found, redises, config, vip_alone(config, local), cli);
             found.unseen(
                 "check-redis",
-                "K12",
+                Fact("K12"),
                 format!("check_redis can't be tried: {why}; run this as root"),
             );
         }

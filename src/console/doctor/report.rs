@@ -56,7 +56,7 @@ fn lines(found: &[Finding], wanted: &Wanted, terminal: &Terminal) -> Vec<String>
             let word = terminal.paint(tone(line.level), &format!("{:<4}", line.level.word()));
             let begin = format!(
                 "  {word}  {}  ",
-                terminal.paint(Tone::Faint, &format!("{:<3}", line.fact))
+                terminal.paint(Tone::Faint, &format!("{:<3}", line.fact.0))
             );
             push(&mut out, terminal, &begin, &line.says);
             for fix in &line.fix {
@@ -113,24 +113,29 @@ fn push(out: &mut Vec<String>, terminal: &Terminal, begin: &str, text: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::console::doctor::finding::{Findings, Fix};
+    use crate::console::doctor::finding::{Fact, Findings, Fix};
     use crate::keepalived_conf::Place;
 
     fn some() -> Vec<Finding> {
         let mut found = Findings::of(Subject::Redis);
-        found.ok("a", "K15", "all is well");
+        found.ok("a", Fact("K15"), "all is well");
         found.warn(
             "b",
-            "R4",
+            Fact("R4"),
             "a long sentence that has to be broken somewhere\u{1b}[2J",
             Fix::Run("cp a b".to_owned()),
         );
-        found.unseen("c", "", "dark");
+        found.unseen("c", Fact::NONE, "dark");
         let place = Place {
             file: "/etc/k.conf".into(),
             line: 7,
         };
-        found.fail("d", "", "wrong", Fix::replace(&place, "    a\n@b    c"));
+        found.fail(
+            "d",
+            Fact::NONE,
+            "wrong",
+            Fix::replace(&place, "    a\n@b    c"),
+        );
         found.list
     }
 

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use crate::config::{Config, Sentinel};
-use crate::console::doctor::finding::{Findings, Fix};
+use crate::console::doctor::finding::{Fact, Findings, Fix};
 use crate::console::doctor::look::sentinels::{Node, Said};
 use crate::console::doctor::look::servers::Redises;
 use crate::console::doctor::redis_cli::RedisCli;
@@ -51,7 +51,7 @@ fn silent(found: &mut Findings, address: SocketAddr, failure: &Failure) {
     };
     found.fail(
         "sentinel-answers",
-        "",
+        Fact::NONE,
         format!("sentinel {address}: {failure}"),
         fix,
     );
@@ -74,7 +74,7 @@ fn one(
     };
     found.ok(
         "sentinel-answers",
-        "",
+        Fact::NONE,
         format!("sentinel {address} answers"),
     );
     let Some((ip, port)) = &said.master else {
@@ -83,7 +83,7 @@ fn one(
             "let master_name below [sentinel] be the name behind 'sentinel monitor' there"
                 .to_owned(),
         );
-        return found.fail("sentinel-master", "", says, fix);
+        return found.fail("sentinel-master", Fact::NONE, says, fix);
     };
     let master: Option<SocketAddr> = ip
         .parse()
@@ -102,20 +102,20 @@ fn one(
              nodes"
                 .to_owned(),
         );
-        found.fail("sentinel-master", "R22", says, fix);
+        found.fail("sentinel-master", Fact("R22"), says, fix);
     }
     if let Some(why) = &said.no_quorum {
         let says = format!("sentinel {address}: no failover can be agreed on: {why}");
         found.fail(
             "sentinel-quorum",
-            "R32",
+            Fact("R32"),
             says,
             Fix::Do("start the sentinels that are missing".to_owned()),
         );
     } else {
         found.ok(
             "sentinel-quorum",
-            "R32",
+            Fact("R32"),
             format!("sentinel {address} reaches a quorum, and the majority"),
         );
     }
@@ -128,11 +128,11 @@ fn one(
             let fix = Fix::Run(ask(&format!(
                 "sentinel set {name} down-after-milliseconds 5000"
             )));
-            found.fail("down-after", "R31", says, fix);
+            found.fail("down-after", Fact("R31"), says, fix);
         }
         Some(millis) => found.ok(
             "down-after",
-            "R31",
+            Fact("R31"),
             format!("sentinel {address}: down-after {millis} ms"),
         ),
         None => {}
@@ -141,7 +141,7 @@ fn one(
     if said.refused.is_empty() {
         found.ok(
             "sentinel-rights",
-            "R29",
+            Fact("R29"),
             format!("sentinel {address}: nothing that user {user} needs is refused"),
         );
     }
@@ -149,7 +149,7 @@ fn one(
         let says = format!("sentinel {address}: user {user} may not {command}");
         let fix =
             Fix::Run(to_them.as_administrator(address, &format!("acl setuser {user} {rule}")));
-        found.fail("sentinel-rights", "R29", says, fix);
+        found.fail("sentinel-rights", Fact("R29"), says, fix);
     }
     if said.tilt {
         let says = format!(
@@ -158,7 +158,7 @@ fn one(
         );
         found.warn(
             "tilt",
-            "R34",
+            Fact("R34"),
             says,
             Fix::Do(
                 "wait half a minute; where it comes back, the machine stands still at times"
@@ -173,7 +173,7 @@ fn one(
             "sentinel {address} knows of {known} sentinels, and {listed} stand below [sentinel]"
         );
         let fix = Fix::Run(ask(&format!("sentinel reset {name}")));
-        found.warn("sentinel-others", "R32", says, fix);
+        found.warn("sentinel-others", Fact("R32"), says, fix);
     }
 }
 
@@ -187,7 +187,7 @@ fn count(found: &mut Findings, nodes: &[Node], sentinel: &Sentinel) {
         );
         return found.fail(
             check,
-            "R32",
+            Fact("R32"),
             says,
             Fix::Do("start the sentinels that are missing".to_owned()),
         );
@@ -200,7 +200,7 @@ fn count(found: &mut Findings, nodes: &[Node], sentinel: &Sentinel) {
         );
         return found.warn(
             check,
-            "R32",
+            Fact("R32"),
             says,
             Fix::Do(format!("write below [sentinel]: quorum = {majority}")),
         );
@@ -210,11 +210,11 @@ fn count(found: &mut Findings, nodes: &[Node], sentinel: &Sentinel) {
         let fix = Fix::Do(
             "let a third machine run a sentinel alone, and name it below [sentinel]".to_owned(),
         );
-        return found.warn(check, "R32", says, fix);
+        return found.warn(check, Fact("R32"), says, fix);
     }
     found.ok(
         check,
-        "R32",
+        Fact("R32"),
         format!("{answered} of {all} sentinels answer, and quorum is {quorum}"),
     );
 }
@@ -229,7 +229,9 @@ fn agreed(found: &mut Findings, nodes: &[Node], config: &Config) {
     named.dedup();
     match &named[..] {
         [] => {}
-        [master] => found.ok_unless_said("sentinel-master", "R22", format!("all name {master}")),
+        [master] => {
+            found.ok_unless_said("sentinel-master", Fact("R22"), format!("all name {master}"))
+        }
         several => {
             let says = format!("they name {}", several.join(" and "));
             let fix = Fix::Do(
@@ -237,7 +239,7 @@ fn agreed(found: &mut Findings, nodes: &[Node], config: &Config) {
                 stays so, see 'sentinel ckquorum' on each"
                     .to_owned(),
             );
-            found.fail("sentinel-master", "R22", says, fix);
+            found.fail("sentinel-master", Fact("R22"), says, fix);
         }
     }
     let odd = config
@@ -248,7 +250,7 @@ fn agreed(found: &mut Findings, nodes: &[Node], config: &Config) {
     if odd {
         let says = "the password of Redis has a space or a quote: where it is the auth-pass of a \
             sentinel of Redis 7.0, that does not start again";
-        found.unseen("auth-pass", "R36", says);
+        found.unseen("auth-pass", Fact("R36"), says);
     }
 }
 
@@ -270,7 +272,7 @@ fn priorities(found: &mut Findings, redises: &Redises, config: &Config, cli: &Re
                  not in nodes"
             );
             let fix = Fix::Run(cli.set(address, "replica-announce-ip", &address.ip().to_string()));
-            found.fail("announce-ip", "", says, fix);
+            found.fail("announce-ip", Fact::NONE, says, fix);
         }
         let Some(priority) = seen
             .setting("replica-priority")
@@ -282,7 +284,7 @@ fn priorities(found: &mut Findings, redises: &Redises, config: &Config, cli: &Re
         if priority == 0 {
             found.fail(
                 check,
-                "R30",
+                Fact("R30"),
                 format!("{address}: replica-priority 0: Sentinel never promotes it"),
                 fix,
             );
@@ -292,11 +294,15 @@ fn priorities(found: &mut Findings, redises: &Redises, config: &Config, cli: &Re
                  preferred to it: Sentinel may choose another one than keepalived, and the VIP \
                  moves twice"
             );
-            found.warn(check, "R30", says, fix);
+            found.warn(check, Fact("R30"), says, fix);
         }
         before = before.max(Some(priority));
     }
     if config.nodes.len() > 1 {
-        found.ok_unless_said(check, "R30", "replica-priority is in the order of nodes");
+        found.ok_unless_said(
+            check,
+            Fact("R30"),
+            "replica-priority is in the order of nodes",
+        );
     }
 }

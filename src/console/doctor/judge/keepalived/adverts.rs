@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use super::hosts::of_all;
-use crate::console::doctor::finding::{Findings, Fix};
+use crate::console::doctor::finding::{Fact, Findings, Fix};
 use crate::console::doctor::judge::Expected;
 use crate::console::doctor::look::keepalived::Keepalived;
 use crate::keepalived_conf::vrrp::{Instance, Vrrp};
@@ -15,7 +15,11 @@ pub(crate) fn addresses(
     own: &[IpAddr],
 ) {
     let Some(peers) = &instance.peers else {
-        return found.ok("unicast", "", "adverts go by multicast: no unicast_peer");
+        return found.ok(
+            "unicast",
+            Fact::NONE,
+            "adverts go by multicast: no unicast_peer",
+        );
     };
     let before = found.list.len();
     let block = instance.block.get(&["unicast_peer"]);
@@ -30,7 +34,7 @@ pub(crate) fn addresses(
                 .map_or(Fix::Do("write unicast_src_ip".to_owned()), |local| {
                     Fix::insert(place, format!("    unicast_src_ip {}", local.ip()))
                 });
-            found.warn("unicast-source", "K26", says, fix);
+            found.warn("unicast-source", Fact("K26"), says, fix);
         }
         Some(text) => {
             let place = instance
@@ -47,7 +51,7 @@ pub(crate) fn addresses(
                 let says = format!("unicast_src_ip {text} is no address of this machine");
                 found.fail(
                     "unicast-source",
-                    "K26",
+                    Fact("K26"),
                     says,
                     Fix::replace(place, format!("    unicast_src_ip {local}")),
                 );
@@ -73,7 +77,7 @@ pub(crate) fn addresses(
             });
             found.fail(
                 "unicast",
-                "K22",
+                Fact("K22"),
                 format!(
                     "{} is this node, and stands in its own unicast_peer",
                     node.ip()
@@ -88,7 +92,7 @@ pub(crate) fn addresses(
             );
             found.fail(
                 "unicast",
-                "K22",
+                Fact("K22"),
                 says,
                 Fix::insert(open, format!("        {}", node.ip())),
             );
@@ -97,7 +101,7 @@ pub(crate) fn addresses(
     if found.list.len() == before {
         found.ok(
             "unicast",
-            "K26",
+            Fact("K26"),
             format!("adverts go to {}", peers.join(", ")),
         );
     }
@@ -119,16 +123,16 @@ pub(crate) fn adverts(found: &mut Findings, vrrp: &Vrrp, instance: &Instance) {
                 Some(_) => Fix::replace(line("version"), "    version 3"),
                 None => Fix::insert(&instance.block.open, "    version 3"),
             };
-            found.fail("advert-interval", "K20", says, fix);
+            found.fail("advert-interval", Fact("K20"), says, fix);
         }
         Some(seconds) => found.ok(
             "advert-interval",
-            "K20",
+            Fact("K20"),
             format!("an advert every {seconds} s, VRRP version {version}"),
         ),
         None => found.fail(
             "advert-interval",
-            "K20",
+            Fact("K20"),
             format!(
                 "advert_int {} is no number",
                 instance.value("advert_int").unwrap_or_default()
@@ -146,7 +150,7 @@ pub(crate) fn adverts(found: &mut Findings, vrrp: &Vrrp, instance: &Instance) {
              meant for",
             block.place
         ));
-        found.warn("authentication", "K21", says, fix);
+        found.warn("authentication", Fact("K21"), says, fix);
     }
 }
 
@@ -186,18 +190,23 @@ pub(crate) fn alike(
     ];
     for says in said.into_iter().flatten() {
         let fix = Fix::Do("let the line be without an @name, the same for all hosts".to_owned());
-        found.fail("alike", "K22", format!("{says}: each becomes MASTER"), fix);
+        found.fail(
+            "alike",
+            Fact("K22"),
+            format!("{says}: each becomes MASTER"),
+            fix,
+        );
     }
     if all.len() > 1 {
         found.ok_unless_said(
             "alike",
-            "K22",
+            Fact("K22"),
             "virtual_router_id, version, advert_int and VIP are the same for all hosts of this \
              file",
         );
     } else {
         let says = "the other hosts have a file of their own: virtual_router_id, version, \
             advert_int and VIP have to be the same there";
-        found.unseen("alike", "K22", says);
+        found.unseen("alike", Fact("K22"), says);
     }
 }

@@ -1,7 +1,7 @@
 //! keepalived's configuration as a file: can it be read, what does keepalived itself say, does it
 //! know this host?
 
-use crate::console::doctor::finding::{Findings, Fix};
+use crate::console::doctor::finding::{Fact, Findings, Fix};
 use crate::console::doctor::look::keepalived::Keepalived;
 use crate::server::info::Version;
 
@@ -12,20 +12,24 @@ pub(crate) fn version(found: &mut Findings, keepalived: &Keepalived) {
     match keepalived.version {
         None => found.unseen(
             "keepalived-version",
-            "",
+            Fact::NONE,
             "keepalived did not say its version: is it \
             installed?",
         ),
         Some(version) if version < NEEDED => found.fail(
             "keepalived-version",
-            "K23",
+            Fact("K23"),
             format!(
                 "keepalived {version}: its -t calls every file good, and it knows no \
                 notify_master_rx_lower_pri"
             ),
             Fix::Do(format!("upgrade keepalived to {NEEDED} or newer")),
         ),
-        Some(version) => found.ok("keepalived-version", "", format!("keepalived {version}")),
+        Some(version) => found.ok(
+            "keepalived-version",
+            Fact::NONE,
+            format!("keepalived {version}"),
+        ),
     }
 }
 
@@ -36,7 +40,7 @@ pub(crate) fn conf(found: &mut Findings, keepalived: &Keepalived) -> bool {
         Err(why) if why.contains("denied") => {
             found.unseen(
                 "keepalived-conf",
-                "",
+                Fact::NONE,
                 format!("{path}: {why}; run this as root"),
             );
             return false;
@@ -45,21 +49,21 @@ pub(crate) fn conf(found: &mut Findings, keepalived: &Keepalived) -> bool {
             let fix = Fix::Do(
                 "write it with install.sh, or name it with --keepalived-conf FILE".to_owned(),
             );
-            found.fail("keepalived-conf", "", format!("{path}: {why}"), fix);
+            found.fail("keepalived-conf", Fact::NONE, format!("{path}: {why}"), fix);
             return false;
         }
     };
     for (place, why) in &conf.troubles {
         found.fail(
             "keepalived-conf",
-            "",
+            Fact::NONE,
             format!("{place}: {why}"),
             Fix::Do(format!("correct {place}")),
         );
     }
     found.ok_unless_said(
         "keepalived-conf",
-        "",
+        Fact::NONE,
         format!("{path} is read as the host {}", keepalived.host),
     );
     true
@@ -68,7 +72,13 @@ pub(crate) fn conf(found: &mut Findings, keepalived: &Keepalived) -> bool {
 pub(crate) fn tested(found: &mut Findings, keepalived: &Keepalived) {
     let said = match &keepalived.tested {
         Ok(said) => said,
-        Err(why) => return found.unseen("keepalived-test", "K23", format!("keepalived -t: {why}")),
+        Err(why) => {
+            return found.unseen(
+                "keepalived-test",
+                Fact("K23"),
+                format!("keepalived -t: {why}"),
+            );
+        }
     };
     let words: Vec<&str> = said
         .text
@@ -80,11 +90,11 @@ pub(crate) fn tested(found: &mut Findings, keepalived: &Keepalived) {
     let command = format!("keepalived -t -f {}", keepalived.path.display());
     match said.code {
         Some(0) if words.is_empty() => {
-            found.ok("keepalived-test", "K23", format!("{command}: good"))
+            found.ok("keepalived-test", Fact("K23"), format!("{command}: good"))
         }
         Some(0) => found.ok(
             "keepalived-test",
-            "K23",
+            Fact("K23"),
             format!("{command}: good, and it says: {words}"),
         ),
         Some(6) => {
@@ -93,7 +103,7 @@ pub(crate) fn tested(found: &mut Findings, keepalived: &Keepalived) {
             );
             found.fail(
                 "keepalived-test",
-                "K24",
+                Fact("K24"),
                 format!("{command}: 6, script security alone objects: {words}"),
                 fix,
             );
@@ -106,7 +116,7 @@ pub(crate) fn tested(found: &mut Findings, keepalived: &Keepalived) {
             );
             found.fail(
                 "keepalived-test",
-                "K23",
+                Fact("K23"),
                 format!("{command} ended with {code}: {words}"),
                 fix,
             );
@@ -124,7 +134,7 @@ pub(crate) fn names(found: &mut Findings, keepalived: &Keepalived) {
     if conf.names.contains(&keepalived.host) {
         return found.ok(
             "host-name",
-            "K26",
+            Fact("K26"),
             format!(
                 "this host is {}, one of the @names {names}",
                 keepalived.host
@@ -133,7 +143,7 @@ pub(crate) fn names(found: &mut Findings, keepalived: &Keepalived) {
     }
     found.fail(
         "host-name",
-        "K26",
+        Fact("K26"),
         format!(
             "no line of {} begins with @{}, this host's name; there are lines for {names}: it has \
              no address and no \

@@ -1,13 +1,13 @@
 //! Lines of `global_defs` that keep the VIP where it belongs.
 
-use crate::console::doctor::finding::{Findings, Fix};
+use crate::console::doctor::finding::{Fact, Findings, Fix};
 use crate::console::doctor::look::keepalived::Keepalived;
 use crate::keepalived_conf::Place;
 use crate::keepalived_conf::vrrp::Instance;
 
 struct Wanted {
     check: &'static str,
-    fact: &'static str,
+    fact: Fact,
     /// Any of these words will do.
     words: &'static [&'static str],
     line: &'static str,
@@ -22,7 +22,7 @@ pub(crate) fn judge(found: &mut Findings, keepalived: &Keepalived, instance: &In
     for wanted in [
         Wanted {
             check: "check-unicast-source",
-            fact: "K21",
+            fact: Fact("K21"),
             words: &["vrrp_check_unicast_src"],
             line: "vrrp_check_unicast_src",
             costs: "any host can take the VIP with one unicast advert",
@@ -30,7 +30,7 @@ pub(crate) fn judge(found: &mut Findings, keepalived: &Keepalived, instance: &In
         },
         Wanted {
             check: "announce-again",
-            fact: "K27",
+            fact: Fact("K27"),
             words: &["vrrp_garp_master_refresh"],
             line: "vrrp_garp_master_refresh 10",
             costs: "a switch or a client that missed where the VIP went never hears it again",
@@ -38,7 +38,7 @@ pub(crate) fn judge(found: &mut Findings, keepalived: &Keepalived, instance: &In
         },
         Wanted {
             check: "announce-against",
-            fact: "K27",
+            fact: Fact("K27"),
             words: &["vrrp_garp_lower_prio_repeat"],
             line: "vrrp_garp_lower_prio_repeat 1",
             costs: "after another node has claimed the VIP for a moment the network is not told \
@@ -47,7 +47,7 @@ pub(crate) fn judge(found: &mut Findings, keepalived: &Keepalived, instance: &In
         },
         Wanted {
             check: "give-way",
-            fact: "K28",
+            fact: Fact("K28"),
             words: &["vrrp_higher_prio_send_advert"],
             line: "vrrp_higher_prio_send_advert true",
             costs: "after a partition clients may ask the wrong node for a minute",
@@ -55,7 +55,7 @@ pub(crate) fn judge(found: &mut Findings, keepalived: &Keepalived, instance: &In
         },
         Wanted {
             check: "real-time",
-            fact: "K30",
+            fact: Fact("K30"),
             words: &["vrrp_rt_priority"],
             line: "vrrp_rt_priority 50",
             costs: "adverts every 0.1 s without a real-time priority: a busy machine is taken for \
@@ -64,7 +64,7 @@ pub(crate) fn judge(found: &mut Findings, keepalived: &Keepalived, instance: &In
         },
         Wanted {
             check: "real-time-limit",
-            fact: "K30",
+            fact: Fact("K30"),
             words: &["vrrp_rlimit_rtime", "vrrp_rlimit_rttime"],
             line: "vrrp_rlimit_rtime 1000000",
             costs: "the kernel kills a keepalived of real-time priority that works for 10 ms",

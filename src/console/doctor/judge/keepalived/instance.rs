@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use super::hosts::{each_its_own, of_all};
 use super::{adverts, conf, globals};
-use crate::console::doctor::finding::{Findings, Fix};
+use crate::console::doctor::finding::{Fact, Findings, Fix};
 use crate::console::doctor::judge::{Expected, ours};
 use crate::console::doctor::look::keepalived::Keepalived;
 use crate::keepalived_conf::vrrp::Instance;
@@ -37,7 +37,7 @@ pub(crate) fn judge(
         );
         return found.fail(
             "instance",
-            "",
+            Fact::NONE,
             format!("no vrrp_instance has {vip}, or calls these programs"),
             fix,
         );
@@ -54,7 +54,7 @@ pub(crate) fn judge(
 fn vip(found: &mut Findings, instance: &Instance, expected: &Expected) {
     let Some(vip) = expected.vip else { return };
     if instance.vips.contains(&vip) {
-        return found.ok("vip", "", format!("{vip} is the vip in both files"));
+        return found.ok("vip", Fact::NONE, format!("{vip} is the vip in both files"));
     }
     let has: Vec<String> = instance.vips.iter().map(IpAddr::to_string).collect();
     let says = format!(
@@ -84,7 +84,7 @@ fn vip(found: &mut Findings, instance: &Instance, expected: &Expected) {
             format!("    virtual_ipaddress {{ {vip} }}"),
         ),
     };
-    found.fail("vip", "", says, fix);
+    found.fail("vip", Fact::NONE, says, fix);
 }
 
 fn state(found: &mut Findings, instance: &Instance) {
@@ -96,26 +96,26 @@ fn state(found: &mut Findings, instance: &Instance) {
     };
     let state = instance.value("state").unwrap_or("BACKUP");
     match state {
-        "BACKUP" => found.ok("state", "K23", "state BACKUP: the priority chooses"),
+        "BACKUP" => found.ok("state", Fact("K23"), "state BACKUP: the priority chooses"),
         "MASTER" if instance.nopreempt() => {
             let fix = Fix::replace(line("state"), "    state BACKUP");
             found.fail(
                 "state",
-                "K15",
+                Fact("K15"),
                 "nopreempt with state MASTER: keepalived leaves nopreempt out",
                 fix,
             );
         }
         "MASTER" => found.ok(
             "state",
-            "K4",
+            Fact("K4"),
             "state MASTER: it starts as BACKUP all the same",
         ),
         other => {
             let fix = Fix::replace(line("state"), "    state BACKUP");
             found.fail(
                 "state",
-                "K23",
+                Fact("K23"),
                 format!("state {other} is no state; keepalived takes it for BACKUP, and -t fails"),
                 fix,
             );
@@ -134,7 +134,7 @@ fn priorities(
         let says = format!("priority {text} is no number: this host has none of its own");
         return found.fail(
             "priority",
-            "K26",
+            Fact("K26"),
             says,
             Fix::Do(format!(
                 "write a line @{} $PRIORITY=254, or 253",
@@ -147,7 +147,7 @@ fn priorities(
         let fix = each_its_own(&all, expected);
         return found.fail(
             "priority",
-            "K4",
+            Fact("K4"),
             "priority 255 skips the state BACKUP: redis_backup is not called at the start",
             fix,
         );
@@ -167,7 +167,7 @@ fn priorities(
             "two hosts have the same priority ({}): the address chooses between them, not you",
             shown.join(", ")
         );
-        return found.warn("priority", "K20", says, each_its_own(&all, expected));
+        return found.warn("priority", Fact("K20"), says, each_its_own(&all, expected));
     }
     let advert = instance.advert_int().unwrap_or(1.0);
     let lowest = numbers.first().copied().unwrap_or(priority);
@@ -177,11 +177,11 @@ fn priorities(
             "after a stop or a fault a node of priority {lowest} waits for {skew:.2} s before it \
              takes the VIP"
         );
-        return found.warn("priority", "K20", says, each_its_own(&all, expected));
+        return found.warn("priority", Fact("K20"), says, each_its_own(&all, expected));
     }
     found.ok(
         "priority",
-        "K4",
+        Fact("K4"),
         format!("priorities: {}", shown.join(", ")),
     );
 }

@@ -3,40 +3,40 @@
 use std::path::Path;
 
 use crate::config::DEFAULT_PATH;
-use crate::console::doctor::finding::{Findings, Fix};
+use crate::console::doctor::finding::{Fact, Findings, Fix};
 use crate::console::doctor::judge::{Expected, ours};
 use crate::console::doctor::look::keepalived::{Keepalived, is_ours};
 
 /// Each line, its program, and what is missing without it.
-const LINES: [(&str, &str, &str, &str); 5] = [
+const LINES: [(&str, &str, Fact, &str); 5] = [
     (
         "notify_master",
         "redis_master",
-        "K1",
+        Fact("K1"),
         "no Redis is ever promoted",
     ),
     (
         "notify_backup",
         "redis_backup",
-        "K1",
+        Fact("K1"),
         "an old master is never made a replica",
     ),
     (
         "notify_fault",
         "redis_fault",
-        "K1",
+        Fact("K1"),
         "a node that was in FAULT is not made a replica, and what failed is written down nowhere",
     ),
     (
         "notify_stop",
         "redis_stop",
-        "K6",
+        Fact("K6"),
         "a stop is written down nowhere, and counts as a death of Redis",
     ),
     (
         "notify_master_rx_lower_pri",
         "redis_master",
-        "K10",
+        Fact("K10"),
         "a MASTER that was frozen or cut off, and finds that the other one has served meanwhile, \
          is told by nothing else",
     ),
@@ -51,7 +51,7 @@ pub(crate) fn judge(found: &mut Findings, keepalived: &Keepalived, expected: &Ex
             );
             found.fail(
                 "notify",
-                "K1",
+                Fact("K1"),
                 says,
                 Fix::Do(format!("move it from {place} into the vrrp_instance")),
             );
@@ -97,7 +97,12 @@ pub(crate) fn judge(found: &mut Findings, keepalived: &Keepalived, expected: &Ex
                 command.value("--config").unwrap_or(DEFAULT_PATH),
                 expected.path.display()
             );
-            found.fail("notify", "", says, Fix::replace(&command.place, text));
+            found.fail(
+                "notify",
+                Fact::NONE,
+                says,
+                Fix::replace(&command.place, text),
+            );
         }
     }
     if let Some(command) = instance
@@ -109,7 +114,11 @@ pub(crate) fn judge(found: &mut Findings, keepalived: &Keepalived, expected: &Ex
             "notify calls {} at every change of state, whatever it is",
             command.name()
         );
-        found.fail("notify", "K1", says, Fix::remove(&command.place));
+        found.fail("notify", Fact("K1"), says, Fix::remove(&command.place));
     }
-    found.ok_unless_said("notify", "K1", "the five notify lines call their programs");
+    found.ok_unless_said(
+        "notify",
+        Fact("K1"),
+        "the five notify lines call their programs",
+    );
 }

@@ -1,7 +1,7 @@
 //! The files of the programs, and whom keepalived runs them as.
 
 use super::globals;
-use crate::console::doctor::finding::{Findings, Fix};
+use crate::console::doctor::finding::{Fact, Findings, Fix};
 use crate::console::doctor::judge::{Expected, ours};
 use crate::console::doctor::look::command::Said;
 use crate::console::doctor::look::keepalived::{Keepalived, is_ours};
@@ -19,12 +19,12 @@ pub(crate) fn judge(found: &mut Findings, keepalived: &Keepalived, expected: &Ex
         let count = keepalived.programs.len();
         found.ok_unless_said(
             "program",
-            "K13",
+            Fact("K13"),
             format!("all {count} programs are there and can be run"),
         );
         found.ok_unless_said(
             "program-safe",
-            "K24",
+            Fact("K24"),
             "nobody but root can change them, nor the directories above them",
         );
     }
@@ -39,12 +39,16 @@ fn file(found: &mut Findings, program: &ProgramFile, version: Option<&Result<Sai
     let mode = match &program.found {
         Ok(mode) => mode,
         Err(why) if why.contains("denied") => {
-            return found.unseen("program", "K13", format!("{path}: {why}; run this as root"));
+            return found.unseen(
+                "program",
+                Fact("K13"),
+                format!("{path}: {why}; run this as root"),
+            );
         }
         Err(why) => {
             return found.fail(
                 "program",
-                "K13",
+                Fact("K13"),
                 format!("{path}: {why}: {lost}"),
                 install(),
             );
@@ -53,7 +57,7 @@ fn file(found: &mut Findings, program: &ProgramFile, version: Option<&Result<Sai
     if !mode.is_file {
         return found.fail(
             "program",
-            "K13",
+            Fact("K13"),
             format!("{path} is not a file: {lost}"),
             install(),
         );
@@ -62,7 +66,7 @@ fn file(found: &mut Findings, program: &ProgramFile, version: Option<&Result<Sai
         let fix = Fix::Run(format!("chmod 755 {path}"));
         return found.fail(
             "program",
-            "K13",
+            Fact("K13"),
             format!("{path} is not executable: {lost}"),
             fix,
         );
@@ -70,7 +74,7 @@ fn file(found: &mut Findings, program: &ProgramFile, version: Option<&Result<Sai
     if let Some((interpreter, false)) = &program.interpreter {
         return found.fail(
             "program",
-            "K13",
+            Fact("K13"),
             format!(
                 "{path} needs {}, which is missing: {lost}",
                 interpreter.display()
@@ -106,7 +110,7 @@ fn file(found: &mut Findings, program: &ProgramFile, version: Option<&Result<Sai
         };
         found.fail(
             "program-safe",
-            "K24",
+            Fact("K24"),
             format!(
                 "others than root may write to {}: with enable_script_security keepalived \
                 drops what calls {path}, and a dropped check fails nothing",
@@ -125,18 +129,18 @@ fn file(found: &mut Findings, program: &ProgramFile, version: Option<&Result<Sai
                 said.text.trim(),
                 env!("CARGO_PKG_VERSION")
             );
-            found.warn("program-version", "", says, install());
+            found.warn("program-version", Fact::NONE, says, install());
         }
         Ok(said) => {
             let says = format!(
                 "{path} does not run here: {}: {lost}",
                 said.text.lines().last().unwrap_or("it ended by a signal")
             );
-            found.fail("program", "K13", says, install());
+            found.fail("program", Fact("K13"), says, install());
         }
         Err(why) => found.fail(
             "program",
-            "K13",
+            Fact("K13"),
             format!("{path}: {why}: {lost}"),
             install(),
         ),
@@ -145,13 +149,17 @@ fn file(found: &mut Findings, program: &ProgramFile, version: Option<&Result<Sai
 
 fn security(found: &mut Findings, keepalived: &Keepalived) {
     if keepalived.here.has_global(&["enable_script_security"]) {
-        return found.ok("script-security", "K24", "enable_script_security is set");
+        return found.ok(
+            "script-security",
+            Fact("K24"),
+            "enable_script_security is set",
+        );
     }
     let says = "enable_script_security is missing: a program that others could change would be \
         run as root";
     found.warn(
         "script-security",
-        "K24",
+        Fact("K24"),
         says,
         globals::add(keepalived, "enable_script_security"),
     );
@@ -172,7 +180,7 @@ fn user(found: &mut Findings, keepalived: &Keepalived, expected: &Expected) {
                 checks, and a dropped check fails nothing";
             return found.fail(
                 check,
-                "K24",
+                Fact("K24"),
                 says,
                 globals::add(keepalived, "script_user root"),
             );
@@ -182,7 +190,7 @@ fn user(found: &mut Findings, keepalived: &Keepalived, expected: &Expected) {
                 user keepalived_script";
             return found.warn(
                 check,
-                "K24",
+                Fact("K24"),
                 says,
                 globals::add(keepalived, "script_user root"),
             );
@@ -201,7 +209,7 @@ fn user(found: &mut Findings, keepalived: &Keepalived, expected: &Expected) {
                 Some(line) => Fix::replace(&line.place, "    script_user root"),
                 None => globals::add(keepalived, "script_user root"),
             };
-            return found.fail(check, "K24", says, fix);
+            return found.fail(check, Fact("K24"), says, fix);
         }
     }
     let Some(instance) = ours(vrrp, expected) else {
@@ -222,12 +230,12 @@ fn user(found: &mut Findings, keepalived: &Keepalived, expected: &Expected) {
         );
         return found.fail(
             check,
-            "K24",
+            Fact("K24"),
             says,
             Fix::Do(format!(
                 "take {user} out there: script_user root is for all"
             )),
         );
     }
-    found.ok(check, "K24", "script_user root");
+    found.ok(check, Fact("K24"), "script_user root");
 }

@@ -2,7 +2,7 @@
 
 use super::edits::{set, track};
 use super::weights;
-use crate::console::doctor::finding::{Findings, Fix};
+use crate::console::doctor::finding::{Fact, Findings, Fix};
 use crate::console::doctor::judge::{Expected, is_check, is_eligible, ours};
 use crate::console::doctor::look::keepalived::Keepalived;
 use crate::keepalived_conf::vrrp::{Instance, Script};
@@ -41,7 +41,7 @@ fn unknown(found: &mut Findings, keepalived: &Keepalived, instance: &Instance) {
         ));
         found.fail(
             "tracked",
-            "K13",
+            Fact("K13"),
             format!(
                 "{} is tracked and no block is called so: it is left out, and fails nothing",
                 one.name
@@ -73,9 +73,9 @@ fn check(found: &mut Findings, keepalived: &Keepalived, instance: &Instance, exp
         };
         // A track file fails open, so that it is never enough.
         let fact = if instance.files.is_empty() {
-            "K15"
+            Fact("K15")
         } else {
-            "K18"
+            Fact("K18")
         };
         return found.fail("check", fact, says, fix);
     };
@@ -103,18 +103,18 @@ fn check(found: &mut Findings, keepalived: &Keepalived, instance: &Instance, exp
              out",
             script.name
         );
-        return found.fail("check", "K15", says, fix);
+        return found.fail("check", Fact("K15"), says, fix);
     }
     if script.command.has("--stop-keepalived") {
         return found.ok(
             "check",
-            "K15",
+            Fact("K15"),
             "check_redis is tracked with weight 0, and stops keepalived where Redis is dead",
         );
     }
     found.ok(
         "check",
-        "K15",
+        Fact("K15"),
         "check_redis is tracked with weight 0: a dead Redis takes the node out",
     );
 }
@@ -142,7 +142,7 @@ fn times(found: &mut Findings, keepalived: &Keepalived, script: &Script, expecte
                      at least",
                     script.name
                 );
-                return found.fail(check, "K14", says, set(script, name, 1));
+                return found.fail(check, Fact("K14"), says, set(script, name, 1));
             }
         }
     }
@@ -156,7 +156,7 @@ fn times(found: &mut Findings, keepalived: &Keepalived, script: &Script, expecte
         );
         return found.fail(
             check,
-            "K14",
+            Fact("K14"),
             says,
             set(script, "timeout", own.as_secs() + 1),
         );
@@ -167,11 +167,11 @@ fn times(found: &mut Findings, keepalived: &Keepalived, script: &Script, expecte
             script.name,
             script.interval.clone().unwrap_or_default()
         );
-        return found.warn(check, "K19", says, set(script, "interval", 1));
+        return found.warn(check, Fact("K19"), says, set(script, "interval", 1));
     }
     found.ok_unless_said(
         check,
-        "K14",
+        Fact("K14"),
         format!(
             "a check has {limit} s and is done in {} ms",
             own.as_millis()
@@ -194,7 +194,7 @@ fn eligible(
         if instance.nopreempt() && !expected.sentinel {
             return found.ok(
                 check,
-                "K15",
+                Fact("K15"),
                 "sticky: nothing draws the VIP back, and the data of a node is not asked for",
             );
         }
@@ -213,7 +213,7 @@ fn eligible(
                     .to_owned(),
             ),
         };
-        return found.fail(check, "K16", says, fix);
+        return found.fail(check, Fact("K16"), says, fix);
     };
     if !script.init_fail {
         let says = format!(
@@ -222,7 +222,7 @@ fn eligible(
         );
         return found.warn(
             check,
-            "K16",
+            Fact("K16"),
             says,
             Fix::insert(&script.block.open, "    init_fail"),
         );
@@ -235,14 +235,14 @@ fn eligible(
         );
         return found.fail(
             check,
-            "K15",
+            Fact("K15"),
             says,
             set(script, "weight", if expected.sentinel { -50 } else { -10 }),
         );
     }
     found.ok(
         check,
-        "K16",
+        Fact("K16"),
         format!("check_redis --eligible is tracked with weight {weight}"),
     );
 }

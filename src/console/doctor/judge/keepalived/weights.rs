@@ -2,7 +2,7 @@
 
 use super::edits::set;
 use super::hosts::{each_its_own, of_all};
-use crate::console::doctor::finding::{Findings, Fix};
+use crate::console::doctor::finding::{Fact, Findings, Fix};
 use crate::console::doctor::judge::{Expected, is_eligible};
 use crate::console::doctor::look::keepalived::Keepalived;
 use crate::keepalived_conf::vrrp::Instance;
@@ -38,13 +38,13 @@ pub(crate) fn behind(
             "{} takes {} off; the priorities of the other nodes are not in this file",
             script.name, -weight
         );
-        return found.unseen(check, "K15", says);
+        return found.unseen(check, Fact("K15"), says);
     };
     let apart = highest - lowest;
     if weight + apart < 0 {
         return found.ok(
             check,
-            "K15",
+            Fact("K15"),
             format!(
                 "a node that is behind loses {}, and the priorities lie {apart} apart",
                 -weight
@@ -61,7 +61,7 @@ pub(crate) fn behind(
         true => set(script, "weight", -(apart + 10)),
         false => each_its_own(&all, expected),
     };
-    found.fail(check, "K15", says, fix);
+    found.fail(check, Fact("K15"), says, fix);
 }
 
 pub(crate) fn files(
@@ -86,7 +86,7 @@ pub(crate) fn files(
             });
             found.fail(
                 check,
-                "K18",
+                Fact("K18"),
                 format!(
                     "{} has {has}: a dead Redis does not take the node out",
                     file.name
@@ -104,7 +104,7 @@ pub(crate) fn files(
                     "systemctl restart keepalived-redis-watch && systemctl reload keepalived"
                         .to_owned(),
                 );
-                found.fail(check, "K29", says, fix);
+                found.fail(check, Fact("K29"), says, fix);
             }
             Some((true, false)) => {
                 let says = format!(
@@ -112,12 +112,16 @@ pub(crate) fn files(
                 );
                 found.fail(
                     check,
-                    "K18",
+                    Fact("K18"),
                     says,
                     Fix::Run("systemctl restart keepalived-redis-watch".to_owned()),
                 );
             }
-            _ => found.ok_unless_said(check, "K18", format!("{path} is there, beside the check")),
+            _ => found.ok_unless_said(
+                check,
+                Fact("K18"),
+                format!("{path} is there, beside the check"),
+            ),
         }
         if expected.sentinel
             && keepalived
@@ -127,7 +131,7 @@ pub(crate) fn files(
             let says = "before keepalived 2.0.20 what a track file took off before a FAULT stays \
                 off for good";
             let fix = Fix::Do("upgrade keepalived, or run install.sh --profile plain".to_owned());
-            found.fail("track-file-version", "K18", says, fix);
+            found.fail("track-file-version", Fact("K18"), says, fix);
         }
     }
 }
@@ -156,11 +160,11 @@ pub(crate) fn sticky(found: &mut Findings, keepalived: &Keepalived, instance: &I
             "nopreempt beside {name} with weight {weight}: the VIP never leaves a node for that, \
              and keepalived -t says nothing about it"
         );
-        return found.fail(check, "K15", says, Fix::remove(place));
+        return found.fail(check, Fact("K15"), says, Fix::remove(place));
     }
     found.ok(
         check,
-        "K15",
+        Fact("K15"),
         "nopreempt, and nothing that is tracked has a weight",
     );
 }

@@ -3,7 +3,7 @@
 pub(crate) mod redis_service;
 
 use crate::config::{Config, RollbackMode};
-use crate::console::doctor::finding::{Findings, Fix};
+use crate::console::doctor::finding::{Fact, Findings, Fix};
 use crate::console::doctor::look::keepalived::Keepalived;
 use crate::console::doctor::look::machine::{Dir, Machine, WATCHER};
 use crate::programs::check_redis::verdict::Verdict;
@@ -23,7 +23,7 @@ pub(crate) fn judge(
     if !machine.is_root {
         found.unseen(
             "root",
-            "",
+            Fact::NONE,
             "not root: what only root may look at is left out",
         );
     }
@@ -41,7 +41,7 @@ pub(crate) fn judge(
             beside the one that another node takes";
         found.fail(
             "keepalived-runs",
-            "K9",
+            Fact("K9"),
             says,
             Fix::Run("systemctl start keepalived".to_owned()),
         );
@@ -49,31 +49,31 @@ pub(crate) fn judge(
         let says = "keepalived does not run here: this node takes part in nothing";
         found.warn(
             "keepalived-runs",
-            "K9",
+            Fact("K9"),
             says,
             Fix::Run("systemctl enable --now keepalived".to_owned()),
         );
     } else {
-        found.ok("keepalived-runs", "K9", "keepalived runs");
+        found.ok("keepalived-runs", Fact("K9"), "keepalived runs");
     }
 }
 
 fn clock(found: &mut Findings, machine: &Machine) {
     match machine.synchronized {
-        Some(true) => found.ok("clock", "", "the clock is set by NTP"),
+        Some(true) => found.ok("clock", Fact::NONE, "the clock is set by NTP"),
         Some(false) => {
             let says =
                 "the clock is not set by NTP: the journals of the nodes can't be read side by side";
             found.warn(
                 "clock",
-                "",
+                Fact::NONE,
                 says,
                 Fix::Run("timedatectl set-ntp true".to_owned()),
             );
         }
         None => found.unseen(
             "clock",
-            "",
+            Fact::NONE,
             "nobody here says whether the clock is set by NTP",
         ),
     }
@@ -96,11 +96,11 @@ fn selinux(found: &mut Findings, machine: &Machine, keepalived: &Keepalived) {
             let fix = Fix::Do(format!(
                 "install the programs in {UNCONFINED}: install.sh does, and runs restorecon"
             ));
-            found.warn("selinux", "K25", says, fix);
+            found.warn("selinux", Fact("K25"), says, fix);
         }
         None => found.ok(
             "selinux",
-            "K25",
+            Fact("K25"),
             format!("SELinux enforces, and the programs are in {UNCONFINED}"),
         ),
     }
@@ -110,7 +110,7 @@ fn directory(found: &mut Findings, dir: &Dir) {
     let path = dir.path.display();
     let check = "directory";
     if let Some(why) = &dir.trouble {
-        return found.unseen(check, "", format!("{} {path}: {why}", dir.key));
+        return found.unseen(check, Fact::NONE, format!("{} {path}: {why}", dir.key));
     }
     if dir.read_only {
         let costs = match dir.key {
@@ -124,19 +124,23 @@ fn directory(found: &mut Findings, dir: &Dir) {
         ));
         return found.fail(
             check,
-            "",
+            Fact::NONE,
             format!("{} {path} is on a read-only file system: {costs}", dir.key),
             fix,
         );
     }
     let Some(mode) = dir.mode else {
-        return found.ok(check, "", format!("{} {path} will be made", dir.key));
+        return found.ok(
+            check,
+            Fact::NONE,
+            format!("{} {path} will be made", dir.key),
+        );
     };
     if mode.uid != 0 {
         let fix = Fix::Run(format!("chown root {path}"));
         return found.warn(
             check,
-            "",
+            Fact::NONE,
             format!(
                 "{} {path} belongs to uid {}, who can change what is in it",
                 dir.key, mode.uid
@@ -147,7 +151,7 @@ fn directory(found: &mut Findings, dir: &Dir) {
     if mode.bits & 0o002 != 0 {
         return found.warn(
             check,
-            "",
+            Fact::NONE,
             format!("{} {path} can be written to by everybody", dir.key),
             Fix::Run(format!("chmod o-w {path}")),
         );
@@ -157,9 +161,14 @@ fn directory(found: &mut Findings, dir: &Dir) {
             "{} {path} holds copies of the data, and its mode is {:04o}",
             dir.key, mode.bits
         );
-        return found.warn(check, "R9", says, Fix::Run(format!("chmod 700 {path}")));
+        return found.warn(
+            check,
+            Fact("R9"),
+            says,
+            Fix::Run(format!("chmod 700 {path}")),
+        );
     }
-    found.ok(check, "", format!("{} {path}", dir.key));
+    found.ok(check, Fact::NONE, format!("{} {path}", dir.key));
 }
 
 fn rollback(found: &mut Findings, machine: &Machine, config: &Config, data: Option<u64>) {
@@ -169,13 +178,13 @@ fn rollback(found: &mut Findings, machine: &Machine, config: &Config, data: Opti
             "write in {} below [rollback]: mode = \"auto\"",
             config.path.display()
         ));
-        return found.warn("rollback", "R9", says, fix);
+        return found.warn("rollback", Fact("R9"), says, fix);
     }
     if !machine.has_check_rdb {
         let says = "redis-check-rdb is missing: no rollback file can be checked, so none is \
             taken, and a node with data of its own stays behind";
         let fix = Fix::Run("apt-get install redis-tools || dnf install redis".to_owned());
-        found.fail("rollback", "R9", says, fix);
+        found.fail("rollback", Fact("R9"), says, fix);
     }
     let room = machine
         .dirs
@@ -200,12 +209,14 @@ fn rollback(found: &mut Findings, machine: &Machine, config: &Config, data: Opti
     match free {
         free if free < data => found.fail(
             "rollback-room",
-            "R9",
+            Fact("R9"),
             format!("{says}: nothing is dropped, and a node with data of its own stays behind"),
             fix,
         ),
-        free if free < data.saturating_mul(keep) => found.warn("rollback-room", "R9", says, fix),
-        _ => found.ok("rollback-room", "R9", says),
+        free if free < data.saturating_mul(keep) => {
+            found.warn("rollback-room", Fact("R9"), says, fix)
+        }
+        _ => found.ok("rollback-room", Fact("R9"), says),
     }
 }
 
@@ -214,7 +225,7 @@ fn units(found: &mut Findings, machine: &Machine, keepalived: &Keepalived) {
         Some(text) if text.lines().any(|line| line.trim() == "Restart=always") => {
             found.ok(
                 "keepalived-unit",
-                "K9",
+                Fact("K9"),
                 "systemd starts a keepalived that died again",
             );
         }
@@ -223,14 +234,14 @@ fn units(found: &mut Findings, machine: &Machine, keepalived: &Keepalived) {
                 its interface";
             found.warn(
                 "keepalived-unit",
-                "K9",
+                Fact("K9"),
                 says,
                 Fix::Run("./install.sh".to_owned()),
             );
         }
         _ => found.unseen(
             "keepalived-unit",
-            "K9",
+            Fact("K9"),
             "systemd does not run here: let something start a keepalived that died again",
         ),
     }
@@ -239,7 +250,7 @@ fn units(found: &mut Findings, machine: &Machine, keepalived: &Keepalived) {
             before keepalived";
         found.warn(
             "keepalived-target",
-            "K6",
+            Fact("K6"),
             says,
             Fix::Run("./install.sh".to_owned()),
         );
@@ -263,7 +274,7 @@ fn units(found: &mut Findings, machine: &Machine, keepalived: &Keepalived) {
             );
             found.warn(
                 "unit-enabled",
-                "",
+                Fact::NONE,
                 says,
                 Fix::Run(format!("systemctl enable {name}")),
             );
@@ -272,7 +283,7 @@ fn units(found: &mut Findings, machine: &Machine, keepalived: &Keepalived) {
             let says = format!("{name} is {active}: a dead Redis is noticed by the check alone");
             found.fail(
                 "unit-active",
-                "K18",
+                Fact("K18"),
                 says,
                 Fix::Run(format!("systemctl restart {name}")),
             );
@@ -282,7 +293,7 @@ fn units(found: &mut Findings, machine: &Machine, keepalived: &Keepalived) {
                 format!("{name} is {active}: whatever Redis runs here was not started by it");
             found.warn(
                 "unit-active",
-                "",
+                Fact::NONE,
                 says,
                 Fix::Do(format!("let systemd start it: systemctl start {name}")),
             );
@@ -295,7 +306,7 @@ pub(crate) fn verdicts(found: &mut Findings, health: &Verdict, eligible: &Verdic
     match health.ok {
         true => found.ok(
             "check-redis",
-            "K12",
+            Fact("K12"),
             format!("check_redis: {}", health.sentence),
         ),
         false => {
@@ -304,7 +315,7 @@ pub(crate) fn verdicts(found: &mut Findings, health: &Verdict, eligible: &Verdic
             );
             found.fail(
                 "check-redis",
-                "K12",
+                Fact("K12"),
                 format!("check_redis fails: {}", health.sentence),
                 fix,
             );
@@ -313,14 +324,14 @@ pub(crate) fn verdicts(found: &mut Findings, health: &Verdict, eligible: &Verdic
     match eligible.ok {
         true => found.ok(
             "check-eligible",
-            "K16",
+            Fact("K16"),
             format!("check_redis --eligible: {}", eligible.sentence),
         ),
         // Beside Sentinel only the master is.
         false if sentinel => {
             found.ok(
                 "check-eligible",
-                "K16",
+                Fact("K16"),
                 format!("check_redis --eligible: no: {}", eligible.sentence),
             );
         }
@@ -332,7 +343,7 @@ pub(crate) fn verdicts(found: &mut Findings, health: &Verdict, eligible: &Verdic
             );
             found.warn(
                 "check-eligible",
-                "K16",
+                Fact("K16"),
                 format!("check_redis --eligible fails: {}", eligible.sentence),
                 fix,
             );

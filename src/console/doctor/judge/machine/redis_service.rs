@@ -2,7 +2,7 @@
 //! start?
 
 use crate::config::Config;
-use crate::console::doctor::finding::{Findings, Fix};
+use crate::console::doctor::finding::{Fact, Findings, Fix};
 use crate::console::doctor::look::machine::{LocalRedis, Machine};
 use crate::server::info::Version;
 
@@ -32,7 +32,7 @@ fn rewrite(found: &mut Findings, redis: &LocalRedis, version: Option<Version>) {
         ));
         return found.fail(
             check,
-            "R10",
+            Fact("R10"),
             format!("{path} is on a file system that is read-only for Redis: {costs}"),
             fix,
         );
@@ -40,21 +40,25 @@ fn rewrite(found: &mut Findings, redis: &LocalRedis, version: Option<Version>) {
     let (Some(uid), Some((of_file, of_dir))) = (redis.uid, &redis.modes) else {
         return found.unseen(
             check,
-            "R10",
+            Fact("R10"),
             format!("{path}: the process of the local Redis can't be looked at from here"),
         );
     };
     let (of_file, of_dir) = match (of_file, of_dir) {
         (Ok(of_file), Ok(of_dir)) => (of_file, of_dir),
         (Err(why), _) | (_, Err(why)) => {
-            return found.unseen(check, "R10", format!("{path}: {why}; run this as root"));
+            return found.unseen(
+                check,
+                Fact("R10"),
+                format!("{path}: {why}; run this as root"),
+            );
         }
     };
     // An older one writes into the file itself.
     let beside = version.is_none_or(|version| version >= BESIDE);
     let may = if beside { of_dir } else { of_file };
     if may.is_writable_by(uid, &redis.gids) {
-        return found.ok(check, "R10", format!("Redis may write {path}"));
+        return found.ok(check, Fact("R10"), format!("Redis may write {path}"));
     }
     let what = if beside {
         dir.to_string()
@@ -74,7 +78,7 @@ fn rewrite(found: &mut Findings, redis: &LocalRedis, version: Option<Version>) {
     };
     found.fail(
         check,
-        "R10",
+        Fact("R10"),
         format!("Redis (uid {uid}) may not write to {what}: {costs}"),
         fix,
     );
@@ -110,21 +114,25 @@ fn boot(found: &mut Findings, machine: &Machine, config: &Config) {
                 "rm /etc/systemd/system/{unit}.service.d/zz-boot-as-replica.conf && systemctl \
                  daemon-reload"
             ));
-            return found.fail(check, "R8", says, fix);
+            return found.fail(check, Fact("R8"), says, fix);
         }
         return found.ok(
             check,
-            "R8",
+            Fact("R8"),
             "the local Redis boots in the role that Sentinel gave it",
         );
     }
     if nobodys {
-        return found.ok(check, "R8", "the local Redis boots as a replica of nobody");
+        return found.ok(
+            check,
+            Fact("R8"),
+            "the local Redis boots as a replica of nobody",
+        );
     }
     if redis.commands.iter().all(|command| command.is_empty()) {
         return found.unseen(
             check,
-            "R8",
+            Fact("R8"),
             "how the local Redis is started can't be seen from here",
         );
     }
@@ -136,5 +144,5 @@ fn boot(found: &mut Findings, machine: &Machine, config: &Config) {
         "./install.sh"
     };
     let fix = Fix::Run(format!("{setup} --boot-as-replica"));
-    found.warn(check, "R8", says, fix);
+    found.warn(check, Fact("R8"), says, fix);
 }

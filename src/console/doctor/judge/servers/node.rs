@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use crate::config::Config;
-use crate::console::doctor::finding::{Findings, Fix};
+use crate::console::doctor::finding::{Fact, Findings, Fix};
 use crate::console::doctor::look::servers::{Node, Seen};
 use crate::console::doctor::redis_cli::RedisCli;
 use crate::server::failure::Failure;
@@ -28,7 +28,7 @@ pub(crate) fn judge(found: &mut Findings, node: &Node, config: &Config, cli: &Re
         Ok(seen) => seen,
         Err(failure) => return silent(found, node, failure),
     };
-    found.ok("redis-answers", "", format!("{address} answers"));
+    found.ok("redis-answers", Fact::NONE, format!("{address} answers"));
     if let Some(Err(failure)) = &node.at_address {
         let says = format!(
             "{address}: the local Redis answers on its socket, and not there ({failure}): the \
@@ -36,7 +36,7 @@ pub(crate) fn judge(found: &mut Findings, node: &Node, config: &Config, cli: &Re
         );
         found.fail(
             "redis-answers",
-            "",
+            Fact::NONE,
             says,
             Fix::Do("let bind and port in redis.conf be as in nodes".to_owned()),
         );
@@ -46,7 +46,7 @@ pub(crate) fn judge(found: &mut Findings, node: &Node, config: &Config, cli: &Re
         let fix = Fix::Do("wait until it has loaded its data, then run this again".to_owned());
         found.warn(
             "redis-loading",
-            "R2",
+            Fact("R2"),
             format!("{address} loads its data"),
             fix,
         );
@@ -54,7 +54,7 @@ pub(crate) fn judge(found: &mut Findings, node: &Node, config: &Config, cli: &Re
     if seen.settings.is_none() {
         return found.unseen(
             "redis-settings",
-            "R19",
+            Fact("R19"),
             format!("{address}: CONFIG GET is refused: its settings can't be looked at"),
         );
     }
@@ -71,7 +71,7 @@ pub(crate) fn judge(found: &mut Findings, node: &Node, config: &Config, cli: &Re
         );
         found.fail(
             "tls-replication",
-            "R37",
+            Fact("R37"),
             says,
             Fix::Run(cli.set(address, "tls-replication", "yes")),
         );
@@ -81,7 +81,7 @@ pub(crate) fn judge(found: &mut Findings, node: &Node, config: &Config, cli: &Re
             format!("{address} has no configuration file: a role is gone at the next restart");
         found.warn(
             "config-rewrite",
-            "R10",
+            Fact("R10"),
             says,
             Fix::Do("start it with a configuration file that it may write to".to_owned()),
         );
@@ -102,7 +102,7 @@ fn silent(found: &mut Findings, node: &Node, failure: &Failure) {
             let fix = Fix::Do("wait until it has loaded its data, then run this again".to_owned());
             return found.warn(
                 "redis-answers",
-                "R2",
+                Fact("R2"),
                 format!("{address} loads its data"),
                 fix,
             );
@@ -132,9 +132,9 @@ fn silent(found: &mut Findings, node: &Node, failure: &Failure) {
         )),
     };
     let fact = if matches!(failure, Failure::Denied(_)) {
-        "R17"
+        Fact("R17")
     } else {
-        ""
+        Fact::NONE
     };
     found.fail("redis-answers", fact, format!("{address}: {failure}"), fix);
 }
@@ -145,7 +145,7 @@ fn version(found: &mut Findings, node: &Node, seen: &Seen, config: &Config) {
         let fix = Fix::Do("upgrade it to 4.0 or newer, 7.0 if you can".to_owned());
         return found.fail(
             "redis-version",
-            "R6",
+            Fact("R6"),
             format!("{address} is Redis {version}, whose histories have no name"),
             fix,
         );
@@ -159,9 +159,13 @@ fn version(found: &mut Findings, node: &Node, seen: &Seen, config: &Config) {
             "write in {} below [policy]: term_key = \"keepalived-redis:term\"",
             config.path.display()
         ));
-        return found.warn("redis-version", "R24", says, fix);
+        return found.warn("redis-version", Fact("R24"), says, fix);
     }
-    found.ok("redis-version", "", format!("{address} is Redis {version}"));
+    found.ok(
+        "redis-version",
+        Fact::NONE,
+        format!("{address} is Redis {version}"),
+    );
 }
 
 fn read_only(found: &mut Findings, node: &Node, seen: &Seen, cli: &RedisCli) {
@@ -173,14 +177,14 @@ fn read_only(found: &mut Findings, node: &Node, seen: &Seen, cli: &RedisCli) {
         );
         return found.fail(
             "replica-read-only",
-            "R9",
+            Fact("R9"),
             says,
             Fix::Run(cli.set(address, "replica-read-only", "yes")),
         );
     }
     found.ok(
         "replica-read-only",
-        "R9",
+        Fact("R9"),
         format!("{address}: a replica takes no writes"),
     );
 }
@@ -197,7 +201,7 @@ fn min_replicas(found: &mut Findings, node: &Node, seen: &Seen, config: &Config,
     match wanted {
         0 => found.ok(
             check,
-            "R13",
+            Fact("R13"),
             format!("{address}: the last one that lives takes writes"),
         ),
         FENCE.. => {
@@ -208,7 +212,7 @@ fn min_replicas(found: &mut Findings, node: &Node, seen: &Seen, config: &Config,
             ));
             found.warn(
                 check,
-                "R13",
+                Fact("R13"),
                 format!(
                     "{address}: the fence of a handover is up: it takes no writes until the \
                     next program lifts it"
@@ -221,7 +225,7 @@ fn min_replicas(found: &mut Findings, node: &Node, seen: &Seen, config: &Config,
                 "{address}: min-replicas-to-write {wanted}, and there are {others} others: it \
                  never takes a write"
             );
-            found.fail(check, "R13", says, fix);
+            found.fail(check, Fact("R13"), says, fix);
         }
         wanted => {
             let says = format!(
@@ -229,7 +233,7 @@ fn min_replicas(found: &mut Findings, node: &Node, seen: &Seen, config: &Config,
                  writes, so the last one that \
                  lives takes none"
             );
-            found.warn(check, "R13", says, fix);
+            found.warn(check, Fact("R13"), says, fix);
         }
     }
 }
@@ -253,7 +257,11 @@ fn bind(found: &mut Findings, node: &Node, seen: &Seen, vip: IpAddr, cli: &Redis
             .any(|word| all.contains(word) || word.parse() == Ok(vip));
     let address = node.address;
     if listens {
-        return found.ok("bind", "", format!("{address}: it listens on the VIP too"));
+        return found.ok(
+            "bind",
+            Fact::NONE,
+            format!("{address}: it listens on the VIP too"),
+        );
     }
     let fix = match seen.observation.version >= Version(7, 0, 0) {
         true => Fix::Run(cli.set(address, "bind", "'* -::*'")),
@@ -261,7 +269,7 @@ fn bind(found: &mut Findings, node: &Node, seen: &Seen, vip: IpAddr, cli: &Redis
     };
     found.fail(
         "bind",
-        "",
+        Fact::NONE,
         format!("{address}: bind {bind}: nobody answers on the VIP"),
         fix,
     );
@@ -294,13 +302,13 @@ fn backlog(found: &mut Findings, node: &Node, seen: &Seen, cli: &RedisCli) {
         _ => format!("{address}: repl-backlog-size {shown}, and hardly anything is written now"),
     };
     if held >= AWAY && size >= DEFAULT_BACKLOG {
-        return found.ok("backlog", "R11", says);
+        return found.ok("backlog", Fact("R11"), says);
     }
     let mib = ((rate * ADVISED) as u64).max(BACKLOG).div_ceil(1 << 20);
     let says = format!("{says}: a node that was away for longer copies everything");
     found.warn(
         "backlog",
-        "R11",
+        Fact("R11"),
         says,
         Fix::Run(cli.set(address, "repl-backlog-size", &format!("{mib}mb"))),
     );
@@ -318,14 +326,14 @@ fn diskless(found: &mut Findings, node: &Node, seen: &Seen, cli: &RedisCli) {
         );
         return found.warn(
             "diskless-delay",
-            "R4",
+            Fact("R4"),
             says,
             Fix::Run(cli.set(address, "repl-diskless-sync-delay", "0")),
         );
     }
     found.ok(
         "diskless-delay",
-        "R4",
+        Fact("R4"),
         format!("{address}: a full copy begins at once"),
     );
 }
@@ -333,7 +341,11 @@ fn diskless(found: &mut Findings, node: &Node, seen: &Seen, cli: &RedisCli) {
 fn persistence(found: &mut Findings, node: &Node, seen: &Seen, cli: &RedisCli) {
     let address = node.address;
     if seen.setting("appendonly") == Some("yes") {
-        return found.ok("persistence", "R7", format!("{address}: appendonly yes"));
+        return found.ok(
+            "persistence",
+            Fact("R7"),
+            format!("{address}: appendonly yes"),
+        );
     }
     let says = match seen.setting("save") {
         Some("") => format!("{address}: no AOF and no RDB: it comes back with nothing"),
@@ -343,7 +355,7 @@ fn persistence(found: &mut Findings, node: &Node, seen: &Seen, cli: &RedisCli) {
     };
     found.warn(
         "persistence",
-        "R7",
+        Fact("R7"),
         says,
         Fix::Run(cli.set(address, "appendonly", "yes")),
     );
@@ -364,14 +376,14 @@ fn timeout(found: &mut Findings, node: &Node, seen: &Seen, cli: &RedisCli) {
         );
         return found.warn(
             "repl-timeout",
-            "R3",
+            Fact("R3"),
             says,
             Fix::Run(cli.set(address, "repl-timeout", "60")),
         );
     }
     found.ok(
         "repl-timeout",
-        "R3",
+        Fact("R3"),
         format!("{address}: repl-timeout {seconds} s"),
     );
 }
@@ -392,11 +404,11 @@ pub(crate) fn fork(found: &mut Findings, node: &Node, seen: &Seen, hang: std::ti
             "write in redis-ha.toml below [timing]: hang = \"{}ms\"",
             millis * 2
         ));
-        return found.warn("fork", "", says, fix);
+        return found.warn("fork", Fact::NONE, says, fix);
     }
     found.ok(
         "fork",
-        "",
+        Fact::NONE,
         format!("{address}: its last fork took {millis} ms, less than timing.hang"),
     );
 }

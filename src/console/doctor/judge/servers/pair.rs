@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use crate::config::Config;
-use crate::console::doctor::finding::{Findings, Fix};
+use crate::console::doctor::finding::{Fact, Findings, Fix};
 use crate::console::doctor::look::servers::{Login, Node, Redises, Seen};
 use crate::console::doctor::redis_cli::RedisCli;
 use crate::decide::view::Vip;
@@ -93,14 +93,19 @@ fn roles(found: &mut Findings, up: &[(&Node, &Seen)], all: usize, config: &Confi
             "{address} is {wrong} ({}:{})",
             following.host, following.port
         );
-        found.fail(check, "R3", says, mend(config, up, vip));
+        found.fail(check, Fact("R3"), says, mend(config, up, vip));
     }
     match (masters.len(), up.len() == all) {
         (1, _) => {}
-        (0, true) => found.fail(check, "R2", "there is no master", mend(config, up, vip)),
+        (0, true) => found.fail(
+            check,
+            Fact("R2"),
+            "there is no master",
+            mend(config, up, vip),
+        ),
         (0, false) => found.warn(
             check,
-            "R2",
+            Fact("R2"),
             "no master among those that answer",
             mend(config, up, vip),
         ),
@@ -110,14 +115,14 @@ fn roles(found: &mut Findings, up: &[(&Node, &Seen)], all: usize, config: &Confi
                 "{} are masters: writes to all but one of them go into a rollback file",
                 masters.join(" and ")
             );
-            found.fail(check, "R9", says, mend(config, up, vip));
+            found.fail(check, Fact("R9"), says, mend(config, up, vip));
         }
     }
     if let [master] = masters[..] {
         for (node, seen) in up.iter().filter(|(node, _)| node.address != master) {
             link(found, node, seen, master, config, up, vip);
         }
-        found.ok_unless_said(check, "R2", format!("{master} is the only master"));
+        found.ok_unless_said(check, Fact("R2"), format!("{master} is the only master"));
     }
 }
 
@@ -139,7 +144,7 @@ fn link(
         let fix = mend(config, up, vip);
         return found.warn(
             "link",
-            "R2",
+            Fact("R2"),
             format!("{address} does not follow {master}, the master"),
             fix,
         );
@@ -148,7 +153,7 @@ fn link(
         let fix = Fix::Do("wait until the copy is done, then run this again".to_owned());
         found.warn(
             "link",
-            "R2",
+            Fact("R2"),
             format!("{address} copies the data of {master}"),
             fix,
         );
@@ -159,14 +164,14 @@ fn link(
         ));
         found.fail(
             "link",
-            "R16",
+            Fact("R16"),
             format!("{address}: its link to {master} is down"),
             fix,
         );
     } else {
         found.ok(
             "link",
-            "R2",
+            Fact("R2"),
             format!("{address} follows {master}, its link up"),
         );
     }
@@ -189,7 +194,7 @@ fn holder(found: &mut Findings, up: &[(&Node, &Seen)], config: &Config, vip: Vip
         Some((address, seen)) if seen.observation.is_master() => {
             found.ok(
                 check,
-                "K5",
+                Fact("K5"),
                 format!("{} is at {address}, the master", config.vip),
             );
         }
@@ -197,7 +202,7 @@ fn holder(found: &mut Findings, up: &[(&Node, &Seen)], config: &Config, vip: Vip
             let fix = mend(config, up, vip);
             found.fail(
                 check,
-                "K5",
+                Fact("K5"),
                 format!(
                     "{} is at {address}, which is no master: clients are told READONLY",
                     config.vip
@@ -209,7 +214,7 @@ fn holder(found: &mut Findings, up: &[(&Node, &Seen)], config: &Config, vip: Vip
             let fix = Fix::Run("systemctl start keepalived".to_owned());
             found.fail(
                 check,
-                "K5",
+                Fact("K5"),
                 format!("no node answers on {}, the VIP", config.vip),
                 fix,
             );
@@ -230,7 +235,7 @@ fn masterauth(found: &mut Findings, login: &Login, redises: &Redises, cli: &Redi
         Ok(()) => {
             return found.ok(
                 check,
-                "R16",
+                Fact("R16"),
                 format!("{replica} can log in to {master} with its masterauth"),
             );
         }
@@ -239,7 +244,7 @@ fn masterauth(found: &mut Findings, login: &Login, redises: &Redises, cli: &Redi
     let Failure::Denied(denial) = failure else {
         return found.unseen(
             check,
-            "R16",
+            Fact("R16"),
             format!("{replica}: its masterauth could not be tried at {master}: {failure}"),
         );
     };
@@ -253,7 +258,7 @@ fn masterauth(found: &mut Findings, login: &Login, redises: &Redises, cli: &Redi
             *master,
             &format!("acl setuser {user} +psync +replconf +ping"),
         );
-        return found.fail(check, "R16", says, Fix::Run(grant));
+        return found.fail(check, Fact("R16"), says, Fix::Run(grant));
     }
     let says = match has_password {
         true => format!(
@@ -288,7 +293,7 @@ fn masterauth(found: &mut Findings, login: &Login, redises: &Redises, cli: &Redi
             replica.ip()
         )),
     };
-    found.fail(check, "R16", says, fix);
+    found.fail(check, Fact("R16"), says, fix);
 }
 
 fn clocks(found: &mut Findings, up: &[(&Node, &Seen)]) {
@@ -315,14 +320,14 @@ fn clocks(found: &mut Findings, up: &[(&Node, &Seen)]) {
         );
         return found.warn(
             "clocks",
-            "",
+            Fact::NONE,
             says,
             Fix::Do("let both be set by NTP: timedatectl set-ntp true".to_owned()),
         );
     }
     found.ok(
         "clocks",
-        "",
+        Fact::NONE,
         format!(
             "the clocks are less than {:.0} ms apart",
             (apart * 1000.0).ceil().max(1.0)
@@ -344,7 +349,7 @@ fn versions(found: &mut Findings, up: &[(&Node, &Seen)]) {
             old.address, new.address
         );
         let fix = Fix::Do(format!("upgrade {}, the replica first", old.address));
-        found.warn("redis-versions", "", says, fix);
+        found.warn("redis-versions", Fact::NONE, says, fix);
     }
 }
 
@@ -359,7 +364,7 @@ fn term(found: &mut Findings, up: &[(&Node, &Seen)], config: &Config) {
     match &seen.observation.term {
         Some(term) => found.ok(
             "term",
-            "R24",
+            Fact("R24"),
             format!("the data of {} has term {}", node.address, term.number),
         ),
         None => {
@@ -373,7 +378,7 @@ fn term(found: &mut Findings, up: &[(&Node, &Seen)], config: &Config) {
                  on rights"
                     .to_owned(),
             );
-            found.warn("term", "R24", says, fix);
+            found.warn("term", Fact("R24"), says, fix);
         }
     }
 }

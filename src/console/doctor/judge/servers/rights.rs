@@ -1,6 +1,6 @@
 //! What the programs may do on a Redis (R19).
 
-use crate::console::doctor::finding::{Findings, Fix, Level};
+use crate::console::doctor::finding::{Fact, Findings, Fix, Level};
 use crate::console::doctor::look::servers::{NO_COMMAND, Node, Seen};
 use crate::console::doctor::redis_cli::RedisCli;
 
@@ -12,7 +12,7 @@ pub(crate) fn judge(found: &mut Findings, node: &Node, seen: &Seen, cli: &RedisC
         Err(why) => {
             return found.unseen(
                 "rights",
-                "R19",
+                Fact("R19"),
                 format!("{address}: {why}: rights can't be asked for"),
             );
         }
@@ -33,7 +33,7 @@ pub(crate) fn judge(found: &mut Findings, node: &Node, seen: &Seen, cli: &RedisC
                 "take rename-command out of redis.conf on {}, and restart Redis",
                 address.ip()
             ));
-            found.fail("commands", "R19", says, fix);
+            found.fail("commands", Fact("R19"), says, fix);
             continue;
         }
         let says = format!("{address}: user {user} may not {command}: {}", right.costs);
@@ -49,7 +49,7 @@ pub(crate) fn judge(found: &mut Findings, node: &Node, seen: &Seen, cli: &RedisC
         found.add(
             level,
             "rights",
-            "R19",
+            Fact("R19"),
             says,
             vec![Fix::Run(grant), Fix::Do(keep)],
         );
@@ -57,7 +57,7 @@ pub(crate) fn judge(found: &mut Findings, node: &Node, seen: &Seen, cli: &RedisC
     if rights.iter().all(|(_, allowed)| allowed.is_ok()) {
         found.ok(
             "rights",
-            "R19",
+            Fact("R19"),
             format!("{address}: user {user} may do all that the programs do"),
         );
     }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::console::doctor::finding::tests::level;
-use crate::console::doctor::finding::{Finding, Findings, Fix, Level, Subject};
+use crate::console::doctor::finding::{Fact, Finding, Findings, Fix, Level, Subject};
 use crate::console::doctor::judge::Expected;
 use crate::console::doctor::judge::keepalived::{instance, notify, programs, tracking};
 use crate::console::doctor::look::command::Said;
@@ -656,7 +656,7 @@ fn the_files_of_the_programs_are_judged_and_cured_by_a_command() {
 
 #[test]
 fn what_the_watcher_writes_is_missed_by_name() {
-    for (state, fact) in [((false, false), "K29"), ((true, false), "K18")] {
+    for (state, fact) in [((false, false), Fact("K29")), ((true, false), Fact("K18"))] {
         let mut keepalived = seen(&example(FAST));
         keepalived
             .watched
