@@ -176,7 +176,7 @@ struct Inspect {
 }
 
 impl Inspect {
-    fn wish(self) -> rollback::Wish {
+    fn wanted(self) -> rollback::Inspection {
         let Inspect {
             limit,
             all,
@@ -192,7 +192,7 @@ impl Inspect {
         } else {
             limit.or(if json { None } else { Some(20) })
         };
-        rollback::Wish {
+        rollback::Inspection {
             limit,
             json,
             pace,
@@ -223,13 +223,13 @@ pub fn keepalived_redis() -> ExitCode {
                 (_, true) => Form::Prometheus,
                 _ => Form::Table,
             };
-            let wish = status::Wish {
+            let shown = status::Shown {
                 form,
                 watch: watch.then_some(interval),
                 output,
                 transitions,
             };
-            status::run(&path, &terminal, &wish)
+            status::run(&path, &terminal, &shown)
         }
         Word::Explain => explain::run(&path, &terminal),
         Word::Doctor {
@@ -253,7 +253,7 @@ pub fn keepalived_redis() -> ExitCode {
         }
         Word::Rollback(Files::Inspect(words)) => {
             let file = words.file.clone();
-            rollback::inspect(&path, &file, &words.wish(), &terminal)
+            rollback::inspect(&path, &file, &words.wanted(), &terminal)
         }
         Word::FailoverTest { rate, yes } => failover_test::run(&path, rate, yes, &terminal),
     })

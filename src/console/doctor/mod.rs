@@ -52,10 +52,12 @@ pub(crate) fn run(path: &Path, wanted: &Wanted, terminal: &Terminal) -> u8 {
     };
     let (found, local) = examine(path, config.as_ref(), alarm.as_ref(), wanted);
     report::show(&found, wanted, terminal);
-    match found.iter().any(|line| line.level == Level::Fail) {
-        _ if config.is_none() || local.is_none() => code::CANNOT_TELL,
-        true => code::NO,
-        false => code::YES,
+    if config.is_none() || local.is_none() {
+        code::CANNOT_TELL
+    } else if found.iter().any(|line| line.level == Level::Fail) {
+        code::NO
+    } else {
+        code::YES
     }
 }
 

@@ -2,7 +2,7 @@
 
 use redis::{Cmd, Value};
 
-use super::side::{Answers, Side};
+use super::reader::{Answers, Reader};
 use super::value::{Kind, Pair, difference, of};
 
 pub(crate) const BATCH: usize = 100;
@@ -13,7 +13,7 @@ const FOOTER: usize = 10;
 
 /// What became of a key of the file.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Verdict {
+pub(crate) enum Fate {
     /// The service has the same value.
     Same,
     /// The service has no such key.
@@ -33,7 +33,7 @@ pub(crate) struct Entry {
     pub key: Vec<u8>,
     /// Its type, as TYPE says it.
     pub kind: String,
-    pub verdict: Verdict,
+    pub fate: Fate,
 }
 
 struct Candidate {
@@ -41,25 +41,25 @@ struct Candidate {
     kind: String,
     length: u64,
     bytes: u64,
-    verdict: Option<Verdict>,
+    fate: Option<Fate>,
 }
 
 /// What became of each of `keys` of the database `db`.
 pub(crate) fn compare(
-    file: &mut Side<'_>,
-    service: &mut Side<'_>,
+    file: &mut Reader<'_>,
+    service: &mut Reader<'_>,
     db: u64,
     keys: &[Vec<u8>],
 ) -> anyhow::Result<Vec<Entry>> {
     let mut candidates = in_file(file, db, keys)?;
     hold_against(service, db, &mut candidates)?;
     let small = |one: &Candidate| {
-        one.verdict.is_none() && (one.bytes <= SMALL || Kind::read(&one.kind).is_none())
+        one.fate.is_none() && (one.bytes <= SMALL || Kind::read(&one.kind).is_none())
     };
     dumps(file, service, db, &mut candidates, &small)?;
-    for one in candidates.iter_mut().filter(|one| one.verdict.is_none()) {
+    for one in candidates.iter_mut().filter(|one| one.fate.is_none()) {
         let Some(kind) = Kind::read(&one.kind) else {
-            one.verdict = Some(Verdict::Unclear);
+            one.fate = Some(Fate::Unclear);
             continue;
         };
         let pair = Pair {
@@ -70,18 +70,18 @@ pub(crate) fn compare(
             bytes: one.bytes,
         };
         let differs = difference(file, service, pair)?;
-        one.verdict = Some(differs.map_or(Verdict::Same, Verdict::Differs));
+        one.fate = Some(differs.map_or(Fate::Same, Fate::Differs));
     }
     let entry = |one: Candidate| Entry {
         key: one.key,
         kind: one.kind,
-        verdict: one.verdict.unwrap_or(Verdict::Unclear),
+        fate: one.fate.unwrap_or(Fate::Unclear),
     };
     Ok(candidates.into_iter().map(entry).collect())
 }
 
 /// Type, length and size of each key in the file.
-fn in_file(file: &mut Side<'_>, db: u64, keys: &[Vec<u8>]) -> anyhow::Result<Vec<Candidate>> {
+fn in_file(file: &mut Reader<'_>, db: u64, keys: &[Vec<u8>]) -> anyhow::Result<Vec<Candidate>> {
     let types = file.values(
         db,
         &keys.iter().map(|key| of("TYPE", key)).collect::<Vec<_>>(),
@@ -91,20 +91,20 @@ fn in_file(file: &mut Side<'_>, db: u64, keys: &[Vec<u8>]) -> anyhow::Result<Vec
         .zip(types)
         .map(|(key, kind)| {
             let kind = name(&kind);
-            let verdict = (kind == "none").then_some(Verdict::Expired);
+            let fate = (kind == "none").then_some(Fate::Expired);
             Candidate {
                 key: key.clone(),
                 kind,
                 length: 0,
                 bytes: 0,
-                verdict,
+                fate,
             }
         })
         .collect();
-    let open = || candidates.iter().filter(|one| one.verdict.is_none());
+    let open = || candidates.iter().filter(|one| one.fate.is_none());
     let questions: Vec<Cmd> = open().flat_map(measure).collect();
     let mut answers = file.values(db, &questions)?.into_iter();
-    for one in candidates.iter_mut().filter(|one| one.verdict.is_none()) {
+    for one in candidates.iter_mut().filter(|one| one.fate.is_none()) {
         one.measured(&mut || answers.next().map(number));
     }
     Ok(candidates)
@@ -139,18 +139,18 @@ impl Candidate {
 
 /// The same of the service: what is not there, of another type or of another length needs no more.
 fn hold_against(
-    service: &mut Side<'_>,
+    service: &mut Reader<'_>,
     db: u64,
     candidates: &mut [Candidate],
 ) -> anyhow::Result<()> {
     let mut open: Vec<&mut Candidate> = candidates
         .iter_mut()
-        .filter(|one| one.verdict.is_none())
+        .filter(|one| one.fate.is_none())
         .collect();
     let questions: Vec<Cmd> = open.iter().flat_map(|one| measure(one)).collect();
     let Answers::All(answers) = service.ask(db, &questions)? else {
         open.into_iter()
-            .for_each(|one| one.verdict = Some(Verdict::OnlyInFile));
+            .for_each(|one| one.fate = Some(Fate::OnlyInFile));
         return Ok(());
     };
     let mut answers = answers.into_iter();
@@ -167,20 +167,20 @@ fn hold_against(
         one.bytes = one.bytes.max(bytes.unwrap_or(0));
         match length {
             Some(length) if length == one.length => {}
-            Some(length) if length > 0 => one.verdict = Some(other_length(one, length)),
+            Some(length) if length > 0 => one.fate = Some(other_length(one, length)),
             _ => unlike.push((one, length)),
         }
     }
     tell_apart(service, db, unlike)
 }
 
-fn other_length(one: &Candidate, length: u64) -> Verdict {
-    Verdict::Differs(format!("length {}, {length} in the service", one.length))
+fn other_length(one: &Candidate, length: u64) -> Fate {
+    Fate::Differs(format!("length {}, {length} in the service", one.length))
 }
 
 /// Those of another type from those that are not there.
 fn tell_apart(
-    service: &mut Side<'_>,
+    service: &mut Reader<'_>,
     db: u64,
     unlike: Vec<(&mut Candidate, Option<u64>)>,
 ) -> anyhow::Result<()> {
@@ -191,9 +191,9 @@ fn tell_apart(
     let types = service.values(db, &questions)?;
     for ((one, length), kind) in unlike.into_iter().zip(types) {
         let kind = name(&kind);
-        one.verdict = match length {
-            _ if kind == "none" => Some(Verdict::OnlyInFile),
-            _ if kind != one.kind => Some(Verdict::Differs(format!("a {kind} in the service"))),
+        one.fate = match length {
+            _ if kind == "none" => Some(Fate::OnlyInFile),
+            _ if kind != one.kind => Some(Fate::Differs(format!("a {kind} in the service"))),
             _ if Kind::read(&kind).is_none() => None,
             length => Some(other_length(one, length.unwrap_or(0))),
         };
@@ -204,8 +204,8 @@ fn tell_apart(
 /// Fetches both values of the small ones as a whole: the same bytes are the same value, others may
 /// be it too.
 fn dumps(
-    file: &mut Side<'_>,
-    service: &mut Side<'_>,
+    file: &mut Reader<'_>,
+    service: &mut Reader<'_>,
     db: u64,
     candidates: &mut [Candidate],
     small: &dyn Fn(&Candidate) -> bool,
@@ -219,10 +219,10 @@ fn dumps(
             return Ok(());
         };
         for ((one, ours), theirs) in some.iter_mut().zip(ours).zip(theirs) {
-            one.verdict = match (&ours, &theirs) {
-                (Value::Nil, _) => Some(Verdict::Expired),
-                (_, Ok(Value::Nil)) => Some(Verdict::OnlyInFile),
-                (ours, Ok(theirs)) if is_same_dump(ours, theirs) => Some(Verdict::Same),
+            one.fate = match (&ours, &theirs) {
+                (Value::Nil, _) => Some(Fate::Expired),
+                (_, Ok(Value::Nil)) => Some(Fate::OnlyInFile),
+                (ours, Ok(theirs)) if is_same_dump(ours, theirs) => Some(Fate::Same),
                 _ => None,
             };
         }

@@ -11,7 +11,7 @@ use anyhow::{Context, anyhow};
 use redis::{Cmd, Value, cmd};
 
 use super::compare::Entry;
-use super::side::Side;
+use super::reader::Reader;
 use super::value::of;
 
 /// Larger ones are left to the person.
@@ -61,7 +61,7 @@ impl Export {
     /// A sentence.
     pub(crate) fn add(
         &mut self,
-        file: &mut Side<'_>,
+        file: &mut Reader<'_>,
         db: u64,
         entry: &Entry,
     ) -> anyhow::Result<()> {

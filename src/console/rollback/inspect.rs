@@ -9,11 +9,11 @@ use std::time::Duration;
 use anyhow::{Context, bail, ensure};
 use redis::{Value, cmd};
 
-use super::compare::{BATCH, Entry, Verdict, compare};
+use super::compare::{BATCH, Entry, Fate, compare};
 use super::export::Export;
 use super::found::Found;
 use super::private_redis::{Loaded, Private};
-use super::side::Side;
+use super::reader::Reader;
 use super::tally::{Report, Tally};
 use super::value::scan_answer;
 use crate::act::rollback::verify;
@@ -32,7 +32,7 @@ const TELL: Duration = Duration::from_millis(200);
 
 /// What a person wants to know.
 #[derive(Clone, Debug)]
-pub(crate) struct Wish {
+pub(crate) struct Inspection {
     /// So many keys are named at most; `None`: all.
     pub limit: Option<u64>,
     /// A line of JSON for each key, for other programs.
@@ -53,12 +53,12 @@ pub(crate) struct Wish {
 pub(crate) fn inspect(
     config: &Config,
     file: &Found,
-    wish: &Wish,
+    wanted: &Inspection,
     terminal: &Terminal,
 ) -> anyhow::Result<bool> {
     let interrupt = Interrupt::armed();
     let mut progress = Progress::new();
-    let deadline = Deadline::after(wish.budget);
+    let deadline = Deadline::after(wanted.budget);
     progress.tell("reading the file with redis-check-rdb");
     let mut go_on = || {
         if interrupt.has_come() {
@@ -69,7 +69,7 @@ pub(crate) fn inspect(
     };
     let verified = verify(&file.path, deadline, &mut go_on)
         .with_context(|| format!("reading {}", file.path.display()))?;
-    if !wish.force {
+    if !wanted.force {
         room_for(verified.used_memory)?;
     }
     let local = local_node(config)?;
@@ -85,20 +85,20 @@ pub(crate) fn inspect(
         ));
     })?;
     let databases = databases(&mut server)?;
-    let mut report = Report::new(terminal, wish.json, wish.limit);
+    let mut report = Report::new(terminal, wanted.json, wanted.limit);
     progress.clear();
     report.begin(file, node, how, &verified, &libraries(&mut server));
-    let mut export = wish.export.as_deref().map(Export::create).transpose()?;
+    let mut export = wanted.export.as_deref().map(Export::create).transpose()?;
     let mut tally = Tally::default();
     let internal = Internal {
         term_key: config.policy.term_key.clone(),
     };
     let clock = Stopwatch::start();
-    let mut ours = Side::new(&mut server, &"the file", None, &interrupt);
+    let mut ours = Reader::new(&mut server, &"the file", None, &interrupt);
     let connected = survey
         .node(node)
         .with_context(|| format!("connecting to {node}"))?;
-    let mut theirs = Side::new(connected, &node, Some(wish.pace), &interrupt);
+    let mut theirs = Reader::new(connected, &node, Some(wanted.pace), &interrupt);
     let all: u64 = databases.iter().map(|(_, keys)| keys).sum();
     for (db, _) in &databases {
         let mut cursor = b"0".to_vec();
@@ -114,8 +114,8 @@ pub(crate) fn inspect(
                 .collect();
             for batch in keys.chunks(BATCH) {
                 for entry in compare(&mut ours, &mut theirs, *db, batch)? {
-                    tally.count(&entry.verdict);
-                    if let (Some(export), Verdict::OnlyInFile) = (&mut export, &entry.verdict) {
+                    tally.count(&entry.fate);
+                    if let (Some(export), Fate::OnlyInFile) = (&mut export, &entry.fate) {
                         export.add(&mut ours, *db, &entry)?;
                     }
                     name(&mut report, &mut progress, *db, &entry)?;
@@ -147,7 +147,7 @@ fn name(
     db: u64,
     entry: &Entry,
 ) -> anyhow::Result<()> {
-    if !report.names(&entry.verdict) {
+    if !report.names(&entry.fate) {
         return Ok(());
     }
     progress.clear();

@@ -7,14 +7,14 @@ pub(crate) mod inspect;
 pub(crate) mod key;
 pub(crate) mod list;
 pub(crate) mod private_redis;
-pub(crate) mod side;
+pub(crate) mod reader;
 pub(crate) mod tally;
 pub(crate) mod value;
 
 use std::path::Path;
 use std::time::Duration;
 
-pub(crate) use self::inspect::Wish;
+pub(crate) use self::inspect::Inspection;
 use crate::config::Config;
 use crate::deadline::Deadline;
 use crate::exit::code;
@@ -44,10 +44,10 @@ pub(crate) fn show(
 }
 
 /// `rollback inspect`: yes where all that is in the file is in the service.
-pub(crate) fn inspect(path: &Path, word: &str, wish: &Wish, terminal: &Terminal) -> u8 {
+pub(crate) fn inspect(path: &Path, word: &str, wanted: &Inspection, terminal: &Terminal) -> u8 {
     told(configuration(path).and_then(|config| {
         let file = found::pick(&config.rollback.dir, &config.instance, &config.nodes, word)?;
-        inspect::inspect(&config, &file, wish, terminal)
+        inspect::inspect(&config, &file, wanted, terminal)
     }))
 }
 

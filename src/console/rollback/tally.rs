@@ -6,14 +6,14 @@ use std::time::Duration;
 use bytesize::ByteSize;
 use serde_json::json;
 
-use super::compare::{Entry, Verdict};
+use super::compare::{Entry, Fate};
 use super::export::Exported;
 use super::found::Found;
 use super::key::quoted;
 use crate::act::rollback::Verified;
 use crate::terminal::{Terminal, Tone, plain};
 
-/// How many keys of a file came to which verdict.
+/// How many keys of a file came to which fate.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Tally {
     same: u64,
@@ -24,13 +24,13 @@ pub(crate) struct Tally {
 }
 
 impl Tally {
-    pub(crate) fn count(&mut self, verdict: &Verdict) {
-        *match verdict {
-            Verdict::Same => &mut self.same,
-            Verdict::OnlyInFile => &mut self.only,
-            Verdict::Differs(_) => &mut self.differ,
-            Verdict::Unclear => &mut self.unclear,
-            Verdict::Expired => &mut self.expired,
+    pub(crate) fn count(&mut self, fate: &Fate) {
+        *match fate {
+            Fate::Same => &mut self.same,
+            Fate::OnlyInFile => &mut self.only,
+            Fate::Differs(_) => &mut self.differ,
+            Fate::Unclear => &mut self.unclear,
+            Fate::Expired => &mut self.expired,
         } += 1;
     }
 
@@ -107,11 +107,8 @@ impl<'t> Report<'t> {
     }
 
     /// This one is to be named.
-    pub(crate) fn names(&mut self, verdict: &Verdict) -> bool {
-        let wanted = matches!(
-            verdict,
-            Verdict::OnlyInFile | Verdict::Differs(_) | Verdict::Unclear
-        );
+    pub(crate) fn names(&mut self, fate: &Fate) -> bool {
+        let wanted = matches!(fate, Fate::OnlyInFile | Fate::Differs(_) | Fate::Unclear);
         wanted && self.limit.is_none_or(|limit| self.named < limit)
     }
 
@@ -121,10 +118,10 @@ impl<'t> Report<'t> {
         if self.json {
             return self.terminal.json(&key_json(db, entry).to_string());
         }
-        let (what, tone, detail) = match &entry.verdict {
-            Verdict::OnlyInFile => ("only in the file", Tone::Warning, String::new()),
-            Verdict::Differs(how) => ("differs", Tone::Warning, format!("  ({how})")),
-            Verdict::Unclear | Verdict::Same | Verdict::Expired => {
+        let (what, tone, detail) = match &entry.fate {
+            Fate::OnlyInFile => ("only in the file", Tone::Warning, String::new()),
+            Fate::Differs(how) => ("differs", Tone::Warning, format!("  ({how})")),
+            Fate::Unclear | Fate::Same | Fate::Expired => {
                 ("not compared", Tone::Faint, "  (of a module)".into())
             }
         };
@@ -210,12 +207,12 @@ impl<'t> Report<'t> {
 }
 
 fn key_json(db: u64, entry: &Entry) -> serde_json::Value {
-    let (what, detail) = match &entry.verdict {
-        Verdict::OnlyInFile => ("only_in_file", None),
-        Verdict::Differs(how) => ("differs", Some(how)),
-        Verdict::Unclear => ("not_compared", None),
-        Verdict::Same => ("same", None),
-        Verdict::Expired => ("expired", None),
+    let (what, detail) = match &entry.fate {
+        Fate::OnlyInFile => ("only_in_file", None),
+        Fate::Differs(how) => ("differs", Some(how)),
+        Fate::Unclear => ("not_compared", None),
+        Fate::Same => ("same", None),
+        Fate::Expired => ("expired", None),
     };
     let mut line = json!({"what": what, "db": db, "type": entry.kind});
     let (name, key) = match std::str::from_utf8(&entry.key) {
@@ -246,20 +243,17 @@ mod tests {
 
     #[test]
     fn a_line_of_json_names_any_key() {
-        let entry = |key: &[u8], verdict| Entry {
+        let entry = |key: &[u8], fate| Entry {
             key: key.to_vec(),
             kind: "hash".to_owned(),
-            verdict,
+            fate,
         };
-        let line = key_json(
-            3,
-            &entry(b"a\"b", Verdict::Differs("field \"f\"".to_owned())),
-        );
+        let line = key_json(3, &entry(b"a\"b", Fate::Differs("field \"f\"".to_owned())));
         assert_eq!(
             line,
             json!({"what": "differs", "db": 3, "type": "hash", "key": "a\"b", "detail": "field \"f\""})
         );
-        let line = key_json(0, &entry(b"\xff\x00", Verdict::OnlyInFile));
+        let line = key_json(0, &entry(b"\xff\x00", Fate::OnlyInFile));
         assert_eq!(
             line,
             json!({"what": "only_in_file", "db": 0, "type": "hash", "key_hex": "ff00"})
@@ -274,19 +268,19 @@ mod tests {
             width: None,
         };
         let mut report = Report::new(&terminal, false, Some(1));
-        assert!(!report.names(&Verdict::Same) && !report.names(&Verdict::Expired));
-        assert!(report.names(&Verdict::OnlyInFile));
+        assert!(!report.names(&Fate::Same) && !report.names(&Fate::Expired));
+        assert!(report.names(&Fate::OnlyInFile));
         report.named = 1;
-        assert!(!report.names(&Verdict::OnlyInFile));
+        assert!(!report.names(&Fate::OnlyInFile));
         let mut tally = Tally::default();
         assert!(tally.is_whole());
-        for verdict in [
-            Verdict::Same,
-            Verdict::OnlyInFile,
-            Verdict::Expired,
-            Verdict::Differs(String::new()),
+        for fate in [
+            Fate::Same,
+            Fate::OnlyInFile,
+            Fate::Expired,
+            Fate::Differs(String::new()),
         ] {
-            tally.count(&verdict);
+            tally.count(&fate);
         }
         assert_eq!(
             (tally.keys(), tally.to_name(), tally.is_whole()),

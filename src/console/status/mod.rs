@@ -29,7 +29,7 @@ pub(crate) enum Form {
 
 /// What a person wants to see.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Wish {
+pub(crate) struct Shown {
     pub form: Form,
     /// Again and again, so long apart.
     pub watch: Option<Duration>,
@@ -42,7 +42,7 @@ pub(crate) struct Wish {
 /// `keepalived-redis status`; answers with the exit code: 0 all is as it should be, 1 something is
 /// not, 3 cannot tell. With metrics it is 0 wherever they could be told: they say themselves
 /// whether all is well.
-pub(crate) fn run(path: &Path, terminal: &Terminal, wish: &Wish) -> u8 {
+pub(crate) fn run(path: &Path, terminal: &Terminal, shown: &Shown) -> u8 {
     let cannot_tell = |error: &dyn std::fmt::Display| {
         complain(error);
         code::CANNOT_TELL
@@ -53,9 +53,9 @@ pub(crate) fn run(path: &Path, terminal: &Terminal, wish: &Wish) -> u8 {
     };
     let mut survey = Survey::new(&config, local);
     loop {
-        let mut found = gathered::gather(&config, &mut survey, wish.transitions);
+        let mut found = gathered::gather(&config, &mut survey, shown.transitions);
         found.notes.splice(0..0, notes.iter().cloned());
-        let text = match wish.form {
+        let text = match shown.form {
             Form::Table => screen::render(&found, terminal),
             Form::Json => match serde_json::to_string(&found) {
                 Ok(text) => escaped_json(&text) + "\n",
@@ -63,15 +63,17 @@ pub(crate) fn run(path: &Path, terminal: &Terminal, wish: &Wish) -> u8 {
             },
             Form::Prometheus => metrics::render(&found),
         };
-        let written = match &wish.output {
+        let written = match &shown.output {
             Some(file) => {
                 write(file, &text).map_err(|error| format!("writing {}: {error}", file.display()))
             }
-            None if wish.watch.is_some() && wish.form == Form::Table => Ok(terminal.redraw(&text)),
+            None if shown.watch.is_some() && shown.form == Form::Table => {
+                Ok(terminal.redraw(&text))
+            }
             None => Ok(terminal.text(&text)),
         };
-        let healthy = found.healthy || wish.form == Form::Prometheus;
-        match (written, wish.watch) {
+        let healthy = found.healthy || shown.form == Form::Prometheus;
+        match (written, shown.watch) {
             (Err(error), _) => {
                 complain(&error);
                 return code::NO;

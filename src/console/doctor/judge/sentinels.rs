@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use crate::config::{Config, Sentinel};
 use crate::console::doctor::finding::{Fact, Findings, Fix};
-use crate::console::doctor::look::sentinels::{Node, Said};
+use crate::console::doctor::look::sentinels::{AskedSentinel, Said};
 use crate::console::doctor::look::servers::Redises;
 use crate::console::doctor::redis_cli::RedisCli;
 use crate::server::failure::Failure;
@@ -15,7 +15,7 @@ const DOWN_AFTER: u64 = 2000;
 
 pub(crate) fn judge(
     found: &mut Findings,
-    nodes: &[Node],
+    nodes: &[AskedSentinel],
     redises: &Redises,
     config: &Config,
     sentinel: &Sentinel,
@@ -177,7 +177,7 @@ fn one(
     }
 }
 
-fn count(found: &mut Findings, nodes: &[Node], sentinel: &Sentinel) {
+fn count(found: &mut Findings, nodes: &[AskedSentinel], sentinel: &Sentinel) {
     let answered = nodes.iter().filter(|node| node.said.is_ok()).count();
     let (all, quorum) = (sentinel.nodes.len(), sentinel.quorum);
     let check = "sentinel-count";
@@ -219,7 +219,7 @@ fn count(found: &mut Findings, nodes: &[Node], sentinel: &Sentinel) {
     );
 }
 
-fn agreed(found: &mut Findings, nodes: &[Node], config: &Config) {
+fn agreed(found: &mut Findings, nodes: &[AskedSentinel], config: &Config) {
     let mut named: Vec<String> = nodes
         .iter()
         .filter_map(|node| node.said.as_ref().ok()?.master.as_ref())

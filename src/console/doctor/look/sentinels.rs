@@ -15,7 +15,7 @@ use crate::server::{Server, string};
 const ANSWER: Duration = Duration::from_secs(2);
 
 #[derive(Clone, Debug)]
-pub(crate) struct Node {
+pub(crate) struct AskedSentinel {
     pub address: SocketAddr,
     pub said: Result<Said, Failure>,
 }
@@ -43,10 +43,10 @@ const ASKED: [(&str, &str); 4] = [
 ];
 
 /// Asks all of them at the same time.
-pub(crate) fn look(config: &Config, sentinel: &Sentinel) -> Vec<Node> {
+pub(crate) fn look(config: &Config, sentinel: &Sentinel) -> Vec<AskedSentinel> {
     std::thread::scope(|scope| {
         let ask = |address: SocketAddr| {
-            scope.spawn(move || Node {
+            scope.spawn(move || AskedSentinel {
                 address,
                 said: ask(config, sentinel, address),
             })

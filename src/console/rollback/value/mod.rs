@@ -7,7 +7,7 @@ use redis::{Cmd, Value, cmd};
 
 use self::stream::{entries, groups};
 use super::key::quoted;
-use super::side::{Answers, Side};
+use super::reader::{Answers, Reader};
 
 /// About so many bytes at a time.
 const PIECE: u64 = 256 << 10;
@@ -77,8 +77,8 @@ pub(crate) struct Pair<'k> {
 
 /// Where the two values differ first; `None`: they are the same.
 pub(crate) fn difference(
-    file: &mut Side<'_>,
-    service: &mut Side<'_>,
+    file: &mut Reader<'_>,
+    service: &mut Reader<'_>,
     pair: Pair<'_>,
 ) -> anyhow::Result<Option<String>> {
     match pair.kind {
@@ -120,8 +120,8 @@ impl Pair<'_> {
 
 /// The same question to both; `None` where the one that serves can't answer it any more.
 fn both(
-    file: &mut Side<'_>,
-    service: &mut Side<'_>,
+    file: &mut Reader<'_>,
+    service: &mut Reader<'_>,
     db: u64,
     command: Cmd,
 ) -> anyhow::Result<Option<(Value, Value)>> {
@@ -139,8 +139,8 @@ fn both(
 const CHANGED: &str = "it changes just now";
 
 fn ranges(
-    file: &mut Side<'_>,
-    service: &mut Side<'_>,
+    file: &mut Reader<'_>,
+    service: &mut Reader<'_>,
     pair: Pair<'_>,
     command: &str,
     step: u64,
@@ -187,8 +187,8 @@ type Element<'v> = (&'v [u8], &'v [u8]);
 /// Goes through the elements in the file and asks the other side for each; both have the same
 /// number of them.
 fn scanned(
-    file: &mut Side<'_>,
-    service: &mut Side<'_>,
+    file: &mut Reader<'_>,
+    service: &mut Reader<'_>,
     pair: Pair<'_>,
     command: &str,
     questions: &dyn Fn(&[Element<'_>]) -> Vec<Cmd>,

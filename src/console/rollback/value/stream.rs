@@ -3,12 +3,12 @@
 use redis::{Value, cmd};
 
 use super::{CHANGED, Pair, both, of};
-use crate::console::rollback::side::Side;
+use crate::console::rollback::reader::Reader;
 
 /// Where the entries differ first.
 pub(crate) fn entries(
-    file: &mut Side<'_>,
-    service: &mut Side<'_>,
+    file: &mut Reader<'_>,
+    service: &mut Reader<'_>,
     pair: Pair<'_>,
 ) -> anyhow::Result<Option<String>> {
     let mut from = "-".to_owned();
@@ -60,8 +60,8 @@ fn next_id(id: &str) -> Option<String> {
 
 /// The consumer groups: who has read how far.
 pub(crate) fn groups(
-    file: &mut Side<'_>,
-    service: &mut Side<'_>,
+    file: &mut Reader<'_>,
+    service: &mut Reader<'_>,
     pair: Pair<'_>,
 ) -> anyhow::Result<Option<String>> {
     let question = cmd("XINFO").arg("GROUPS").arg(pair.key).clone();

@@ -87,15 +87,18 @@ pub(crate) fn judge(found: &mut Findings, keepalived: &Keepalived, instance: &In
                 .is_some()
         };
         let name = words.first().copied().unwrap_or_default();
-        match vrrp.has_global(words) || words.iter().any(in_instance) {
-            _ if !wanted.matters => {}
-            true => found.ok(check, fact, format!("{name} is set")),
-            false => found.warn(
+        if !wanted.matters {
+            continue;
+        }
+        if vrrp.has_global(words) || words.iter().any(in_instance) {
+            found.ok(check, fact, format!("{name} is set"));
+        } else {
+            found.warn(
                 check,
                 fact,
                 format!("{name} is missing: {costs}"),
                 add(keepalived, line),
-            ),
+            );
         }
     }
 }

@@ -1,5 +1,7 @@
 //! The files of the programs, and whom keepalived runs them as.
 
+use std::path::PathBuf;
+
 use super::globals;
 use crate::console::doctor::finding::{Fact, Findings, Fix};
 use crate::console::doctor::judge::{Expected, ours};
@@ -98,15 +100,13 @@ fn file(found: &mut Findings, program: &ProgramFile, version: Option<&Result<Sai
             "/opt",
             "/etc",
         ];
-        let fix = match program
-            .open
-            .iter()
-            .all(|place| ours.iter().any(|dir| place.starts_with(dir)))
-        {
-            true => Fix::Run(format!("chown root:root {all} && chmod go-w {all}")),
-            false => Fix::Do(format!(
+        let is_ours = |place: &PathBuf| ours.iter().any(|dir| place.starts_with(dir));
+        let fix = if program.open.iter().all(is_ours) {
+            Fix::Run(format!("chown root:root {all} && chmod go-w {all}"))
+        } else {
+            Fix::Do(format!(
                 "move {path} to /usr/libexec/keepalived, and let keepalived.conf name it there"
-            )),
+            ))
         };
         found.fail(
             "program-safe",

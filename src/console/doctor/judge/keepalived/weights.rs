@@ -57,9 +57,10 @@ pub(crate) fn behind(
          and takes the VIP with old data",
         script.name, -weight
     );
-    let fix = match apart + 10 < *lowest && apart + 10 <= 253 {
-        true => set(script, "weight", -(apart + 10)),
-        false => each_its_own(&all, expected),
+    let fix = if apart + 10 < *lowest && apart + 10 <= 253 {
+        set(script, "weight", -(apart + 10))
+    } else {
+        each_its_own(&all, expected)
     };
     found.fail(check, Fact("K15"), says, fix);
 }

@@ -303,50 +303,47 @@ fn units(found: &mut Findings, machine: &Machine, keepalived: &Keepalived) {
 
 /// What the two checks say now.
 pub(crate) fn verdicts(found: &mut Findings, health: &Verdict, eligible: &Verdict, sentinel: bool) {
-    match health.ok {
-        true => found.ok(
+    if health.ok {
+        found.ok(
             "check-redis",
             Fact("K12"),
             format!("check_redis: {}", health.sentence),
-        ),
-        false => {
-            let fix = Fix::Do(
-                "see the lines on Redis; keepalived takes this node out while it is so".to_owned(),
-            );
-            found.fail(
-                "check-redis",
-                Fact("K12"),
-                format!("check_redis fails: {}", health.sentence),
-                fix,
-            );
-        }
+        )
+    } else {
+        let fix = Fix::Do(
+            "see the lines on Redis; keepalived takes this node out while it is so".to_owned(),
+        );
+        found.fail(
+            "check-redis",
+            Fact("K12"),
+            format!("check_redis fails: {}", health.sentence),
+            fix,
+        );
     }
-    match eligible.ok {
-        true => found.ok(
+    if eligible.ok {
+        found.ok(
             "check-eligible",
             Fact("K16"),
             format!("check_redis --eligible: {}", eligible.sentence),
-        ),
+        );
+    } else if sentinel {
         // Beside Sentinel only the master is.
-        false if sentinel => {
-            found.ok(
-                "check-eligible",
-                Fact("K16"),
-                format!("check_redis --eligible: no: {}", eligible.sentence),
-            );
-        }
-        false => {
-            let fix = Fix::Do(
-                "keepalived-redis status says more; this node does not take the VIP while another \
-                 one can"
-                    .to_owned(),
-            );
-            found.warn(
-                "check-eligible",
-                Fact("K16"),
-                format!("check_redis --eligible fails: {}", eligible.sentence),
-                fix,
-            );
-        }
+        found.ok(
+            "check-eligible",
+            Fact("K16"),
+            format!("check_redis --eligible: no: {}", eligible.sentence),
+        );
+    } else {
+        let fix = Fix::Do(
+            "keepalived-redis status says more; this node does not take the VIP while another \
+             one can"
+                .to_owned(),
+        );
+        found.warn(
+            "check-eligible",
+            Fact("K16"),
+            format!("check_redis --eligible fails: {}", eligible.sentence),
+            fix,
+        );
     }
 }

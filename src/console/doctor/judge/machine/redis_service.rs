@@ -67,14 +67,15 @@ fn rewrite(found: &mut Findings, redis: &LocalRedis, version: Option<Version>) {
     };
     // A directory that others use too, as /etc, is not to be given away.
     let own = file.components().count() > 3;
-    let fix = match own || !beside {
-        true => Fix::Run(format!(
+    let fix = if own || !beside {
+        Fix::Run(format!(
             "chown {uid} {what} {path} && chmod u+w {what} {path}"
-        )),
-        false => Fix::Do(format!(
+        ))
+    } else {
+        Fix::Do(format!(
             "move {path} into a directory of its own that belongs to Redis, as /etc/redis, and \
              name it in the unit of Redis"
-        )),
+        ))
     };
     found.fail(
         check,

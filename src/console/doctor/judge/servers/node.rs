@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use crate::config::Config;
 use crate::console::doctor::finding::{Fact, Findings, Fix};
-use crate::console::doctor::look::servers::{Node, Seen};
+use crate::console::doctor::look::servers::{AskedNode, Seen};
 use crate::console::doctor::redis_cli::RedisCli;
 use crate::server::failure::Failure;
 use crate::server::info::Version;
@@ -22,7 +22,7 @@ const DEFAULT_BACKLOG: u64 = 1 << 20;
 /// The number by which a handover's fence can be told (`fence`).
 const FENCE: u64 = 1_000_000;
 
-pub(crate) fn judge(found: &mut Findings, node: &Node, config: &Config, cli: &RedisCli) {
+pub(crate) fn judge(found: &mut Findings, node: &AskedNode, config: &Config, cli: &RedisCli) {
     let address = node.address;
     let seen = match &node.seen {
         Ok(seen) => seen,
@@ -88,14 +88,17 @@ pub(crate) fn judge(found: &mut Findings, node: &Node, config: &Config, cli: &Re
     }
 }
 
-fn silent(found: &mut Findings, node: &Node, failure: &Failure) {
+fn silent(found: &mut Findings, node: &AskedNode, failure: &Failure) {
     let address = node.address;
-    let start = || match node.is_local {
-        true => Fix::Run("systemctl start redis-server || systemctl start redis".to_owned()),
-        false => Fix::Do(format!(
-            "start Redis on {}, and see bind and port there",
-            address.ip()
-        )),
+    let start = || {
+        if node.is_local {
+            Fix::Run("systemctl start redis-server || systemctl start redis".to_owned())
+        } else {
+            Fix::Do(format!(
+                "start Redis on {}, and see bind and port there",
+                address.ip()
+            ))
+        }
     };
     let fix = match failure {
         Failure::Denied(denial) if denial.code == "LOADING" => {
@@ -139,7 +142,7 @@ fn silent(found: &mut Findings, node: &Node, failure: &Failure) {
     found.fail("redis-answers", fact, format!("{address}: {failure}"), fix);
 }
 
-fn version(found: &mut Findings, node: &Node, seen: &Seen, config: &Config) {
+fn version(found: &mut Findings, node: &AskedNode, seen: &Seen, config: &Config) {
     let (address, version) = (node.address, seen.observation.version);
     if version < OLDEST {
         let fix = Fix::Do("upgrade it to 4.0 or newer, 7.0 if you can".to_owned());
@@ -168,7 +171,7 @@ fn version(found: &mut Findings, node: &Node, seen: &Seen, config: &Config) {
     );
 }
 
-fn read_only(found: &mut Findings, node: &Node, seen: &Seen, cli: &RedisCli) {
+fn read_only(found: &mut Findings, node: &AskedNode, seen: &Seen, cli: &RedisCli) {
     let address = node.address;
     if seen.setting("replica-read-only") == Some("no") {
         let says = format!(
@@ -189,7 +192,13 @@ fn read_only(found: &mut Findings, node: &Node, seen: &Seen, cli: &RedisCli) {
     );
 }
 
-fn min_replicas(found: &mut Findings, node: &Node, seen: &Seen, config: &Config, cli: &RedisCli) {
+fn min_replicas(
+    found: &mut Findings,
+    node: &AskedNode,
+    seen: &Seen,
+    config: &Config,
+    cli: &RedisCli,
+) {
     let address = node.address;
     let check = "min-replicas";
     let wanted: u64 = seen
@@ -238,7 +247,7 @@ fn min_replicas(found: &mut Findings, node: &Node, seen: &Seen, config: &Config,
     }
 }
 
-fn bind(found: &mut Findings, node: &Node, seen: &Seen, vip: IpAddr, cli: &RedisCli) {
+fn bind(found: &mut Findings, node: &AskedNode, seen: &Seen, vip: IpAddr, cli: &RedisCli) {
     let Some(bind) = seen.setting("bind") else {
         return;
     };
@@ -263,9 +272,10 @@ fn bind(found: &mut Findings, node: &Node, seen: &Seen, vip: IpAddr, cli: &Redis
             format!("{address}: it listens on the VIP too"),
         );
     }
-    let fix = match seen.observation.version >= Version(7, 0, 0) {
-        true => Fix::Run(cli.set(address, "bind", "'* -::*'")),
-        false => Fix::Do("write in redis.conf: bind 0.0.0.0, and restart Redis".to_owned()),
+    let fix = if seen.observation.version >= Version(7, 0, 0) {
+        Fix::Run(cli.set(address, "bind", "'* -::*'"))
+    } else {
+        Fix::Do("write in redis.conf: bind 0.0.0.0, and restart Redis".to_owned())
     };
     found.fail(
         "bind",
@@ -280,7 +290,7 @@ fn bind(found: &mut Findings, node: &Node, seen: &Seen, vip: IpAddr, cli: &Redis
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss
 )]
-fn backlog(found: &mut Findings, node: &Node, seen: &Seen, cli: &RedisCli) {
+fn backlog(found: &mut Findings, node: &AskedNode, seen: &Seen, cli: &RedisCli) {
     let Some(size) = seen
         .setting("repl-backlog-size")
         .and_then(|text| text.parse::<u64>().ok())
@@ -314,7 +324,7 @@ fn backlog(found: &mut Findings, node: &Node, seen: &Seen, cli: &RedisCli) {
     );
 }
 
-fn diskless(found: &mut Findings, node: &Node, seen: &Seen, cli: &RedisCli) {
+fn diskless(found: &mut Findings, node: &AskedNode, seen: &Seen, cli: &RedisCli) {
     let address = node.address;
     let delay: u64 = seen
         .setting("repl-diskless-sync-delay")
@@ -338,7 +348,7 @@ fn diskless(found: &mut Findings, node: &Node, seen: &Seen, cli: &RedisCli) {
     );
 }
 
-fn persistence(found: &mut Findings, node: &Node, seen: &Seen, cli: &RedisCli) {
+fn persistence(found: &mut Findings, node: &AskedNode, seen: &Seen, cli: &RedisCli) {
     let address = node.address;
     if seen.setting("appendonly") == Some("yes") {
         return found.ok(
@@ -361,7 +371,7 @@ fn persistence(found: &mut Findings, node: &Node, seen: &Seen, cli: &RedisCli) {
     );
 }
 
-fn timeout(found: &mut Findings, node: &Node, seen: &Seen, cli: &RedisCli) {
+fn timeout(found: &mut Findings, node: &AskedNode, seen: &Seen, cli: &RedisCli) {
     let address = node.address;
     let Some(seconds) = seen
         .setting("repl-timeout")
@@ -389,7 +399,7 @@ fn timeout(found: &mut Findings, node: &Node, seen: &Seen, cli: &RedisCli) {
 }
 
 /// In the fast profile a silence of `hang` is a failover, and Redis is silent while it forks.
-pub(crate) fn fork(found: &mut Findings, node: &Node, seen: &Seen, hang: std::time::Duration) {
+pub(crate) fn fork(found: &mut Findings, node: &AskedNode, seen: &Seen, hang: std::time::Duration) {
     let Some(micros) = seen.number("latest_fork_usec") else {
         return;
     };

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use crate::config::Config;
 use crate::console::doctor::finding::{Fact, Findings, Fix};
-use crate::console::doctor::look::servers::{Login, Node, Redises, Seen};
+use crate::console::doctor::look::servers::{AskedNode, Login, Redises, Seen};
 use crate::console::doctor::redis_cli::RedisCli;
 use crate::decide::view::Vip;
 use crate::server::failure::Failure;
@@ -19,7 +19,7 @@ pub(crate) fn judge(
     vip: Vip,
     cli: &RedisCli,
 ) {
-    let up: Vec<(&Node, &Seen)> = redises
+    let up: Vec<(&AskedNode, &Seen)> = redises
         .nodes
         .iter()
         .filter_map(|node| Some((node, node.seen.as_ref().ok()?)))
@@ -38,7 +38,7 @@ pub(crate) fn judge(
 }
 
 /// Who mends it: the program of the node that is meant.
-fn mend(config: &Config, up: &[(&Node, &Seen)], vip: Vip) -> Fix {
+fn mend(config: &Config, up: &[(&AskedNode, &Seen)], vip: Vip) -> Fix {
     if config.sentinel.is_some() {
         return Fix::Do(
             "wait half a minute: Sentinel gives out the roles; where it does not, see the lines \
@@ -47,9 +47,10 @@ fn mend(config: &Config, up: &[(&Node, &Seen)], vip: Vip) -> Fix {
         );
     }
     let local = up.iter().any(|(node, _)| node.is_local);
-    let file = match config.path == std::path::Path::new(crate::config::DEFAULT_PATH) {
-        true => String::new(),
-        false => format!(" --config {}", config.path.display()),
+    let file = if config.path == std::path::Path::new(crate::config::DEFAULT_PATH) {
+        String::new()
+    } else {
+        format!(" --config {}", config.path.display())
     };
     match vip {
         Vip::Here if local => Fix::Run(format!("/usr/libexec/keepalived/redis_master{file}")),
@@ -61,7 +62,7 @@ fn mend(config: &Config, up: &[(&Node, &Seen)], vip: Vip) -> Fix {
     }
 }
 
-fn roles(found: &mut Findings, up: &[(&Node, &Seen)], all: usize, config: &Config, vip: Vip) {
+fn roles(found: &mut Findings, up: &[(&AskedNode, &Seen)], all: usize, config: &Config, vip: Vip) {
     let check = "roles";
     let masters: Vec<SocketAddr> = up
         .iter()
@@ -128,11 +129,11 @@ fn roles(found: &mut Findings, up: &[(&Node, &Seen)], all: usize, config: &Confi
 
 fn link(
     found: &mut Findings,
-    node: &Node,
+    node: &AskedNode,
     seen: &Seen,
     master: SocketAddr,
     config: &Config,
-    up: &[(&Node, &Seen)],
+    up: &[(&AskedNode, &Seen)],
     vip: Vip,
 ) {
     let address = node.address;
@@ -177,7 +178,7 @@ fn link(
     }
 }
 
-fn holder(found: &mut Findings, up: &[(&Node, &Seen)], config: &Config, vip: Vip) {
+fn holder(found: &mut Findings, up: &[(&AskedNode, &Seen)], config: &Config, vip: Vip) {
     let at = match vip {
         Vip::Here => up
             .iter()
@@ -260,17 +261,16 @@ fn masterauth(found: &mut Findings, login: &Login, redises: &Redises, cli: &Redi
         );
         return found.fail(check, Fact("R16"), says, Fix::Run(grant));
     }
-    let says = match has_password {
-        true => format!(
+    let says = if *has_password {
+        format!(
             "{replica}: its masterauth is wrong for {master} ({denial}): it can never be its \
              replica"
-        ),
-        false => {
-            format!(
-                "{replica} has no masterauth, and {master} asks for it ({denial}): it can never \
+        )
+    } else {
+        format!(
+            "{replica} has no masterauth, and {master} asks for it ({denial}): it can never \
                  be its replica"
-            )
-        }
+        )
     };
     let there = redises
         .nodes
@@ -296,7 +296,7 @@ fn masterauth(found: &mut Findings, login: &Login, redises: &Redises, cli: &Redi
     found.fail(check, Fact("R16"), says, fix);
 }
 
-fn clocks(found: &mut Findings, up: &[(&Node, &Seen)]) {
+fn clocks(found: &mut Findings, up: &[(&AskedNode, &Seen)]) {
     let told: Vec<(SocketAddr, f64)> = up
         .iter()
         .filter_map(|(node, seen)| Some((node.address, seen.clock?)))
@@ -335,7 +335,7 @@ fn clocks(found: &mut Findings, up: &[(&Node, &Seen)]) {
     );
 }
 
-fn versions(found: &mut Findings, up: &[(&Node, &Seen)]) {
+fn versions(found: &mut Findings, up: &[(&AskedNode, &Seen)]) {
     let oldest = up.iter().min_by_key(|(_, seen)| seen.observation.version);
     let newest = up.iter().max_by_key(|(_, seen)| seen.observation.version);
     let (Some((old, below)), Some((new, above))) = (oldest, newest) else {
@@ -353,7 +353,7 @@ fn versions(found: &mut Findings, up: &[(&Node, &Seen)]) {
     }
 }
 
-fn term(found: &mut Findings, up: &[(&Node, &Seen)], config: &Config) {
+fn term(found: &mut Findings, up: &[(&AskedNode, &Seen)], config: &Config) {
     let Some((node, seen)) = up.iter().find(|(_, seen)| seen.observation.is_master()) else {
         return;
     };

@@ -1,11 +1,11 @@
 //! What the programs may do on a Redis (R19).
 
 use crate::console::doctor::finding::{Fact, Findings, Fix, Level};
-use crate::console::doctor::look::servers::{NO_COMMAND, Node, Seen};
+use crate::console::doctor::look::servers::{AskedNode, NO_COMMAND, Seen};
 use crate::console::doctor::redis_cli::RedisCli;
 
 /// One line for each Redis, or one for each right that is missing.
-pub(crate) fn judge(found: &mut Findings, node: &Node, seen: &Seen, cli: &RedisCli) {
+pub(crate) fn judge(found: &mut Findings, node: &AskedNode, seen: &Seen, cli: &RedisCli) {
     let address = node.address;
     let rights = match &seen.rights {
         Ok(rights) => rights,

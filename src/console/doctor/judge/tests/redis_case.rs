@@ -9,7 +9,7 @@ use crate::console::doctor::judge::sentinels;
 use crate::console::doctor::judge::servers::{node, pair, rights};
 use crate::console::doctor::look::sentinels as asked;
 use crate::console::doctor::look::sentinels::Said;
-use crate::console::doctor::look::servers::{Login, NO_COMMAND, Node, Redises, Seen};
+use crate::console::doctor::look::servers::{AskedNode, Login, NO_COMMAND, Redises, Seen};
 use crate::console::doctor::redis_cli::RedisCli;
 use crate::console::doctor::rights::wanted;
 use crate::decide::view::Vip;
@@ -118,14 +118,14 @@ pub(crate) fn seen(config: &Config, role: Role) -> Seen {
 pub(crate) struct Case {
     pub config: Config,
     pub redises: Redises,
-    pub sentinels: Vec<asked::Node>,
+    pub sentinels: Vec<asked::AskedSentinel>,
     pub vip: Vip,
 }
 
 impl Case {
     pub(crate) fn good(more: &str) -> Case {
         let config = config(more);
-        let node = |text: &str, role| Node {
+        let node = |text: &str, role| AskedNode {
             address: address(text),
             is_local: text == A,
             seen: Ok(seen(&config, role)),
@@ -161,7 +161,7 @@ impl Case {
         };
         let sentinels = config.sentinel.iter().flat_map(|sentinel| &sentinel.nodes);
         let sentinels = sentinels
-            .map(|address| asked::Node {
+            .map(|address| asked::AskedSentinel {
                 address: *address,
                 said: Ok(said.clone()),
             })
@@ -201,11 +201,11 @@ impl Case {
         found.list
     }
 
-    pub(crate) fn a(&mut self) -> &mut Node {
+    pub(crate) fn a(&mut self) -> &mut AskedNode {
         self.redises.nodes.first_mut().expect("two nodes")
     }
 
-    pub(crate) fn b(&mut self) -> &mut Node {
+    pub(crate) fn b(&mut self) -> &mut AskedNode {
         self.redises.nodes.last_mut().expect("two nodes")
     }
 
@@ -298,11 +298,11 @@ impl Case {
     }
 }
 
-pub(crate) fn up(node: &mut Node) -> &mut Seen {
+pub(crate) fn up(node: &mut AskedNode) -> &mut Seen {
     node.seen.as_mut().expect("it answers")
 }
 
-pub(crate) fn set(node: &mut Node, name: &str, value: &str) {
+pub(crate) fn set(node: &mut AskedNode, name: &str, value: &str) {
     let settings: &mut BTreeMap<&'static str, String> =
         up(node).settings.as_mut().expect("they can be asked for");
     let name = match name {
@@ -324,7 +324,7 @@ pub(crate) fn denied(code: &str, text: &str) -> Failure {
     })
 }
 
-pub(crate) fn refuse(node: &mut Node, rule: &str) {
+pub(crate) fn refuse(node: &mut AskedNode, rule: &str) {
     let rights = up(node).rights.as_mut().expect("they can be asked for");
     rights
         .iter_mut()
@@ -332,7 +332,7 @@ pub(crate) fn refuse(node: &mut Node, rule: &str) {
         .for_each(|(_, may)| *may = Err("no".to_owned()));
 }
 
-pub(crate) fn rename(node: &mut Node, rule: &str) {
+pub(crate) fn rename(node: &mut AskedNode, rule: &str) {
     let rights = up(node).rights.as_mut().expect("they can be asked for");
     rights
         .iter_mut()

@@ -31,7 +31,7 @@ const APART: Duration = Duration::from_secs(1);
 pub(crate) const NO_COMMAND: &str = "there is no such command";
 
 #[derive(Clone, Debug)]
-pub(crate) struct Node {
+pub(crate) struct AskedNode {
     pub address: SocketAddr,
     pub is_local: bool,
     /// What it said, or why nothing usable came.
@@ -90,14 +90,14 @@ pub(crate) struct Login {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Redises {
     /// In the order of `nodes`.
-    pub nodes: Vec<Node>,
+    pub nodes: Vec<AskedNode>,
     /// Of those that could be tried.
     pub logins: Vec<Login>,
 }
 
 /// Asks all of them at the same time.
 pub(crate) fn look(config: &Config, local: Option<SocketAddr>) -> Redises {
-    let asked: Vec<(Node, Option<Credentials>)> = std::thread::scope(|scope| {
+    let asked: Vec<(AskedNode, Option<Credentials>)> = std::thread::scope(|scope| {
         let ask = |address: SocketAddr| {
             scope.spawn(move || node(config, address, Some(address) == local))
         };
@@ -107,7 +107,7 @@ pub(crate) fn look(config: &Config, local: Option<SocketAddr>) -> Redises {
             .filter_map(|thread| thread.join().ok())
             .collect()
     });
-    let up = |node: &&(Node, Option<Credentials>)| node.0.seen.is_ok();
+    let up = |node: &&(AskedNode, Option<Credentials>)| node.0.seen.is_ok();
     let mut logins = Vec::new();
     for (replica, credentials) in &asked {
         let Some(credentials) = credentials else {
@@ -167,7 +167,7 @@ fn connecting(config: &Config) -> Duration {
     config.timing.connect.max(Duration::from_millis(500))
 }
 
-fn node(config: &Config, address: SocketAddr, is_local: bool) -> (Node, Option<Credentials>) {
+fn node(config: &Config, address: SocketAddr, is_local: bool) -> (AskedNode, Option<Credentials>) {
     let socket = config
         .local
         .clone()
@@ -189,7 +189,7 @@ fn node(config: &Config, address: SocketAddr, is_local: bool) -> (Node, Option<C
         Err(failure) => (Err(failure), None),
     };
     (
-        Node {
+        AskedNode {
             address,
             is_local,
             seen,

@@ -28,8 +28,8 @@ pub(crate) enum Answers {
     NoDatabase,
 }
 
-/// A Redis that is only read.
-pub(crate) struct Side<'s> {
+/// One side of a comparison: a Redis that is only read.
+pub(crate) struct Reader<'s> {
     server: &'s mut Server,
     name: String,
     /// Commands a second, and no more than half of the time at work; `None`: it is our own.
@@ -41,19 +41,19 @@ pub(crate) struct Side<'s> {
     interrupt: Interrupt,
 }
 
-impl<'s> Side<'s> {
-    /// A side that sentences call `name`.
+impl<'s> Reader<'s> {
+    /// One that sentences call `name`.
     pub(crate) fn new(
         server: &'s mut Server,
         name: &dyn Display,
         pace: Option<u32>,
         interrupt: &Interrupt,
-    ) -> Side<'s> {
+    ) -> Reader<'s> {
         let no_touch = server.call(
             cmd("CLIENT").arg("NO-TOUCH").arg("ON"),
             Deadline::after(ANSWERS),
         );
-        Side {
+        Reader {
             server,
             name: name.to_string(),
             pace,
@@ -116,7 +116,7 @@ impl<'s> Side<'s> {
         }
     }
 
-    /// As [`Side::ask`], of a database that is there, and every command known.
+    /// As [`Reader::ask`], of a database that is there, and every command known.
     pub(crate) fn values(&mut self, db: u64, commands: &[Cmd]) -> anyhow::Result<Vec<Value>> {
         match self.ask(db, commands)? {
             Answers::All(answers) => answers
