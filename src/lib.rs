@@ -27,6 +27,7 @@ pub mod server;
 pub mod deadline;
 pub(crate) mod exit;
 pub mod terminal;
+pub(crate) mod whole_file;
 
 #[cfg(test)]
 #[path = "../tests/simulation/mod.rs"]

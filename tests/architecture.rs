@@ -6,10 +6,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// From the ground up. A wing may use itself and those that stand before it.
-const WINGS: [&str; 12] = [
+const WINGS: [&str; 13] = [
     "deadline",
     "terminal",
     "exit",
+    "whole_file",
     "keepalived_conf",
     "server",
     "config",
