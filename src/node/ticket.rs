@@ -13,11 +13,11 @@ use fs2::FileExt;
 use nix::time::ClockId;
 use serde::{Deserialize, Serialize};
 
+use super::clock;
+use super::memory::{self, StateFile};
 use super::vrrp_state::VrrpState;
-use super::{clock, memory};
 use crate::deadline::Deadline;
 
-const TICKET: &str = "turn";
 /// The ticket is held for microseconds.
 const TICKET_WAIT: Duration = Duration::from_millis(300);
 
@@ -68,7 +68,7 @@ fn start_of(pid: u32) -> Option<u64> {
     }
 }
 
-/// What the file `turn` says.
+/// What [`StateFile::Turn`] says.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ticket {
     pub state: VrrpState,
@@ -104,7 +104,10 @@ impl Ticket {
 /// # Errors
 /// As the kernel reports it, or when the ticket stays locked.
 pub fn read(dir: &Path) -> io::Result<Option<Ticket>> {
-    match OpenOptions::new().read(true).open(dir.join(TICKET)) {
+    match OpenOptions::new()
+        .read(true)
+        .open(StateFile::Turn.path(dir))
+    {
         Ok(mut file) => {
             lock(&file)?;
             parse(&mut file)
@@ -180,7 +183,7 @@ fn open(dir: &Path) -> io::Result<File> {
         .create(true)
         .truncate(false)
         .mode(0o600)
-        .open(dir.join(TICKET))?;
+        .open(StateFile::Turn.path(dir))?;
     lock(&file)?;
     Ok(file)
 }
@@ -290,7 +293,7 @@ mod tests {
     #[test]
     fn a_damaged_ticket_or_one_of_another_boot_is_none() {
         let dir = tempfile::tempdir().expect("a directory");
-        std::fs::write(dir.path().join(TICKET), [0xff, 0, b'=']).expect("a write");
+        std::fs::write(StateFile::Turn.path(dir.path()), [0xff, 0, b'=']).expect("a write");
         assert_eq!(read(dir.path()).expect("no error"), None);
         let me = Process::this().expect("/proc");
         let other = Ticket {
