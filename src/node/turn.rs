@@ -14,7 +14,8 @@ use std::time::Duration;
 use fs2::FileExt;
 
 use super::memory::StateFile;
-use super::ticket::{self, Process, Taken};
+use super::process::Process;
+use super::ticket::{self, Taken};
 use super::vrrp_state::VrrpState;
 use crate::deadline::Deadline;
 
