@@ -17,7 +17,7 @@ pub enum StateFile {
     /// `redis_master` confirms it.
     Served,
     /// The run in which the local Redis had all that a serving peer had. Without it, and with the
-    /// peer gone, this node is not eligible before `policy.alone_after`.
+    /// peer gone, this node is not eligible before `timing.alone_after`.
     Synced,
     /// The value of `repl-diskless-sync-delay` that a program has set to 0 for a moment. Without it
     /// the 0 stays until Redis is restarted.
@@ -46,10 +46,10 @@ pub enum StateFile {
     /// What `check_redis --eligible` said last. Without it the verdict is journalled again, and a
     /// local Redis that is silent at that moment is not eligible.
     EligibleVerdict,
-    /// Since when the other node of two has been silent. Without it `policy.alone_after` begins
+    /// Since when the other node of two has been silent. Without it `timing.alone_after` begins
     /// anew.
     Alone,
-    /// Since when this one of several peers has been silent. Without it `policy.alone_after` begins
+    /// Since when this one of several peers has been silent. Without it `timing.alone_after` begins
     /// anew.
     AloneOf(SocketAddr),
     /// Since when the local Redis has been silent or busy. Without it the time for which the last
