@@ -28,6 +28,7 @@ pub(crate) mod child;
 pub mod deadline;
 pub(crate) mod exit;
 pub mod terminal;
+pub(crate) mod whole_file;
 
 #[cfg(test)]
 #[path = "../tests/simulation/mod.rs"]

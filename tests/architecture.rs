@@ -11,6 +11,7 @@ const WINGS: [&str; 13] = [
     "child",
     "terminal",
     "exit",
+    "whole_file",
     "keepalived_conf",
     "server",
     "config",

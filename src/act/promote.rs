@@ -8,15 +8,13 @@ use crate::deadline::{Stopwatch, ms};
 use crate::decide::view::View;
 use crate::exit::Outcome;
 use crate::node::hook::Event;
+use crate::node::memory::StateFile;
 use crate::node::turn::Turn;
 use crate::server::fence;
 
-/// The history whose term and role have been written down, as far as they could.
-pub(crate) const SETTLED: &str = "settled";
-
 pub(crate) fn settle(program: &Program, replid: &str) {
     // Where it can't be remembered it is done again the next time.
-    let _ = program.store.set_note(SETTLED, replid);
+    let _ = program.store.set_note(StateFile::Settled, replid);
 }
 
 pub(crate) fn is_settled(program: &Program, view: &View) -> bool {
@@ -25,7 +23,7 @@ pub(crate) fn is_settled(program: &Program, view: &View) -> bool {
     };
     let settled = program
         .store
-        .note(SETTLED)
+        .note(StateFile::Settled)
         .is_some_and(|replid| replid == seen.replication.lineage.replid);
     settled && view.served_this_run(seen)
 }

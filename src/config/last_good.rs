@@ -3,34 +3,34 @@
 //! Its place does not depend on the file (a broken file can't say where its copy is). It holds the
 //! file's text without its comments, which names the password file and never a password.
 
-use std::fs::{self, OpenOptions, Permissions};
-use std::io::{self, Write};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::fs::{self, Permissions};
+use std::io;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use super::document;
+use crate::whole_file::{self, Readers};
+
+/// The name of the copy, in the directory of the instance.
+pub(crate) const FILE: &str = "config.last.toml";
 
 /// The copy of the instance's file.
 pub(crate) fn path(state: &Path, instance: &str) -> PathBuf {
-    state.join(instance).join("config.last.toml")
+    state.join(instance).join(FILE)
 }
 
 /// Makes `text` the last good copy, unless it is that already. Never fatal: a node whose disk is
-/// full or read-only must go on.
+/// full or read-only must go on. A copy that a power loss has damaged differs from the file, so the
+/// next run writes it anew.
 pub(crate) fn keep(state: &Path, instance: &str, text: &str) {
     let copy = path(state, instance);
     if document::read(&copy).is_ok_and(|old| old == text) {
         return;
     }
-    // Several programs may do this at once: each writes a file of its own, and the last rename
-    // wins. No fsync, which could outlast the check: a copy that a power loss has damaged differs
-    // from the file, so the next run writes it anew.
-    let new = copy.with_extension(format!("{}.new", std::process::id()));
     let replaced = make_dirs(state, instance)
-        .and_then(|()| write(&new, text))
-        .and_then(|()| fs::rename(&new, &copy));
-    if replaced.is_err() {
-        let _ = fs::remove_file(&new);
+        .and_then(|()| whole_file::replace(&copy, Readers::Owner, text.as_bytes()));
+    if replaced.is_ok() {
+        whole_file::clear_abandoned(&copy);
     }
 }
 
@@ -44,14 +44,4 @@ fn make_dirs(state: &Path, instance: &str) -> io::Result<()> {
         }
     }
     Ok(())
-}
-
-fn write(path: &Path, text: &str) -> io::Result<()> {
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(path)?;
-    file.write_all(text.as_bytes())
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use crate::config::{Config, Flap};
 use crate::deadline::{Deadline, Stopwatch};
 use crate::decide::view::{Node, View, Vip};
-use crate::node::memory::Store;
+use crate::node::memory::{StateFile, Store};
 use crate::node::{addresses, deaths, drain};
 use crate::server::Server;
 use crate::server::access::Access;
@@ -174,12 +174,12 @@ impl Survey {
             let silent = !node.is_alive();
             line.silent = silent.then(|| line.silent.unwrap_or_else(Stopwatch::start));
             let file = if pair {
-                "alone.toml".to_owned()
+                StateFile::Alone
             } else {
-                format!("alone-{}.toml", node.address).replace(':', "_")
+                StateFile::AloneOf(node.address)
             };
             let spell = store
-                .spell(&file, silent)
+                .spell(file, silent)
                 .max(line.silent.map_or(Duration::ZERO, Stopwatch::elapsed));
             (!node.seen.as_ref().is_ok_and(|seen| !seen.loading)).then_some(spell)
         });

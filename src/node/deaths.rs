@@ -7,7 +7,7 @@ use std::time::Duration;
 use chrono::Utc;
 use serde::{Deserialize, Serialize};
 
-use super::memory::{Kept, Store};
+use super::memory::{Kept, StateFile, Store};
 use crate::config::Flap;
 
 /// Deaths, the oldest first, in seconds of the calendar: they outlive a reboot.
@@ -26,10 +26,10 @@ struct Life {
 }
 
 impl Kept for Failures {
-    const FILE: &'static str = "failures.toml";
+    const FILE: StateFile = StateFile::Failures;
 }
 impl Kept for Life {
-    const FILE: &'static str = "life.toml";
+    const FILE: StateFile = StateFile::Life;
 }
 
 /// The check sees the local Redis alive in its run `run_id`. Answers with a sentence where that
@@ -217,7 +217,7 @@ mod tests {
         fn damaged_files_count_nothing(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
             let dir = tempfile::tempdir().expect("a directory");
             for file in [Failures::FILE, Life::FILE] {
-                std::fs::write(dir.path().join(file), &bytes).expect("a write");
+                std::fs::write(file.path(dir.path()), &bytes).expect("a write");
             }
             let store = Store::new(dir.path());
             prop_assert_eq!(held_back(&store, &flap()), None);

@@ -10,7 +10,7 @@ use chrono::{DateTime, Local, TimeZone, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::clock::now;
-use super::memory::{Kept, Store};
+use super::memory::{Kept, StateFile, Store};
 
 /// How long a node may fail its check to be rid of the VIP, where a lower priority moves nothing
 /// (`nopreempt`, K15).
@@ -33,7 +33,7 @@ pub(crate) struct Drain {
 }
 
 impl Kept for Drain {
-    const FILE: &'static str = "drain.toml";
+    const FILE: StateFile = StateFile::Drain;
 }
 
 impl Drain {
@@ -227,7 +227,7 @@ mod tests {
     #[test]
     fn what_is_damaged_is_no_drain() {
         let (dir, store) = store();
-        std::fs::write(dir.path().join(Drain::FILE), [0xff, b'=', 0]).expect("a write");
+        std::fs::write(Drain::FILE.path(dir.path()), [0xff, b'=', 0]).expect("a write");
         assert_eq!((current(&store), ended(&store)), (None, None));
         hear(&store);
         assert_eq!(leaves(&store, false, || true), None);

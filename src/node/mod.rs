@@ -7,6 +7,7 @@ pub(crate) mod drain;
 pub(crate) mod hook;
 pub mod journal;
 pub mod memory;
+pub(crate) mod process;
 pub mod ticket;
 pub mod turn;
 pub mod vrrp_state;

@@ -13,62 +13,16 @@ use fs2::FileExt;
 use nix::time::ClockId;
 use serde::{Deserialize, Serialize};
 
+use super::clock;
+use super::memory::{self, StateFile};
+use super::process::Process;
 use super::vrrp_state::VrrpState;
-use super::{clock, memory};
 use crate::deadline::Deadline;
 
-const TICKET: &str = "turn";
 /// The ticket is held for microseconds.
 const TICKET_WAIT: Duration = Duration::from_millis(300);
 
-/// One process, for ever: the pid alone is used again, its start (clock ticks since boot) with it
-/// is not.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub(crate) struct Process {
-    start: u64,
-    pid: u32,
-}
-
-impl Process {
-    /// This process.
-    ///
-    /// # Errors
-    /// When /proc is not mounted.
-    pub(crate) fn this() -> io::Result<Process> {
-        let pid = std::process::id();
-        let start =
-            start_of(pid).ok_or_else(|| io::Error::other("/proc/self/stat can't be read"))?;
-        Ok(Process { start, pid })
-    }
-
-    /// A process as it could have been started before or after this one: for tests.
-    #[cfg(test)]
-    pub(crate) fn shifted(self, ticks: i64) -> Process {
-        Process {
-            start: self.start.saturating_add_signed(ticks),
-            pid: 1,
-        }
-    }
-
-    fn lives(self) -> bool {
-        start_of(self.pid) == Some(self.start)
-    }
-}
-
-/// `None` for a process that has ended, also where nobody has reaped it yet.
-fn start_of(pid: u32) -> Option<u64> {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // The command's name stands in parentheses and may hold anything, so count from the last one.
-    // Fields 3 and 22.
-    let fields = stat.rsplit_once(')')?.1;
-    let mut fields = fields.split_whitespace();
-    match fields.next()? {
-        "Z" | "X" => None,
-        _ => fields.nth(18)?.parse().ok(),
-    }
-}
-
-/// What the file `turn` says.
+/// What [`StateFile::Turn`] says.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ticket {
     pub state: VrrpState,
@@ -104,7 +58,10 @@ impl Ticket {
 /// # Errors
 /// As the kernel reports it, or when the ticket stays locked.
 pub fn read(dir: &Path) -> io::Result<Option<Ticket>> {
-    match OpenOptions::new().read(true).open(dir.join(TICKET)) {
+    match OpenOptions::new()
+        .read(true)
+        .open(StateFile::Turn.path(dir))
+    {
         Ok(mut file) => {
             lock(&file)?;
             parse(&mut file)
@@ -180,7 +137,7 @@ fn open(dir: &Path) -> io::Result<File> {
         .create(true)
         .truncate(false)
         .mode(0o600)
-        .open(dir.join(TICKET))?;
+        .open(StateFile::Turn.path(dir))?;
     lock(&file)?;
     Ok(file)
 }
@@ -290,7 +247,7 @@ mod tests {
     #[test]
     fn a_damaged_ticket_or_one_of_another_boot_is_none() {
         let dir = tempfile::tempdir().expect("a directory");
-        std::fs::write(dir.path().join(TICKET), [0xff, 0, b'=']).expect("a write");
+        std::fs::write(StateFile::Turn.path(dir.path()), [0xff, 0, b'=']).expect("a write");
         assert_eq!(read(dir.path()).expect("no error"), None);
         let me = Process::this().expect("/proc");
         let other = Ticket {

@@ -13,11 +13,12 @@ use std::time::Duration;
 
 use fs2::FileExt;
 
-use super::ticket::{self, Process, Taken};
+use super::memory::StateFile;
+use super::process::Process;
+use super::ticket::{self, Taken};
 use super::vrrp_state::VrrpState;
 use crate::deadline::Deadline;
 
-const ACTING: &str = "acting";
 /// For an older program to leave its step: its commands have deadlines of their own.
 const ACT_WAIT: Duration = Duration::from_secs(3);
 
@@ -128,7 +129,7 @@ impl Turn {
             .create(true)
             .truncate(false)
             .mode(0o600)
-            .open(self.dir.join(ACTING));
+            .open(StateFile::Acting.path(&self.dir));
         if let Ok(file) = &file {
             while file.try_lock_exclusive().is_err() && patience.pause(Duration::from_millis(1)) {
                 self.check()?;

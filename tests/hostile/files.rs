@@ -8,38 +8,20 @@ use std::time::{Duration, Instant};
 
 use keepalived_redis::config::{Config, Environment, Flap};
 use keepalived_redis::node::deaths;
-use keepalived_redis::node::memory::{CopyDelay, InFile, Memory, Served, Store, Synced};
+use keepalived_redis::node::memory::{CopyDelay, InFile, Memory, Served, StateFile, Store, Synced};
 use keepalived_redis::node::ticket;
 use keepalived_redis::node::turn::{Entry, Turn};
 use keepalived_redis::node::vrrp_state::VrrpState;
 use proptest::prelude::*;
 
-/// Every file that a program reads back from its memory directory.
-const MEMORY: [&str; 14] = [
-    "served.toml",
-    "synced.toml",
-    "alone.toml",
-    "orphaned.toml",
-    "unrepaired.toml",
-    "silent.toml",
-    "copy-delay.toml",
-    "in-file.toml",
-    "failures.toml",
-    "life.toml",
-    "turn",
-    "acting",
-    "check.verdict",
-    "eligible.verdict",
-];
-
 /// Reads all of a memory directory, as the programs do at one look.
 fn read_all(dir: &Path) -> Memory {
     let store = Store::new(dir);
     for spell in [
-        "alone.toml",
-        "orphaned.toml",
-        "unrepaired.toml",
-        "silent.toml",
+        StateFile::Alone,
+        StateFile::Orphaned,
+        StateFile::Unrepaired,
+        StateFile::Silent,
     ] {
         assert!(
             store.spell(spell, true) <= Duration::from_secs(400 * 24 * 3600),
@@ -47,7 +29,10 @@ fn read_all(dir: &Path) -> Memory {
         );
     }
     let _ = (store.get::<CopyDelay>(), store.get::<InFile>());
-    let _ = (store.note("check.verdict"), store.note("eligible.verdict"));
+    let _ = (
+        store.note(StateFile::CheckVerdict),
+        store.note(StateFile::EligibleVerdict),
+    );
     let _ = deaths::held_back(&store, &Flap::default());
     let _ = ticket::read(dir).map(|ticket| ticket.is_some_and(|ticket| ticket.is_at_work()));
     store.read()
@@ -101,8 +86,10 @@ fn filled(dir: &Path) {
             path: "/x".into(),
         })
         .expect("written");
-    store.set_note("check.verdict", "ok").expect("written");
-    store.spell("alone.toml", true);
+    store
+        .set_note(StateFile::CheckVerdict, "ok")
+        .expect("written");
+    store.spell(StateFile::Alone, true);
     deaths::seen_alive(&store, "a", &Flap::default());
     deaths::seen_dead(&store, &Flap::default());
     let (Entry::Yours(turn), _) = Turn::enter(dir, VrrpState::Master) else {
@@ -110,7 +97,7 @@ fn filled(dir: &Path) {
     };
     turn.done();
     // An older process's: of two that started in the same tick, the greater pid is the newer one.
-    let path = dir.join("turn");
+    let path = StateFile::Turn.path(dir);
     let mut ticket: toml::Table = fs::read_to_string(&path)
         .expect("a ticket")
         .parse()
@@ -130,8 +117,8 @@ proptest! {
         bytes in prop_oneof![prop::collection::vec(any::<u8>(), 0..600), nearly()],
     ) {
         let dir = tempfile::tempdir().expect("a directory");
-        for file in MEMORY {
-            fs::write(dir.path().join(file), &bytes).expect("a write");
+        for file in StateFile::ALL {
+            fs::write(file.path(dir.path()), &bytes).expect("a write");
         }
         read_all(dir.path());
         // Nobody's turn, or an older one's: this program's.
@@ -148,8 +135,8 @@ proptest! {
     ) {
         let dir = tempfile::tempdir().expect("a directory");
         filled(dir.path());
-        for file in MEMORY {
-            let path = dir.path().join(file);
+        for file in StateFile::ALL {
+            let path = file.path(dir.path());
             let Ok(mut bytes) = fs::read(&path) else { continue };
             if !bytes.is_empty() {
                 let place = at.index(bytes.len());
@@ -274,8 +261,8 @@ fn load(dir: &Path, more: &str) -> Result<Config, String> {
 #[test]
 fn whatever_stands_in_place_of_a_memory_file_holds_nobody_up() {
     let dir = tempfile::tempdir().expect("a directory");
-    for file in MEMORY {
-        fs::create_dir(dir.path().join(file)).expect("a directory in its place");
+    for file in StateFile::ALL {
+        fs::create_dir(file.path(dir.path())).expect("a directory in its place");
     }
     let clock = Instant::now();
     assert_eq!(read_all(dir.path()), Memory::default());
@@ -286,8 +273,8 @@ fn whatever_stands_in_place_of_a_memory_file_holds_nobody_up() {
         ),
         "a failover goes on"
     );
-    for file in MEMORY {
-        let path = dir.path().join(file);
+    for file in StateFile::ALL {
+        let path = file.path(dir.path());
         fs::remove_dir(&path).expect("removed");
         // 4 GB of nothing.
         fs::File::create(&path)
@@ -295,15 +282,15 @@ fn whatever_stands_in_place_of_a_memory_file_holds_nobody_up() {
             .expect("a file with a hole");
     }
     assert_eq!(read_all(dir.path()), Memory::default());
-    for file in ["served.toml", "synced.toml"] {
-        let path = dir.path().join(file);
+    for file in [StateFile::Served, StateFile::Synced] {
+        let path = file.path(dir.path());
         fs::remove_file(&path).expect("removed");
         // Nobody ever writes into it.
         let made = std::process::Command::new("mkfifo")
             .arg(&path)
             .status()
             .expect("mkfifo runs");
-        assert!(made.success(), "a pipe in place of {file}");
+        assert!(made.success(), "a pipe in place of {file:?}");
     }
     assert_eq!(Store::new(dir.path()).read(), Memory::default());
     assert!(

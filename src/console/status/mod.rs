@@ -18,6 +18,7 @@ use crate::deadline::Deadline;
 use crate::exit::code;
 use crate::look::survey::Survey;
 use crate::terminal::{Terminal, complain, escaped_json};
+use crate::whole_file::{self, Readers};
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Form {
@@ -86,19 +87,10 @@ pub(crate) fn run(path: &Path, terminal: &Terminal, shown: &Shown) -> u8 {
     }
 }
 
-/// By rename: whoever reads it finds the whole old text or the whole new one.
+/// As a whole, for the collector's own user, which reads every `*.prom`: a hidden file's name ends
+/// otherwise.
 fn write(file: &Path, text: &str) -> std::io::Result<bool> {
-    let name = file.file_name().unwrap_or_default().to_string_lossy();
-    // Not *.prom: the collector reads every such file.
-    let beside = file.with_file_name(format!(".{name}.{}", std::process::id()));
-    let written = std::fs::write(&beside, text).and_then(|()| {
-        // For the collector's own user.
-        let readable = std::os::unix::fs::PermissionsExt::from_mode(0o644);
-        std::fs::set_permissions(&beside, readable)?;
-        std::fs::rename(&beside, file)
-    });
-    if written.is_err() {
-        let _ = std::fs::remove_file(&beside);
-    }
+    let written = whole_file::replace(file, Readers::Everybody, text.as_bytes());
+    whole_file::clear_abandoned(file);
     written.map(|()| true)
 }

@@ -11,7 +11,7 @@ use crate::config::{Config, LOG_DIR, STATE_DIR};
 use crate::deadline::Deadline;
 use crate::exit::{code, say};
 use crate::node::journal::{CHECKS, Journal, Label};
-use crate::node::memory::Store;
+use crate::node::memory::{StateFile, Store};
 use crate::node::{addresses, deaths, drain};
 use crate::programs::check_redis;
 
@@ -154,10 +154,10 @@ impl Question {
     }
 
     /// Where the last verdict is remembered.
-    fn file(self) -> &'static str {
+    fn file(self) -> StateFile {
         match self {
-            Question::Health => "check.verdict",
-            Question::Eligible => "eligible.verdict",
+            Question::Health => StateFile::CheckVerdict,
+            Question::Eligible => StateFile::EligibleVerdict,
         }
     }
 }

@@ -10,20 +10,13 @@ use crate::deadline::Deadline;
 use crate::decide::sentinel::Named;
 use crate::look::sentinels::Sentinels;
 use crate::look::survey::Survey;
-use crate::node::memory::Store;
+use crate::node::memory::{StateFile, Store};
 use crate::server::info::Observation;
 use crate::server::probe::{Liveness, probe};
 
 /// A node that was just promoted is master for a second or two before enough sentinels name it
 /// (R35).
 const DEPOSED: Duration = Duration::from_secs(4);
-
-/// The run of the local Redis in which it was a replica: if it is a master later, somebody promoted
-/// it.
-const FOLLOWED: &str = "followed.run";
-
-/// For how long this node has not seen the master that others do.
-const CUT_OFF: &str = "cut-off.toml";
 
 /// The VIP is not given up for one question that the sentinels did not answer.
 const SENTINELS_SILENT: Duration = Duration::from_secs(3);
@@ -48,12 +41,14 @@ pub(crate) fn wrong(
 ) -> Option<String> {
     let store = Store::new(&config.memory_dir);
     let release = sentinel.when_silent == SilentSentinels::Release;
-    let followed = store.note(FOLLOWED).is_some_and(|run| run == seen.run_id);
+    let followed = store
+        .note(StateFile::FollowedRun)
+        .is_some_and(|run| run == seen.run_id);
     if !seen.is_master() && !followed {
         // Where it can't be written down, a promoted node may be in FAULT for a second or two.
-        let _ = store.set_note(FOLLOWED, &seen.run_id);
+        let _ = store.set_note(StateFile::FollowedRun, &seen.run_id);
     }
-    if !seen.is_master() && !holds_vip && !release && store.note(CUT_OFF).is_none() {
+    if !seen.is_master() && !holds_vip && !release && store.note(StateFile::CutOff).is_none() {
         return None;
     }
     let poll = Sentinels::new(sentinel, &config.timing).ask(deadline.at_most(deadline.left() / 2));
@@ -63,7 +58,7 @@ pub(crate) fn wrong(
     };
     let deposed = seen.is_master() && another.is_some();
     let patience = if followed { DEPOSED } else { Duration::ZERO };
-    if store.spell("deposed.toml", deposed) >= patience && deposed {
+    if store.spell(StateFile::Deposed, deposed) >= patience && deposed {
         return Some(format!(
             "{local}: alive, and a master that Sentinel has deposed: {poll}"
         ));
@@ -71,14 +66,17 @@ pub(crate) fn wrong(
     let unseen = another.filter(|named| {
         !seen.is_master() && !poll.is_unheard(*named) && is_unseen(config, *named, deadline)
     });
-    if store.spell(CUT_OFF, unseen.is_some()) >= DEPOSED
+    if store.spell(StateFile::CutOff, unseen.is_some()) >= DEPOSED
         && let Some(named) = unseen
     {
         return Some(format!(
             "{local}: alive, and cut off from {named}, the master: {poll}"
         ));
     }
-    let silent = store.spell("sentinels-silent.toml", poll.answered() < sentinel.quorum);
+    let silent = store.spell(
+        StateFile::SentinelsSilent,
+        poll.answered() < sentinel.quorum,
+    );
     (release && silent >= SENTINELS_SILENT).then(|| {
         format!("ALARM: too few sentinels answer: {poll}; when_sentinels_silent is \"release\"")
     })

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::{Sentinel, SilentSentinels};
 use crate::decide::sentinel::{self, Named, Poll};
-use crate::node::memory::{Kept, Store};
+use crate::node::memory::{Kept, StateFile, Store};
 use crate::server::info::Observation;
 
 /// The run of the local Redis that Sentinel named as master when it last said anything. A restart
@@ -18,7 +18,7 @@ pub(crate) struct Elected {
 }
 
 impl Kept for Elected {
-    const FILE: &'static str = "elected.toml";
+    const FILE: StateFile = StateFile::Elected;
 }
 
 /// The answer, and why, for a person.

@@ -15,7 +15,7 @@ use crate::deadline::{Deadline, ms};
 use crate::decide::pair;
 use crate::decide::view::{View, Vip};
 use crate::look::survey::Survey;
-use crate::node::memory::{Store, Synced};
+use crate::node::memory::{StateFile, Store, Synced};
 use crate::node::vrrp_state::VrrpState;
 use crate::node::{deaths, drain, ticket};
 use crate::server::endpoint::Endpoint;
@@ -118,8 +118,8 @@ fn role_verdict(
     let store = Store::new(&config.memory_dir);
     // The everyday answers cost no look at the peer.
     if !may_be_wrong(config, seen, &store, holds_vip) {
-        store.spell("orphaned.toml", false);
-        store.spell("unrepaired.toml", false);
+        store.spell(StateFile::Orphaned, false);
+        store.spell(StateFile::Unrepaired, false);
         return None;
     }
     // Half of the time, so that a peer that does not answer leaves some for the second look.
@@ -162,9 +162,11 @@ fn judge(config: &Config, store: &Store, view: &View) -> Option<String> {
     // The VIP is here and no MASTER was notified: in a moment, or never, where redis_master can't
     // be run.
     let coming = here && !ticket.is_some_and(|ticket| ticket.state == VrrpState::Master);
-    let orphaned = store.spell("orphaned.toml", wrong.is_some() && coming);
+    let orphaned = store.spell(StateFile::Orphaned, wrong.is_some() && coming);
     let wrong = wrong.filter(|_| !coming || orphaned >= ORPHANED);
-    let unrepaired = store.spell("unrepaired.toml", wrong.is_some()).as_secs();
+    let unrepaired = store
+        .spell(StateFile::Unrepaired, wrong.is_some())
+        .as_secs();
     wrong.filter(|_| unrepaired % (2 * UNREPAIRED) < UNREPAIRED)
 }
 

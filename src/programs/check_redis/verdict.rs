@@ -2,7 +2,7 @@
 
 use super::SILENT;
 use crate::config::Config;
-use crate::node::memory::Store;
+use crate::node::memory::{StateFile, Store};
 use crate::server::failure::Failure;
 use crate::server::info::Observation;
 
@@ -57,7 +57,7 @@ pub(crate) fn silent(
 ) -> Option<Verdict> {
     let busy = matches!(seen, Err(Failure::Denied(denial)) if denial.code == "BUSY");
     let timed_out = matches!(seen, Err(Failure::TimedOut));
-    let since = store.spell("silent.toml", busy || timed_out);
+    let since = store.spell(StateFile::Silent, busy || timed_out);
     let failure = seen.as_ref().err()?;
     let held = busy || timed_out && since < SILENT.max(2 * config.timing.hang);
     let sentence = format!("the local Redis: {failure}");

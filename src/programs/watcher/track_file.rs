@@ -16,30 +16,29 @@ pub(crate) const NOT_NAMED: u8 = 100;
 
 use std::fs;
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::deadline::Stopwatch;
+use crate::whole_file::{self, Readers};
 
 const SECOND_LOOK: Duration = Duration::from_secs(1);
 
 /// The file that keepalived watches.
 pub(crate) struct TrackFile {
     path: PathBuf,
-    new: PathBuf,
     /// What it was last found, or made, to say.
     said: Option<(u8, Stopwatch)>,
 }
 
 impl TrackFile {
+    /// Also removes what watchers that were killed have left beside it: systemd starts another one
+    /// each time.
     pub(crate) fn new(path: &Path) -> TrackFile {
-        let mut new = path.as_os_str().to_owned();
-        // A second watcher, run by hand, must not write into the same one.
-        new.push(format!(".new.{}", std::process::id()));
+        whole_file::clear_abandoned(path);
         TrackFile {
             path: path.to_path_buf(),
-            new: new.into(),
             said: None,
         }
     }
@@ -88,23 +87,16 @@ impl TrackFile {
         file.set_len(text.len() as u64)
     }
 
-    /// By rename: keepalived never finds it empty, which it would take for 0.
+    /// As a whole: keepalived never finds it empty, which it would take for 0.
     fn replace(&self, text: &[u8]) -> io::Result<()> {
-        let mut file = fs::OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(0o644)
-            .open(&self.new)?;
-        file.set_permissions(fs::Permissions::from_mode(0o644))?;
-        file.write_all(text)?;
-        fs::rename(&self.new, &self.path)
+        whole_file::replace(&self.path, Readers::Everybody, text)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::os::unix::fs::PermissionsExt;
 
     #[test]
     fn the_file_says_what_it_is_told_also_when_it_or_its_directory_is_taken_away_or_spoilt() {

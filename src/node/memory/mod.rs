@@ -1,19 +1,23 @@
 //! What this node remembers between two runs of the programs, a small file for each thing.
 //!
-//! Each file has one meaning and is replaced by rename, so that programs which run at the same time
+//! Each file has one meaning and is replaced whole, so that programs which run at the same time
 //! can't undo each other's news. A missing or damaged file is "unknown", never an error.
 
+mod spell;
+mod state_file;
+
 use std::fs;
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::net::SocketAddr;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::clock::{boot_clock, now};
+pub use self::state_file::StateFile;
+use super::clock::now;
+use crate::whole_file::{self, Readers};
 
 /// This node's Redis became master, or was confirmed as one, by our own doing.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,20 +41,6 @@ pub struct Synced {
     /// When it was first seen so, in local time; for people.
     pub at: String,
 }
-
-/// Something has been so at each look since.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct Spell {
-    /// The boot of this machine that the clock below belongs to.
-    boot: String,
-    /// Seconds since boot of the first look.
-    since: u64,
-    /// Seconds since boot of the last one.
-    last: u64,
-}
-
-/// Two looks that are further apart than this (seconds) do not prove that it was so between them.
-const BREAK: u64 = 5;
 
 /// A setting of the local Redis that we changed for a moment, written down first: whoever finds it
 /// puts it back.
@@ -84,21 +74,20 @@ pub struct Memory {
 
 /// Something that has a file of its own.
 pub trait Kept: Serialize + DeserializeOwned + PartialEq {
-    /// Its name in the memory directory.
-    const FILE: &'static str;
+    const FILE: StateFile;
 }
 
 impl Kept for Served {
-    const FILE: &'static str = "served.toml";
+    const FILE: StateFile = StateFile::Served;
 }
 impl Kept for CopyDelay {
-    const FILE: &'static str = "copy-delay.toml";
+    const FILE: StateFile = StateFile::CopyDelay;
 }
 impl Kept for InFile {
-    const FILE: &'static str = "in-file.toml";
+    const FILE: StateFile = StateFile::InFile;
 }
 impl Kept for Synced {
-    const FILE: &'static str = "synced.toml";
+    const FILE: StateFile = StateFile::Synced;
 }
 
 /// The memory directory of one instance.
@@ -126,33 +115,8 @@ impl Store {
         self.read_file(T::FILE)
     }
 
-    fn read_file<T: DeserializeOwned>(&self, file: &str) -> Option<T> {
+    fn read_file<T: DeserializeOwned>(&self, file: StateFile) -> Option<T> {
         toml::from_str(&self.note(file)?).ok()
-    }
-
-    /// For how long something, named by its `file`, has been so, this look included; a look at
-    /// which it is not, a reboot, or more than 5 s without a look begin anew. Where nothing can be
-    /// written down it has not been so yet.
-    pub fn spell(&self, file: &str, is_so: bool) -> Duration {
-        if !is_so {
-            let _ = fs::remove_file(self.dir.join(file));
-            return Duration::ZERO;
-        }
-        let Ok((boot, now)) = boot_clock() else {
-            return Duration::ZERO;
-        };
-        let since = self
-            .read_file::<Spell>(file)
-            .filter(|spell| spell.boot == boot && spell.last <= now && now - spell.last <= BREAK)
-            .map_or(now, |spell| spell.since.min(now));
-        if let Ok(text) = toml::to_string(&Spell {
-            boot,
-            since,
-            last: now,
-        }) {
-            let _ = self.replace(file, text.as_bytes());
-        }
-        Duration::from_secs(now - since)
     }
 
     /// Remembers that the local Redis serves in its run `run_id`, and makes the history `replid`;
@@ -197,16 +161,15 @@ impl Store {
 
     /// Forgets.
     pub(crate) fn clear<T: Kept>(&self) -> io::Result<()> {
-        match fs::remove_file(self.dir.join(T::FILE)) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                Err(named(&self.dir.join(T::FILE), &error))
-            }
+        let path = T::FILE.path(&self.dir);
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(named(&path, &error)),
             _ => Ok(()),
         }
     }
 
     /// A short text that is no TOML: the last verdict of a check.
-    pub fn note(&self, file: &str) -> Option<String> {
+    pub fn note(&self, file: StateFile) -> Option<String> {
         // Whatever somebody has put there must not fill our memory.
         const LONGEST: u64 = 64 << 10;
         // One read(2) for all that we write.
@@ -215,34 +178,29 @@ impl Store {
         let file = fs::OpenOptions::new()
             .read(true)
             .custom_flags(nix::libc::O_NONBLOCK)
-            .open(self.dir.join(file));
+            .open(file.path(&self.dir));
         file.ok()?.take(LONGEST).read_to_string(&mut text).ok()?;
         Some(text)
     }
 
-    /// Replaces such a text.
-    pub fn set_note(&self, file: &str, text: &str) -> io::Result<()> {
+    /// Replaces such a text. That is done only when it has changed, so this is also the time to
+    /// remove what programs that were killed in the middle of a write have left; a spell is written
+    /// each second and has no time for that, but a verdict changes where it begins and ends.
+    pub fn set_note(&self, file: StateFile, text: &str) -> io::Result<()> {
+        whole_file::clear_abandoned_in(&self.dir, StateFile::is_called);
         self.replace(file, text.as_bytes())
     }
 
-    fn replace(&self, file: &str, bytes: &[u8]) -> io::Result<()> {
-        let path = self.dir.join(file);
-        let beside = self.dir.join(format!(".{file}.{}", std::process::id()));
-        let write = || -> io::Result<()> {
-            make_dir(&self.dir)?;
-            let mut new = fs::OpenOptions::new()
-                .write(true)
-                .create(true)
-                .truncate(true)
-                .mode(0o600)
-                .open(&beside)?;
-            new.write_all(bytes)?;
-            fs::rename(&beside, &path)
+    fn replace(&self, file: StateFile, text: &[u8]) -> io::Result<()> {
+        let path = file.path(&self.dir);
+        let replace = || whole_file::replace(&path, Readers::Owner, text);
+        let replaced = match replace() {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                make_dir(&self.dir).and_then(|()| replace())
+            }
+            replaced => replaced,
         };
-        write().map_err(|error| {
-            let _ = fs::remove_file(&beside);
-            named(&path, &error)
-        })
+        replaced.map_err(|error| named(&path, &error))
     }
 }
 
@@ -286,33 +244,21 @@ mod tests {
     }
 
     #[test]
-    fn a_spell_ends_with_a_look_that_finds_otherwise_a_break_or_a_reboot() {
+    fn what_a_killed_program_has_left_goes_when_a_verdict_changes() {
         let dir = tempfile::tempdir().expect("a directory");
-        let store = Store::new(dir.path());
-        let (boot, now) = boot_clock().expect("/proc");
-        let spell = |boot: &str, since, last| {
-            let text = toml::to_string(&Spell {
-                boot: boot.into(),
-                since,
-                last,
-            })
-            .expect("toml");
-            fs::write(dir.path().join("alone.toml"), text).expect("a write");
+        let left = |name: &str| {
+            let path = dir.path().join(name);
+            let file = fs::File::create(&path).expect("a file");
+            file.set_modified(std::time::UNIX_EPOCH).expect("its time");
+            path
         };
-        spell(&boot, now - 60, now - 2);
-        assert!(store.spell("alone.toml", true) >= Duration::from_secs(60));
-        assert_eq!(store.spell("alone.toml", false), Duration::ZERO);
-        assert_eq!(store.spell("alone.toml", true).as_secs(), 0);
-        spell(&boot, now - 60, now - 30);
-        assert!(
-            store.spell("alone.toml", true) < Duration::from_secs(5),
-            "a break"
-        );
-        spell("another boot", now - 60, now - 2);
-        assert!(
-            store.spell("alone.toml", true) < Duration::from_secs(5),
-            "a reboot"
-        );
+        let ours = left(".alone-10.0.0.2_6379.toml.new-Ab3dE9");
+        let other = left(".somebody's.new-Ab3dE9");
+        let store = Store::new(dir.path());
+        store
+            .set_note(StateFile::CheckVerdict, "ok")
+            .expect("a write");
+        assert!(!ours.exists() && other.exists());
     }
 
     #[test]
@@ -330,12 +276,10 @@ mod tests {
         #[test]
         fn damaged_files_are_unknown(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
             let dir = tempfile::tempdir().expect("a directory");
-            for file in [Served::FILE, Synced::FILE, "alone.toml"] {
-                fs::write(dir.path().join(file), &bytes).expect("a write");
+            for file in [Served::FILE, Synced::FILE] {
+                fs::write(file.path(dir.path()), &bytes).expect("a write");
             }
-            let store = Store::new(dir.path());
-            let _ = store.read();
-            prop_assert_eq!(store.spell("alone.toml", true), Duration::ZERO);
+            let _ = Store::new(dir.path()).read();
         }
     }
 }

@@ -1,0 +1,173 @@
+//! The files of a node's state, each by its name. `docs/files.md` says the same for whoever finds
+//! them on a disk.
+
+use std::borrow::Cow;
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
+use std::path::{Path, PathBuf};
+
+use crate::config::last_good;
+
+/// A file in the directory of one instance. A file that is missing or damaged says nothing: what
+/// each loses by that stands with it. The names stay as they are, for a running pair is upgraded one
+/// node after the other, and each program reads what the one before it wrote.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StateFile {
+    /// The run of the local Redis in which our programs made it master or found it to be one, and
+    /// the history that it makes. Without it a serving node is judged by its data alone until
+    /// `redis_master` confirms it.
+    Served,
+    /// The run in which the local Redis had all that a serving peer had. Without it, and with the
+    /// peer gone, this node is not eligible before `timing.alone_after`.
+    Synced,
+    /// The value of `repl-diskless-sync-delay` that a program has set to 0 for a moment. Without it
+    /// the 0 stays until Redis is restarted.
+    CopyDelay,
+    /// The rollback file that holds the data that the local Redis has now. Without it the same data
+    /// may be kept twice.
+    InFile,
+    /// When the local Redis died. Without it nothing holds this node back.
+    Failures,
+    /// The run of the local Redis that was seen last, and whether its death has been counted.
+    /// Without it a death that nobody has seen yet is not counted.
+    Life,
+    /// A person wants this node to stay out of service. Without it the drain is over.
+    Drain,
+    /// The history whose term and role have been written down in Redis. Without it that is done
+    /// again.
+    Settled,
+    /// The newest notification of keepalived, and which process works for it. Without it the next
+    /// notification is the newest, also one that comes late.
+    Turn,
+    /// The lock that is held while a Redis is commanded; it says nothing. Without it two programs
+    /// may command at the same time, once.
+    Acting,
+    /// What `check_redis` said last. Without it the verdict is journalled again.
+    CheckVerdict,
+    /// What `check_redis --eligible` said last. Without it the verdict is journalled again, and a
+    /// local Redis that is silent at that moment is not eligible.
+    EligibleVerdict,
+    /// Since when the other node of two has been silent. Without it `timing.alone_after` begins
+    /// anew.
+    Alone,
+    /// Since when this one of several peers has been silent. Without it `timing.alone_after` begins
+    /// anew.
+    AloneOf(SocketAddr),
+    /// Since when the local Redis has been silent or busy. Without it the time for which the last
+    /// answer stands begins anew.
+    Silent,
+    /// Since when the VIP has been here, the local Redis in the wrong role, and no `redis_master`
+    /// notified. Without it the time until the check fails begins anew.
+    Orphaned,
+    /// Since when the local Redis has been in the wrong role with nobody at work on it. Without it
+    /// the check begins anew to fail and pass by turns.
+    Unrepaired,
+    /// Sentinel mode: the run of the local Redis that the sentinels named as master when they last
+    /// named anybody. Without it this node is not eligible while they are silent.
+    Elected,
+    /// Sentinel mode: the run in which the local Redis was a replica. If it is a master later,
+    /// somebody promoted it. Without it such a node may be in FAULT for a second or two.
+    FollowedRun,
+    /// Sentinel mode: since when the local Redis has been a master beside the one that the
+    /// sentinels name. Without it the time until the check fails begins anew.
+    Deposed,
+    /// Sentinel mode: since when this node has not seen the master that the sentinels see. Without
+    /// it the check passes for a while.
+    CutOff,
+    /// Sentinel mode: since when too few sentinels have answered. Without it the time until the VIP
+    /// is released begins anew.
+    SentinelsSilent,
+    /// The last configuration that could be read. Without it a broken edit of the configuration
+    /// file stops every program.
+    LastGoodConfig,
+}
+
+impl StateFile {
+    /// All of them, and of those that have a peer's address in their name an example.
+    pub const ALL: [StateFile; 23] = [
+        StateFile::Served,
+        StateFile::Synced,
+        StateFile::CopyDelay,
+        StateFile::InFile,
+        StateFile::Failures,
+        StateFile::Life,
+        StateFile::Drain,
+        StateFile::Settled,
+        StateFile::Turn,
+        StateFile::Acting,
+        StateFile::CheckVerdict,
+        StateFile::EligibleVerdict,
+        StateFile::Alone,
+        StateFile::AloneOf(SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 6379))),
+        StateFile::Silent,
+        StateFile::Orphaned,
+        StateFile::Unrepaired,
+        StateFile::Elected,
+        StateFile::FollowedRun,
+        StateFile::Deposed,
+        StateFile::CutOff,
+        StateFile::SentinelsSilent,
+        StateFile::LastGoodConfig,
+    ];
+
+    pub fn name(self) -> Cow<'static, str> {
+        Cow::Borrowed(match self {
+            StateFile::Served => "served.toml",
+            StateFile::Synced => "synced.toml",
+            StateFile::CopyDelay => "copy-delay.toml",
+            StateFile::InFile => "in-file.toml",
+            StateFile::Failures => "failures.toml",
+            StateFile::Life => "life.toml",
+            StateFile::Drain => "drain.toml",
+            StateFile::Settled => "settled",
+            StateFile::Turn => "turn",
+            StateFile::Acting => "acting",
+            StateFile::CheckVerdict => "check.verdict",
+            StateFile::EligibleVerdict => "eligible.verdict",
+            StateFile::Alone => "alone.toml",
+            StateFile::AloneOf(peer) => {
+                return Cow::Owned(format!("alone-{peer}.toml").replace(':', "_"));
+            }
+            StateFile::Silent => "silent.toml",
+            StateFile::Orphaned => "orphaned.toml",
+            StateFile::Unrepaired => "unrepaired.toml",
+            StateFile::Elected => "elected.toml",
+            StateFile::FollowedRun => "followed.run",
+            StateFile::Deposed => "deposed.toml",
+            StateFile::CutOff => "cut-off.toml",
+            StateFile::SentinelsSilent => "sentinels-silent.toml",
+            StateFile::LastGoodConfig => last_good::FILE,
+        })
+    }
+
+    pub fn path(self, dir: &Path) -> PathBuf {
+        dir.join(self.name().as_ref())
+    }
+
+    /// Whether a file that is called so is one of these.
+    pub(crate) fn is_called(name: &str) -> bool {
+        let of_a_peer = name.starts_with("alone-") && name.ends_with(".toml");
+        of_a_peer || Self::ALL.iter().any(|file| file.name() == name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_file_knows_its_own_name_and_no_two_share_one() {
+        for (number, file) in StateFile::ALL.iter().enumerate() {
+            assert!(StateFile::is_called(&file.name()), "{file:?}");
+            let before = &StateFile::ALL[..number];
+            assert!(
+                before.iter().all(|other| other.name() != file.name()),
+                "{file:?}"
+            );
+        }
+        let peer = "[2001:db8::2]:6380".parse().expect("an address");
+        let name = StateFile::AloneOf(peer).name();
+        assert_eq!(name, "alone-[2001_db8__2]_6380.toml");
+        assert!(StateFile::is_called(&name));
+        assert!(!StateFile::is_called("notes.toml"));
+    }
+}
