@@ -217,7 +217,7 @@ fn of_redis(
     match with_a_copy_of_memory(config, |config| verdicts(config, local)) {
         Ok((vip, health, eligible)) => {
             judge::servers::pair::judge(&mut found, redises, config, vip, cli);
-            judge::machine::verdicts(&mut found, &health, &eligible, config.sentinel.is_some());
+            judge::checks::verdicts(&mut found, &health, &eligible, config.sentinel.is_some());
         }
         Err(why) => {
             judge::servers::pair::judge(&mut found, redises, config, vip_alone(config, local), cli);

@@ -1,7 +1,6 @@
 //! `rollback inspect`: what is in a rollback file and not in the data that is served. The service
 //! is only read.
 
-use std::io::{IsTerminal, Write};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -13,6 +12,7 @@ use super::compare::{BATCH, Entry, Fate, compare};
 use super::export::Export;
 use super::found::Found;
 use super::private_redis::{Loaded, Private};
+use super::progress::Progress;
 use super::reader::Reader;
 use super::tally::{Report, Tally};
 use super::value::scan_answer;
@@ -26,9 +26,6 @@ use crate::look::survey::Survey;
 use crate::node::addresses::local_node;
 use crate::server::{Server, string};
 use crate::terminal::Terminal;
-
-/// How often a person at a terminal hears how far it is.
-const TELL: Duration = Duration::from_millis(200);
 
 /// What a person wants to know.
 #[derive(Clone, Debug)]
@@ -277,44 +274,6 @@ fn available_memory() -> Option<u64> {
         .parse::<u64>()
         .ok()?
         .checked_mul(1024)
-}
-
-/// One line on a terminal that is written over; silent elsewhere.
-struct Progress {
-    shown: bool,
-    visible: bool,
-    last: Option<Stopwatch>,
-}
-
-impl Progress {
-    fn new() -> Progress {
-        Progress {
-            shown: std::io::stderr().is_terminal(),
-            visible: false,
-            last: None,
-        }
-    }
-
-    fn tell(&mut self, text: &str) {
-        if !self.shown || self.last.is_some_and(|last| last.elapsed() < TELL) {
-            return;
-        }
-        self.last = Some(Stopwatch::start());
-        self.visible = true;
-        let _ = write!(std::io::stderr(), "\r\x1b[K{text}");
-    }
-
-    fn clear(&mut self) {
-        if std::mem::take(&mut self.visible) {
-            let _ = write!(std::io::stderr(), "\r\x1b[K");
-        }
-    }
-}
-
-impl Drop for Progress {
-    fn drop(&mut self) {
-        self.clear();
-    }
 }
 
 #[cfg(test)]

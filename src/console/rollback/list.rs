@@ -6,7 +6,8 @@ use anyhow::Context;
 use bytesize::ByteSize;
 use serde_json::{Value, json};
 
-use super::found::{Found, Listing, listing};
+use super::found::Found;
+use super::listing::{Listing, listing};
 use super::tally::counted;
 use crate::act::rollback::{About, verify};
 use crate::config::Config;

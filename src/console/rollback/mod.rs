@@ -6,7 +6,9 @@ pub(crate) mod found;
 pub(crate) mod inspect;
 pub(crate) mod key;
 pub(crate) mod list;
+pub(crate) mod listing;
 pub(crate) mod private_redis;
+pub(crate) mod progress;
 pub(crate) mod reader;
 pub(crate) mod tally;
 pub(crate) mod value;
@@ -38,7 +40,7 @@ pub(crate) fn show(
     terminal: &Terminal,
 ) -> u8 {
     told(configuration(path).and_then(|config| {
-        let file = found::pick(&config.rollback.dir, &config.instance, &config.nodes, word)?;
+        let file = listing::pick(&config.rollback.dir, &config.instance, &config.nodes, word)?;
         list::show(&file, Deadline::after(budget), json, terminal)
     }))
 }
@@ -46,7 +48,7 @@ pub(crate) fn show(
 /// `rollback inspect`: yes where all that is in the file is in the service.
 pub(crate) fn inspect(path: &Path, word: &str, wanted: &Inspection, terminal: &Terminal) -> u8 {
     told(configuration(path).and_then(|config| {
-        let file = found::pick(&config.rollback.dir, &config.instance, &config.nodes, word)?;
+        let file = listing::pick(&config.rollback.dir, &config.instance, &config.nodes, word)?;
         inspect::inspect(&config, &file, wanted, terminal)
     }))
 }

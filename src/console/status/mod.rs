@@ -1,6 +1,7 @@
 //! `keepalived-redis status`: all nodes at one glance, for a person, for a program, or for
 //! Prometheus. Reads only.
 
+pub(crate) mod cells;
 pub(crate) mod gathered;
 pub(crate) mod journal_tail;
 pub(crate) mod metrics;

@@ -1,5 +1,6 @@
 //! What is made of what was seen. Pure: tables test every line of it, and that its advice cures it.
 
+pub(crate) mod checks;
 pub(crate) mod keepalived;
 pub(crate) mod machine;
 pub(crate) mod sentinels;

@@ -1,10 +1,12 @@
 //! Two values of the same type, compared piece by piece: what is in memory at a time is bounded,
 //! whatever their size.
 
+pub(crate) mod kind;
 pub(crate) mod stream;
 
-use redis::{Cmd, Value, cmd};
+use redis::{Cmd, Value};
 
+pub(crate) use self::kind::{Kind, of};
 use self::stream::{entries, groups};
 use super::key::quoted;
 use super::reader::{Answers, Reader};
@@ -13,55 +15,6 @@ use super::reader::{Answers, Reader};
 const PIECE: u64 = 256 << 10;
 /// Elements at a time, at most.
 const ELEMENTS: u64 = 512;
-
-/// The types that Redis itself has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
-    /// `string`
-    Text,
-    /// `list`
-    List,
-    /// `hash`
-    Hash,
-    /// `set`
-    Set,
-    /// `zset`
-    Sorted,
-    /// `stream`
-    Stream,
-}
-
-impl Kind {
-    /// From the answer to TYPE; `None` for the types of modules.
-    pub(crate) fn read(name: &str) -> Option<Kind> {
-        Some(match name {
-            "string" => Kind::Text,
-            "list" => Kind::List,
-            "hash" => Kind::Hash,
-            "set" => Kind::Set,
-            "zset" => Kind::Sorted,
-            "stream" => Kind::Stream,
-            _ => return None,
-        })
-    }
-
-    /// What asks for the number of its elements, bytes of a string.
-    pub(crate) fn length(self, key: &[u8]) -> Cmd {
-        match self {
-            Kind::Text => of("STRLEN", key),
-            Kind::List => of("LLEN", key),
-            Kind::Hash => of("HLEN", key),
-            Kind::Set => of("SCARD", key),
-            Kind::Sorted => of("ZCARD", key),
-            Kind::Stream => of("XLEN", key),
-        }
-    }
-}
-
-/// A command about one key.
-pub(crate) fn of(command: &str, key: &[u8]) -> Cmd {
-    cmd(command).arg(key).clone()
-}
 
 /// A key whose values are compared, both of the same type and length.
 #[derive(Clone, Copy)]

@@ -1,4 +1,4 @@
-//! This machine: its clock, disk, directories, units, and what the checks say right now.
+//! This machine: its clock, disk, directories, units.
 
 pub(crate) mod redis_service;
 
@@ -6,7 +6,6 @@ use crate::config::{Config, RollbackMode};
 use crate::console::doctor::finding::{Fact, Findings, Fix};
 use crate::console::doctor::look::keepalived::Keepalived;
 use crate::console::doctor::look::machine::{Dir, Machine, WATCHER};
-use crate::programs::check_redis::verdict::Verdict;
 
 /// SELinux lets only these connect (K25).
 const UNCONFINED: &str = "/usr/libexec/keepalived";
@@ -298,52 +297,5 @@ fn units(found: &mut Findings, machine: &Machine, keepalived: &Keepalived) {
                 Fix::Do(format!("let systemd start it: systemctl start {name}")),
             );
         }
-    }
-}
-
-/// What the two checks say now.
-pub(crate) fn verdicts(found: &mut Findings, health: &Verdict, eligible: &Verdict, sentinel: bool) {
-    if health.ok {
-        found.ok(
-            "check-redis",
-            Fact("K12"),
-            format!("check_redis: {}", health.sentence),
-        )
-    } else {
-        let fix = Fix::Do(
-            "see the lines on Redis; keepalived takes this node out while it is so".to_owned(),
-        );
-        found.fail(
-            "check-redis",
-            Fact("K12"),
-            format!("check_redis fails: {}", health.sentence),
-            fix,
-        );
-    }
-    if eligible.ok {
-        found.ok(
-            "check-eligible",
-            Fact("K16"),
-            format!("check_redis --eligible: {}", eligible.sentence),
-        );
-    } else if sentinel {
-        // Beside Sentinel only the master is.
-        found.ok(
-            "check-eligible",
-            Fact("K16"),
-            format!("check_redis --eligible: no: {}", eligible.sentence),
-        );
-    } else {
-        let fix = Fix::Do(
-            "keepalived-redis status says more; this node does not take the VIP while another \
-             one can"
-                .to_owned(),
-        );
-        found.warn(
-            "check-eligible",
-            Fact("K16"),
-            format!("check_redis --eligible fails: {}", eligible.sentence),
-            fix,
-        );
     }
 }

@@ -1,5 +1,7 @@
 //! What is wrong with each Redis, and with the pair of them.
 
+pub(crate) mod masterauth;
 pub(crate) mod node;
 pub(crate) mod pair;
 pub(crate) mod rights;
+pub(crate) mod settings;

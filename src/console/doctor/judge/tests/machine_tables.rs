@@ -1,83 +1,15 @@
 //! Each line on this machine, provoked, and what is advised.
 
-use std::path::PathBuf;
-
-use super::curing::{GOOD, example, seen};
+use super::keepalived_case::GOOD;
+use super::machine_case::{DATA, dir, good, judged};
 use super::redis_case::config;
 use crate::console::doctor::finding::tests::level;
 use crate::console::doctor::finding::{Finding, Findings, Level, Subject};
-use crate::console::doctor::judge::machine::{self, redis_service};
+use crate::console::doctor::judge::{checks, machine};
 use crate::console::doctor::look::keepalived::Keepalived;
-use crate::console::doctor::look::machine::{Dir, LocalRedis, Machine, WATCHER};
+use crate::console::doctor::look::machine::{Machine, WATCHER};
 use crate::console::doctor::look::modes::Mode;
 use crate::programs::check_redis::verdict::Verdict;
-use crate::server::info::Version;
-
-const DATA: u64 = 1 << 30;
-
-fn dir(key: &'static str, bits: u32) -> Dir {
-    let mode = Some(Mode {
-        bits,
-        is_file: false,
-        ..GOOD
-    });
-    Dir {
-        key,
-        path: PathBuf::from("/var/lib").join(key),
-        mode,
-        trouble: None,
-        read_only: false,
-        free: Some(10 * DATA),
-    }
-}
-
-fn good() -> (Machine, Keepalived) {
-    let running = || ("enabled".to_owned(), "active".to_owned());
-    let names = ["keepalived.service", "redis-server.service", WATCHER];
-    let redis = LocalRedis {
-        uid: Some(110),
-        gids: vec![110],
-        config_file: Some("/etc/redis/redis.conf".into()),
-        modes: Some((Ok(Mode { uid: 110, ..GOOD }), Ok(Mode { uid: 110, ..GOOD }))),
-        read_only: false,
-        unit: Some("redis-server".to_owned()),
-        commands: vec![
-            "/usr/bin/redis-server /etc/redis/redis.conf --slaveof 127.0.0.1 1".to_owned(),
-        ],
-    };
-    let machine = Machine {
-        is_root: true,
-        synchronized: Some(true),
-        selinux: false,
-        packaged: false,
-        has_check_rdb: true,
-        dirs: vec![
-            dir("memory.dir", 0o755),
-            dir("log.dir", 0o750),
-            dir("rollback.dir", 0o700),
-        ],
-        systemd: true,
-        drop_in: Some("[Service]\nRestart=always\n".to_owned()),
-        target: true,
-        units: names.map(|name| (name.to_owned(), running())).into(),
-        redis,
-    };
-    (machine, seen(&example(&["pair", "failback", "fast"])))
-}
-
-fn judged(machine: &Machine, keepalived: &Keepalived, more: &str) -> Vec<Finding> {
-    let mut found = Findings::of(Subject::Machine);
-    let config = config(more);
-    machine::judge(
-        &mut found,
-        machine,
-        keepalived,
-        Some(&config),
-        (Some(DATA), false),
-    );
-    redis_service::judge(&mut found, machine, Some(Version(7, 0, 15)), &config);
-    found.list
-}
 
 type Change = fn(&mut Machine, &mut Keepalived);
 
@@ -347,7 +279,7 @@ fn what_the_checks_say_now_is_shown() {
         (true, false, true, [Level::Ok, Level::Ok]),
     ] {
         let mut found = Findings::of(Subject::Redis);
-        machine::verdicts(&mut found, &verdict(health), &verdict(eligible), sentinel);
+        checks::verdicts(&mut found, &verdict(health), &verdict(eligible), sentinel);
         assert_eq!(
             ["check-redis", "check-eligible"].map(|check| level(&found.list, check)),
             expected
