@@ -54,7 +54,7 @@ fn start_second(host: &Host) {
 fn add_second(lab: &Lab) {
     let example = std::fs::read_to_string(
         lab.a()
-            .file(&format!("{TREE}/contrib/keepalived-instance.conf")),
+            .file(&format!("{TREE}/share/keepalived-instance.conf")),
     );
     let example = example.expect("the example is there");
     let nodes = [lab.b(), lab.a()]
@@ -283,7 +283,7 @@ fn the_watcher_of_a_second_instance_looks_at_that_one() {
     );
     assert!(!counts("advert_int 1"), "{conf}");
     let unit =
-        std::fs::read_to_string(a.file(&format!("{TREE}/contrib/keepalived-redis-watch@.service")));
+        std::fs::read_to_string(a.file(&format!("{TREE}/share/keepalived-redis-watch@.service")));
     let unit = unit.expect("the unit is there").replace("%i", "redis-6380");
     let command = unit
         .lines()
