@@ -13,7 +13,6 @@ use crate::host::{Cable, Host};
 use crate::keepalived;
 use crate::lab::{self, Lab, NODES, Node};
 use crate::redis_server::{self, Settings};
-use crate::resp::Reply;
 use crate::sentinel::client::{Asking, Heed};
 use crate::sentinel::server::{self, NAME, Terms};
 use crate::sentinel::view::View;
@@ -174,8 +173,7 @@ impl Cluster {
                 .all(|host| self.lab.follows(host))
         })?;
         // Five seconds until a first sync is what everybody has who has not read of it.
-        if let Reply::List(usual) = usual {
-            let usual = usual.get(1).map(Reply::text).unwrap_or_default();
+        if let Some(usual) = usual.texts().and_then(|pair| pair.into_iter().nth(1)) {
             redis_server::call(first, &["CONFIG", "SET", delay, &usual])?;
         }
         Ok(())
