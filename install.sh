@@ -702,7 +702,7 @@ read_redis_service() {
 draft_boot() {
     awk -v command="$redis_command" '
         /^ExecStart=COMMAND / { print "ExecStart=" command substr($0, length("ExecStart=COMMAND ")); next }
-        { print }' "$here/contrib/redis-boot-as-replica.conf"
+        { print }' "$here/share/redis-boot-as-replica.conf"
 }
 
 boot_as_replica() {
@@ -713,7 +713,7 @@ boot_as_replica() {
 }
 
 end_boot_as_replica() {
-    first=$(head -n 1 "$here/contrib/redis-boot-as-replica.conf")
+    first=$(head -n 1 "$here/share/redis-boot-as-replica.conf")
     for unit in $REDIS_UNITS; do
         found=$destdir/etc/systemd/system/$unit.service.d/$BOOT_DROPIN
         remove "$found.new"
@@ -830,8 +830,8 @@ systemd_runs() { [ $live = 1 ] && [ -d /run/systemd/system ] && command -v syste
 start_watcher() {
     before=$changes
     if [ $packaged = 0 ]; then
-        install_text 0644 "$here/contrib/$WATCH_UNIT" "$WATCH"
-        install_text 0644 "$here/contrib/keepalived-redis-watch@.service" "${WATCH%.service}@.service"
+        install_text 0644 "$here/share/$WATCH_UNIT" "$WATCH"
+        install_text 0644 "$here/share/keepalived-redis-watch@.service" "${WATCH%.service}@.service"
     fi
     if [ "$changes" != "$before" ]; then reload_systemd; fi
     if ! systemd_runs; then return 0; fi
@@ -872,8 +872,8 @@ end_watcher() {
     fi
     before=$changes
     if [ $packaged = 0 ]; then
-        remove_text "$here/contrib/$WATCH_UNIT" "$WATCH"
-        remove_text "$here/contrib/keepalived-redis-watch@.service" "${WATCH%.service}@.service"
+        remove_text "$here/share/$WATCH_UNIT" "$WATCH"
+        remove_text "$here/share/keepalived-redis-watch@.service" "${WATCH%.service}@.service"
     fi
     if [ "$changes" != "$before" ]; then reload_systemd; fi
     if [ $live = 1 ] && [ $dry_run = 0 ]; then
@@ -1069,7 +1069,7 @@ draft_dropin() {
     daemon=/usr/sbin/keepalived
     if [ $live = 1 ]; then daemon=$(command -v keepalived || say $daemon); fi
     sed -e "s,\$DAEMON_ARGS,\$$options," -e "s,=/usr/sbin/keepalived ,=$daemon ," \
-        "$here/contrib/keepalived-redis.conf"
+        "$here/share/keepalived-redis.conf"
 }
 
 # ---------------------------------------------------------------- changing
@@ -1281,11 +1281,11 @@ uninstall() {
     remove_pages
     draft_dropin >"$work/dropin"
     end_watcher
-    remove_text "$here/contrib/logrotate" "$LOGROTATE"
+    remove_text "$here/share/logrotate" "$LOGROTATE"
     before=$changes
     end_boot_as_replica
     remove_text "$work/dropin" "$DROPIN"
-    remove_text "$here/contrib/keepalived-redis.target" "$TARGET"
+    remove_text "$here/share/keepalived-redis.target" "$TARGET"
     if [ $dry_run = 0 ]; then
         rmdir -- "$destdir$(dirname -- "$DROPIN")" "$destdir$PROGRAM_DIR" 2>/dev/null || :
     fi
@@ -1306,9 +1306,9 @@ uninstall() {
 end_source_installation() {
     before=$changes
     remove_text "$work/dropin" "$DROPIN"
-    remove_text "$here/contrib/keepalived-redis.target" "$TARGET"
-    remove_text "$here/contrib/$WATCH_UNIT" "/etc/systemd/system/$WATCH_UNIT"
-    remove_text "$here/contrib/keepalived-redis-watch@.service" "/etc/systemd/system/keepalived-redis-watch@.service"
+    remove_text "$here/share/keepalived-redis.target" "$TARGET"
+    remove_text "$here/share/$WATCH_UNIT" "/etc/systemd/system/$WATCH_UNIT"
+    remove_text "$here/share/keepalived-redis-watch@.service" "/etc/systemd/system/keepalived-redis-watch@.service"
     if [ "$changes" = "$before" ] || [ $dry_run = 1 ]; then return 0; fi
     rmdir -- "$(dirname -- "$DROPIN")" 2>/dev/null || :
     enabled=/etc/systemd/system/keepalived.service.wants/$WATCH_UNIT
@@ -1323,8 +1323,8 @@ fi
 
 # ---------------------------------------------------------------- look first
 
-for part in keepalived.conf.example contrib/logrotate contrib/keepalived-redis.conf contrib/keepalived-redis.target \
-    contrib/redis-boot-as-replica.conf "contrib/$WATCH_UNIT" contrib/keepalived-redis-watch@.service; do
+for part in keepalived.conf.example share/logrotate share/keepalived-redis.conf share/keepalived-redis.target \
+    share/redis-boot-as-replica.conf "share/$WATCH_UNIT" share/keepalived-redis-watch@.service; do
     [ -r "$here/$part" ] || die "looking for $here/$part: no such file: run install.sh from the whole source tree"
 done
 read_keepalived
@@ -1403,9 +1403,9 @@ if [ $((configure + switch)) -gt 0 ] && [ $live = 1 ] && [ $dry_run = 0 ]; then
 fi
 
 if [ $packaged = 0 ]; then
-    install_text 0644 "$here/contrib/logrotate" "$LOGROTATE"
+    install_text 0644 "$here/share/logrotate" "$LOGROTATE"
     before=$changes
-    install_text 0644 "$here/contrib/keepalived-redis.target" "$TARGET"
+    install_text 0644 "$here/share/keepalived-redis.target" "$TARGET"
     install_text 0644 "$work/dropin" "$DROPIN"
     if [ "$changes" != "$before" ]; then reload_systemd; fi
 fi

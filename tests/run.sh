@@ -109,7 +109,7 @@ step_clippy() { builder cargo clippy --workspace --all-targets --locked -- -D wa
 step_shell() {
     cd -- "$tree" || return
     find . -name target -prune -o -name .git -prune -o -name '*.sh' -type f -print0 |
-        xargs -0 shellcheck -x .ci/run contrib/before-removal contrib/deb/* &&
+        xargs -0 shellcheck -x .ci/run share/before-removal contrib/deb/* &&
         shellcheck --shell=sh contrib/rpm/*
 }
 step_programs() { "$tree/install.sh" --destdir "$scratch/built"; }

@@ -72,7 +72,7 @@ test_plain_is_the_default_and_installs_no_service() {
 test_the_watcher_runs_before_a_fast_keepalived_conf_is_there() {
     systemd
     run 0 install_pair --profile fast
-    cmp "$SOURCE/contrib/$NAME" $UNIT || fail "the unit is not as it should be"
+    cmp "$SOURCE/share/$NAME" $UNIT || fail "the unit is not as it should be"
     is "644 root:root" "$(stat -c '%a %U:%G' $UNIT)" "the unit"
     says "enabled and started $NAME"
     told "daemon-reload
@@ -199,7 +199,7 @@ test_without_systemd_it_says_what_to_start() {
 
 test_for_another_machine_the_unit_is_there_and_it_says_how_to_enable_it() {
     run 0 install_pair --names redis-a,redis-b --profile fast --destdir "$TMP/dest"
-    cmp "$SOURCE/contrib/$NAME" "$TMP/dest$UNIT" || fail "no unit"
+    cmp "$SOURCE/share/$NAME" "$TMP/dest$UNIT" || fail "no unit"
     says "on that machine, before keepalived starts: systemctl enable $NAME"
     absent $UNIT
     rm "$TMP/dest$CONF"

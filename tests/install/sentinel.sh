@@ -223,7 +223,7 @@ test_redis_that_boots_as_a_replica_of_nobody_is_refused() {
     # One that a pair has left.
     dropin=/etc/systemd/system/redis-server.service.d/zz-boot-as-replica.conf
     mkdir -p "${dropin%/*}"
-    cp "$SOURCE/contrib/redis-boot-as-replica.conf" $dropin
+    cp "$SOURCE/share/redis-boot-as-replica.conf" $dropin
     refuses 1 "looking at $dropin: Redis here boots as a replica of nobody, and in Sentinel mode Sentinel gives out the roles: rm $dropin; systemctl daemon-reload" \
         three
 }

@@ -234,7 +234,7 @@ test_it_takes_the_place_of_an_installation_by_install_sh() {
     mkdir -p /usr/libexec/keepalived /var/log/keepalived-redis $ROLLBACK
     cp /bin/true /usr/libexec/keepalived/check_redis
     ln -s /usr/libexec/keepalived/check_redis /usr/local/sbin/check_redis
-    cp "$SOURCE/contrib/logrotate" $LOGROTATE
+    cp "$SOURCE/share/logrotate" $LOGROTATE
     chmod 700 /var/log/keepalived-redis
     echo rdb >$ROLLBACK/one.rdb
     install_deb
@@ -244,8 +244,8 @@ test_it_takes_the_place_of_an_installation_by_install_sh() {
     is rdb "$(cat $ROLLBACK/one.rdb)" "the rollback file"
     # Units in /etc would come before the package's; one that was edited is a person's.
     mkdir -p /etc/systemd/system/keepalived.service.d
-    cp "$SOURCE/contrib/keepalived-redis.target" /etc/systemd/system
-    cp "$SOURCE/contrib/keepalived-redis.conf" /etc/systemd/system/keepalived.service.d
+    cp "$SOURCE/share/keepalived-redis.target" /etc/systemd/system
+    cp "$SOURCE/share/keepalived-redis.conf" /etc/systemd/system/keepalived.service.d
     echo '# edited' >>/etc/systemd/system/keepalived.service.d/keepalived-redis.conf
     run 0 setup
     absent /etc/systemd/system/keepalived-redis.target

@@ -1,4 +1,4 @@
-//! Becoming a replica, step by step as `following` does it: nothing is dropped that is not
+//! Becoming a replica, step by step as `act::follow` does it: nothing is dropped that is not
 //! elsewhere.
 
 use crate::decide::pair;

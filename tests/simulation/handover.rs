@@ -1,4 +1,4 @@
-//! Handover and promotion, step by step as `handover` does them.
+//! Handover and promotion, step by step as `act::handover` does them.
 
 use std::net::SocketAddr;
 

@@ -95,7 +95,7 @@ impl World {
         (now - since) * 1000
     }
 
-    /// As `failures`: a new run shows a death that nobody counted.
+    /// As `node::deaths`: a new run shows a death that nobody counted.
     pub fn seen_alive(&mut self, node: usize, run_id: &str) {
         let now = self.now;
         let life = self.nodes[node].life.replace((run_id.to_string(), false));

@@ -7,11 +7,12 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use nix::ifaddrs::getifaddrs;
+use redis::{ErrorKind, RedisResult};
 
 use crate::host::Host;
 use crate::netns::NetNs;
+use crate::redis_client::{Connection, Reply};
 use crate::redis_server::{PASSWORD, PORT};
-use crate::resp::{self, Connection, Reply};
 
 /// How often a host is looked at.
 const LOOK: Duration = Duration::from_millis(20);
@@ -180,22 +181,24 @@ impl Eye {
         });
         match asked {
             Ok(role) => role,
-            Err(e) if resp::kind(&e) == "timeout" => Role::Silent,
+            Err(e) if e.is_timeout() => Role::Silent,
             Err(_) => Role::Down,
         }
     }
 }
 
 /// PING as well: ROLE is answered while the data set is still being read.
-fn ask(redis: &mut Connection) -> std::io::Result<Role> {
-    let replies = redis.pipeline(&[["PING"], ["ROLE"]]);
-    let [ping, Reply::List(role)] = &replies?[..] else {
-        return Err(std::io::Error::other("no role"));
-    };
-    if ping.text().starts_with("LOADING") {
+fn ask(redis: &mut Connection) -> RedisResult<Role> {
+    let mut replies = redis.pipeline(&[["PING"], ["ROLE"]])?;
+    let fields = replies.pop().and_then(Reply::texts);
+    let no_role = || (ErrorKind::UnexpectedReturnType, "no role");
+    let fields = fields.ok_or_else(no_role)?;
+    if replies
+        .iter()
+        .any(|ping| ping.text().starts_with("LOADING"))
+    {
         return Ok(Role::Loading);
     }
-    let fields: Vec<String> = role.iter().map(Reply::text).collect();
     Ok(match fields.as_slice() {
         [role, of, _, link, ..] if role == "slave" => Role::Replica {
             of: of.clone(),

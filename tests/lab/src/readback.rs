@@ -11,8 +11,8 @@ use anyhow::{Context, Result};
 
 use crate::host::Host;
 use crate::lab::Lab;
+use crate::redis_client::Connection;
 use crate::redis_server::{self, PASSWORD};
-use crate::resp::{Connection, Reply};
 use crate::server::Server;
 use crate::wait;
 use crate::writer::{Ack, Written, key};
@@ -125,15 +125,11 @@ fn missing(redis: &mut Connection, acks: &[Ack]) -> Result<Vec<Ack>> {
         let mut command = vec!["MGET".to_owned()];
         command.extend(chunk.iter().map(|ack| key(ack.number)));
         let reply = redis.call(&command)?;
-        let Reply::List(values) = &reply else {
-            anyhow::bail!("MGET: {}", reply.text())
-        };
+        let said = reply.text();
+        let values = reply.texts().with_context(|| format!("MGET: {said}"))?;
         let pairs = chunk.iter().zip(values);
-        gone.extend(
-            pairs
-                .filter(|(a, v)| v.text() != a.number.to_string())
-                .map(|(a, _)| *a),
-        );
+        let other = pairs.filter(|(ack, value)| *value != ack.number.to_string());
+        gone.extend(other.map(|(ack, _)| *ack));
     }
     Ok(gone)
 }

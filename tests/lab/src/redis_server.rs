@@ -8,7 +8,7 @@ use clap::ValueEnum;
 use nix::sys::signal::Signal;
 
 use crate::host::Host;
-use crate::resp::{Connection, Reply};
+use crate::redis_client::{Connection, Reply};
 use crate::server::Server;
 use crate::tls;
 use crate::wait;

@@ -2,15 +2,13 @@
 //! and the sentinels then have no port in plain text and ask for client certificates, and every
 //! connection of the lab goes over TLS.
 
-use std::net::TcpStream;
-use std::sync::{Arc, OnceLock};
+use std::net::SocketAddr;
+use std::sync::OnceLock;
 
-use anyhow::{Context, Result};
+use anyhow::{Result, anyhow};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
+use redis::{ClientTlsConfig, ConnectionAddr, TlsCertificates};
 use rustls::crypto::ring;
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
-use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 
 use crate::host::Host;
 
@@ -24,7 +22,8 @@ static AUTHORITY: OnceLock<Authority> = OnceLock::new();
 
 struct Authority {
     issuer: CertifiedIssuer<'static, KeyPair>,
-    client: Arc<ClientConfig>,
+    /// With the client's certificate, to a host that is yet to be named.
+    way: ConnectionAddr,
 }
 
 /// From now on.
@@ -47,20 +46,28 @@ fn authority() -> Result<Authority> {
         .push(DnType::CommonName, "the authority");
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     let issuer = CertifiedIssuer::self_signed(params, KeyPair::generate()?)?;
-    let mut roots = RootCertStore::empty();
-    roots.add(CertificateDer::from_pem_slice(issuer.pem().as_bytes())?)?;
     let (cert, key) = signed(&issuer, &["the-lab"])?;
-    let client = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-        .with_safe_default_protocol_versions()?
-        .with_root_certificates(roots)
-        .with_client_auth_cert(
-            vec![CertificateDer::from_pem_slice(cert.as_bytes())?],
-            PrivateKeyDer::from_pem_slice(key.as_bytes())?,
-        )?;
-    Ok(Authority {
-        issuer,
-        client: Arc::new(client),
-    })
+    let certificates = TlsCertificates {
+        client_tls: Some(ClientTlsConfig {
+            client_cert: cert.into_bytes(),
+            client_key: key.into_bytes(),
+        }),
+        root_cert: Some(issuer.pem().into_bytes()),
+    };
+    let unnamed = ConnectionAddr::TcpTls {
+        host: String::new(),
+        port: 0,
+        insecure: false,
+        tls_params: None,
+    };
+    ring::default_provider()
+        .install_default()
+        .map_err(|_| anyhow!("TLS has another provider already"))?;
+    let client = redis::Client::build_with_tls(unnamed, certificates)?;
+    let mut way = client.get_connection_info().addr().clone();
+    // The VIP is in no certificate. Who signed it is looked at all the same.
+    way.set_danger_accept_invalid_hostnames(true);
+    Ok(Authority { issuer, way })
 }
 
 /// A certificate that is valid for these, and its key.
@@ -103,17 +110,16 @@ pub fn section(name: &str) -> String {
     }
 }
 
-/// A conversation over TLS.
-pub type Secured = StreamOwned<ClientConnection, TcpStream>;
-
-/// Puts TLS on a connection, if it is switched on. The handshake comes with the first bytes.
-pub fn on(socket: TcpStream) -> Result<Secured, TcpStream> {
+/// How a client gets to that address: over TLS, if it is switched on. The handshake comes with the
+/// first bytes.
+pub fn way_to(address: SocketAddr) -> ConnectionAddr {
+    let name = address.ip().to_string();
     let Some(authority) = AUTHORITY.get() else {
-        return Err(socket);
+        return ConnectionAddr::Tcp(name, address.port());
     };
-    let name = ServerName::try_from(LOOPBACK).context("a name");
-    match name.and_then(|name| Ok(ClientConnection::new(authority.client.clone(), name)?)) {
-        Ok(session) => Ok(StreamOwned::new(session, socket)),
-        Err(_) => Err(socket),
+    let mut way = authority.way.clone();
+    if let ConnectionAddr::TcpTls { host, port, .. } = &mut way {
+        (*host, *port) = (name, address.port());
     }
+    way
 }

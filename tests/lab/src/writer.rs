@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, anyhow};
 
 use crate::netns::NetNs;
+use crate::redis_client::{self, Connection};
 use crate::redis_server::PASSWORD;
-use crate::resp::{self, Connection, Reply};
 use crate::story::Story;
 
 /// No operation takes longer; then the writer connects anew. Shorter than TCP's own patience: a
@@ -244,13 +244,13 @@ impl Direct {
             none => {
                 let opened =
                     Connection::open_within(self.target, PASSWORD, self.connect, self.answer);
-                none.insert(opened.map_err(|e| resp::kind(&e))?)
+                none.insert(opened.map_err(|e| redis_client::kind(&e))?)
             }
         };
         match redis.call(&["SET", &key(number), &number.to_string()]) {
-            Ok(Reply::Simple(_)) => Ok(()),
+            Ok(reply) if reply.is_ok() => Ok(()),
             Ok(reply) => Err(reply.text().split(' ').next().unwrap_or("other").to_owned()),
-            Err(e) => Err(resp::kind(&e)),
+            Err(e) => Err(redis_client::kind(&e)),
         }
     }
 }

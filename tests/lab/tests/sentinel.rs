@@ -5,7 +5,7 @@
 use std::sync::Mutex;
 use std::time::Duration;
 
-use lab::cluster::play::Played;
+use lab::cluster::played::Played;
 use lab::cluster::scenario::{self, Terms};
 use lab::cluster::{Cluster, Profile, Setup, Shape};
 use lab::sentinel::server;

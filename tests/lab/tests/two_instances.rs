@@ -9,8 +9,8 @@ use lab::boot::TREE;
 use lab::host::Host;
 use lab::lab::Lab;
 use lab::readback::missing_at;
+use lab::redis_client::{Connection, Reply};
 use lab::redis_server::{PASSWORD, PORT};
-use lab::resp::{Connection, Reply};
 use lab::run::{bring_up, usual_lab};
 use lab::suite::Suite;
 use lab::wait;
@@ -54,7 +54,7 @@ fn start_second(host: &Host) {
 fn add_second(lab: &Lab) {
     let example = std::fs::read_to_string(
         lab.a()
-            .file(&format!("{TREE}/contrib/keepalived-instance.conf")),
+            .file(&format!("{TREE}/share/keepalived-instance.conf")),
     );
     let example = example.expect("the example is there");
     let nodes = [lab.b(), lab.a()]
@@ -90,10 +90,7 @@ fn role(host: &Host, port: u16) -> Option<(String, String)> {
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
         Ok(Connection::open(address, PASSWORD, Duration::from_millis(500))?.call(&["ROLE"])?)
     });
-    let Ok(Reply::List(fields)) = asked else {
-        return None;
-    };
-    let mut fields = fields.iter().map(Reply::text);
+    let mut fields = asked.ok().and_then(Reply::texts)?.into_iter();
     let role = fields.next()?;
     // Of a replica that is in sync alone.
     let whom = if role == "slave" {
@@ -283,7 +280,7 @@ fn the_watcher_of_a_second_instance_looks_at_that_one() {
     );
     assert!(!counts("advert_int 1"), "{conf}");
     let unit =
-        std::fs::read_to_string(a.file(&format!("{TREE}/contrib/keepalived-redis-watch@.service")));
+        std::fs::read_to_string(a.file(&format!("{TREE}/share/keepalived-redis-watch@.service")));
     let unit = unit.expect("the unit is there").replace("%i", "redis-6380");
     let command = unit
         .lines()

@@ -10,8 +10,8 @@ use super::runner::{self, Runner};
 use crate::host::Host;
 use crate::lab::{Lab, VIP};
 use crate::readback;
+use crate::redis_client::Connection;
 use crate::redis_server::{self, PASSWORD, PORT, Settings};
-use crate::resp::Connection;
 use crate::suite::Suite;
 use crate::wait;
 

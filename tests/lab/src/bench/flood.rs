@@ -9,8 +9,8 @@ use anyhow::{Result, anyhow};
 
 use super::rig::PATIENCE;
 use crate::lab::Lab;
+use crate::redis_client::{Connection, Reply};
 use crate::redis_server::PASSWORD;
-use crate::resp::{Connection, Reply};
 use crate::writer::{Ack, Written, key};
 
 /// Connections.
@@ -63,9 +63,8 @@ impl Flood {
                         let sent = story.now();
                         let (replies, outcome) = redis.pipeline_as_far(&batch);
                         let at = story.now();
-                        let done = |reply: &Reply| matches!(reply, Reply::Simple(_));
-                        let all = replies.iter().all(done) && outcome.is_ok();
-                        let numbered = (number..).zip(&replies).filter(|(_, reply)| done(reply));
+                        let all = replies.iter().all(Reply::is_ok) && outcome.is_ok();
+                        let numbered = (number..).zip(&replies).filter(|(_, reply)| reply.is_ok());
                         let acks = numbered.map(|(number, _)| Ack { number, sent, at });
                         log.lock()
                             .unwrap_or_else(PoisonError::into_inner)

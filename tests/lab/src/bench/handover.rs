@@ -10,8 +10,8 @@ use super::by_hand::ByHand;
 use super::figures::{Figures, milliseconds, shown, table};
 use super::{Say, runner};
 use crate::host::Host;
+use crate::redis_client::Connection;
 use crate::redis_server::{PASSWORD, PORT};
-use crate::resp::{Connection, Reply};
 
 /// Between two looks at the role.
 const LOOK: Duration = Duration::from_micros(100);
@@ -89,10 +89,8 @@ fn until_master(host: &Host, ready: &mpsc::Sender<()>) -> Result<Duration> {
         while Instant::now() < end {
             // A handover disconnects ordinary clients of the giver, and this one looks at the
             // taker.
-            let Reply::List(role) = redis.call(&["ROLE"])? else {
-                bail!("no role")
-            };
-            if role.first().is_some_and(|role| role.text() == "master") {
+            let role = redis.call(&["ROLE"])?.texts().context("no role")?;
+            if role.first().is_some_and(|role| role == "master") {
                 return Ok(SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?);
             }
             std::thread::sleep(LOOK);

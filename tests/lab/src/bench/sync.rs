@@ -12,8 +12,8 @@ use super::figures::{Figures, milliseconds, shown, table};
 use super::rig::{LIMIT, RATE, Rig, until_more};
 use crate::host::Host;
 use crate::lab::VIP;
+use crate::redis_client::Connection;
 use crate::redis_server::{self, PASSWORD, PORT};
-use crate::resp::Connection;
 use crate::suite::Suite;
 use crate::wait;
 

@@ -10,8 +10,8 @@ use super::ledger::Ledger;
 use super::plan::{Fault, Round, Victim};
 use super::tally::Outcome;
 use crate::lab::Lab;
+use crate::redis_client::Reply;
 use crate::redis_server;
-use crate::resp::Reply;
 use crate::suite::Suite;
 use crate::wait;
 use crate::writer::Writer;
@@ -162,8 +162,8 @@ fn left_behind(lab: &Lab) -> Option<String> {
             ("repl-diskless-sync-delay", "1"),
         ] {
             let reply = redis_server::call(host, &["CONFIG", "GET", setting]);
-            if let Ok(Reply::List(pair)) = reply
-                && let Some(value) = pair.get(1).map(Reply::text)
+            let pair = reply.ok().and_then(Reply::texts);
+            if let Some(value) = pair.and_then(|pair| pair.into_iter().nth(1))
                 && value != wanted
             {
                 return Some(format!("{setting} is {value} on {}", host.name));

@@ -6,99 +6,32 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use clap::ValueEnum;
 
 use crate::boot::TREE;
 use crate::host::{Cable, Host};
 use crate::keepalived;
 use crate::lab::{self, Lab, NODES, Node};
 use crate::redis_server::{self, Settings};
-use crate::resp::Reply;
 use crate::sentinel::client::{Asking, Heed};
-use crate::sentinel::server::{self, NAME, Terms};
+use crate::sentinel::server::{self, NAME};
 use crate::sentinel::view::View;
 use crate::suite::{self, Suite};
 use crate::wait;
 use crate::writer::{Direct, Rate, TIMEOUT, Writer};
 
 pub mod play;
+pub mod played;
 pub mod quiet;
 pub mod report;
 pub mod scenario;
+mod setup;
+
+pub use self::setup::{Profile, Setup, Shape, Silent};
 
 /// The host with a sentinel and nothing else.
 const WITNESS: Node = ("witness", NODES[2].1);
 /// Longer than a cluster needs to come up, and than Sentinel needs to put anything right.
 pub const LIMIT: Duration = Duration::from_secs(60);
-
-/// Which hosts there are.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub enum Shape {
-    /// Three with Redis, a sentinel and keepalived each.
-    #[default]
-    Three,
-    /// Two of these, and one with a sentinel alone.
-    Witness,
-}
-
-/// Who moves what.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub enum Profile {
-    /// Sentinel alone: no keepalived, no VIP, the client asks the sentinels.
-    Alone,
-    /// keepalived and our programs, in the plain profile.
-    #[default]
-    Plain,
-    /// The same in the fast profile.
-    Fast,
-}
-
-/// `when_sentinels_silent`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub enum Silent {
-    /// The VIP stays.
-    #[default]
-    Hold,
-    /// The VIP is given up.
-    Release,
-}
-
-/// How a cluster is set up.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Setup {
-    /// Its hosts.
-    pub shape: Shape,
-    /// Its programs.
-    pub profile: Profile,
-    /// Its sentinels.
-    pub terms: Terms,
-    /// What holds while too few of them answer.
-    pub silent: Silent,
-    /// What the client hears where it asks the sentinels.
-    pub deaf: bool,
-    /// Valkey 9 in the place of Redis and of its Sentinel.
-    pub valkey: bool,
-}
-
-impl std::fmt::Display for Setup {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let shape = match self.shape {
-            Shape::Three => "three hosts",
-            Shape::Witness => "two hosts and a witness",
-        };
-        let profile = match self.profile {
-            Profile::Alone => "Sentinel alone",
-            Profile::Plain => "plain profile",
-            Profile::Fast => "fast profile",
-        };
-        let server = if self.valkey { ", Valkey 9" } else { "" };
-        write!(
-            f,
-            "{shape}, {profile}{server}, down-after {} ms",
-            self.terms.down_after.as_millis()
-        )
-    }
-}
 
 /// Hosts with Redis and sentinels. Dropping it ends everything that it started.
 pub struct Cluster {
@@ -174,8 +107,7 @@ impl Cluster {
                 .all(|host| self.lab.follows(host))
         })?;
         // Five seconds until a first sync is what everybody has who has not read of it.
-        if let Reply::List(usual) = usual {
-            let usual = usual.get(1).map(Reply::text).unwrap_or_default();
+        if let Some(usual) = usual.texts().and_then(|pair| pair.into_iter().nth(1)) {
             redis_server::call(first, &["CONFIG", "SET", delay, &usual])?;
         }
         Ok(())

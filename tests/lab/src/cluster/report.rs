@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 
-use super::play::Played;
+use super::played::Played;
 use super::scenario::{Scenario, Terms};
 use super::{Cluster, Profile, Setup, Shape};
 use crate::compare::{seconds, spread, version};

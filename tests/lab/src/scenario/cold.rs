@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-use super::{LIMIT, at_the_end, boot};
+use super::power::boot;
+use super::{LIMIT, at_the_end};
 use crate::host::{Cable, Host};
 use crate::keepalived;
 use crate::redis_server::{self, Persistence};

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 
-use crate::host::{Cable, Host};
+use crate::host::Host;
 use crate::keepalived::{self, Supervision};
 use crate::lab::Lab;
 use crate::record::Record;
@@ -18,6 +18,7 @@ mod by_hand;
 mod cold;
 mod cut_off;
 mod empty;
+mod power;
 
 use self::cold::{A, B};
 
@@ -59,17 +60,17 @@ pub const ALL: [Scenario; 13] = [
     Scenario {
         name: "power-loss",
         title: "power loss of the serving host, and back",
-        play: power_loss,
+        play: power::loss,
     },
     Scenario {
         name: "late-network",
         title: "the same, its network up 3 s after its keepalived",
-        play: late_network,
+        play: power::late_network,
     },
     Scenario {
         name: "cold-start",
         title: "both hosts cold, the newest data on the second",
-        play: cold_start,
+        play: power::cold_start,
     },
     Scenario {
         name: "freeze",
@@ -240,43 +241,6 @@ fn stop_keepalived(run: &mut Run<'_>) -> Result<()> {
     };
     run.phase("failover", LIMIT, goal, || keepalived::stop(a))?;
     failback(run, LIMIT, || suite.start_keepalived(a))
-}
-
-/// Everything starts as at boot, Redis first: the scripts' check would stop keepalived for good.
-fn boot(suite: Suite, host: &Arc<Host>, cable: Cable) -> Result<()> {
-    host.power_on(cable)?;
-    redis_server::start(host)?;
-    redis_server::until_up(host)?;
-    suite.start_keepalived(host)
-}
-
-fn power_loss(run: &mut Run<'_>) -> Result<()> {
-    let (suite, a, b) = (run.suite, run.lab.a(), run.lab.b());
-    run.phase("failover", LIMIT, Goal::ServesAlone(b), || a.power_off())?;
-    failback(run, LIMIT, || boot(suite, a, Cable::Ready))
-}
-
-fn late_network(run: &mut Run<'_>) -> Result<()> {
-    let (suite, a, b) = (run.suite, run.lab.a(), run.lab.b());
-    run.phase("failover", LIMIT, Goal::ServesAlone(b), || a.power_off())?;
-    failback(run, LIMIT, || {
-        boot(suite, a, Cable::Silent)?;
-        std::thread::sleep(Duration::from_secs(3));
-        a.hear()
-    })
-}
-
-fn cold_start(run: &mut Run<'_>) -> Result<()> {
-    let (suite, a, b) = (run.suite, run.lab.a(), run.lab.b());
-    run.phase("failover", LIMIT, Goal::ServesAlone(b), || a.power_off())?;
-    run.until_written(200)?;
-    b.power_off()?;
-    // Both together; the outage in between is the lab's doing.
-    let goal = at_the_end(run);
-    run.phase("both back", 2 * LIMIT, goal, || {
-        boot(suite, a, Cable::Ready)?;
-        boot(suite, b, Cable::Ready)
-    })
 }
 
 fn freeze(run: &mut Run<'_>) -> Result<()> {

@@ -7,9 +7,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
+use redis::RedisResult;
+
 use super::server::{self, NAME};
 use crate::netns::NetNs;
-use crate::resp::{self, Connection, Reply};
+use crate::redis_client::Connection;
 use crate::writer::{Direct, TIMEOUT};
 
 /// Between two looks whether there is still a writer to tell.
@@ -114,23 +116,20 @@ impl Drop for Asking {
     }
 }
 
-fn ask(sentinel: SocketAddr) -> std::io::Result<Option<SocketAddr>> {
+fn ask(sentinel: SocketAddr) -> RedisResult<Option<SocketAddr>> {
     let mut sentinel = Connection::open_plain(sentinel, TIMEOUT, TIMEOUT)?;
     let reply = sentinel.call(&["SENTINEL", "GET-MASTER-ADDR-BY-NAME", NAME])?;
-    let Reply::List(words) = reply else {
-        return Ok(None);
-    };
-    let address = words.iter().map(Reply::text).collect::<Vec<_>>().join(":");
-    Ok(address.parse().ok())
+    let address = reply.texts().map(|words| words.join(":"));
+    Ok(address.and_then(|address| address.parse().ok()))
 }
 
-fn listen(at: IpAddr, switches: &AtomicU64, stop: &AtomicBool) -> std::io::Result<()> {
+fn listen(at: IpAddr, switches: &AtomicU64, stop: &AtomicBool) -> RedisResult<()> {
     let mut sentinel = Connection::open_plain(SocketAddr::new(at, server::PORT), LISTEN, LISTEN)?;
-    sentinel.call(&["SUBSCRIBE", "+switch-master"])?;
+    let mut ear = sentinel.subscribe("+switch-master")?;
     while !stop.load(Ordering::Relaxed) {
-        match sentinel.hear(LISTEN) {
+        match ear.get_message() {
             Ok(_) => drop(switches.fetch_add(1, Ordering::Relaxed)),
-            Err(e) if resp::kind(&e) == "timeout" => {}
+            Err(e) if e.is_timeout() => {}
             Err(e) => return Err(e),
         }
     }

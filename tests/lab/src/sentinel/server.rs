@@ -9,8 +9,8 @@ use nix::sys::signal::Signal;
 
 use crate::host::Host;
 use crate::netns::NetNs;
+use crate::redis_client::{Connection, Reply};
 use crate::redis_server;
-use crate::resp::{Connection, Reply};
 use crate::story::{Event, Story};
 use crate::tls;
 

@@ -3,11 +3,11 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 
 use super::server::{NAME, connect};
 use crate::netns::NetNs;
-use crate::resp::Reply;
+use crate::redis_client::Reply;
 
 /// The cluster as one sentinel sees it.
 #[derive(Clone, Debug, Default)]
@@ -43,16 +43,14 @@ impl View {
     pub fn ask(from: &NetNs, at: IpAddr, password: Option<&str>) -> Result<View> {
         let mut sentinel = connect(from, at, password)?;
         let mut ask = |what: &str| sentinel.call(&["SENTINEL", what, NAME]);
-        let Reply::List(named) = ask("GET-MASTER-ADDR-BY-NAME")? else {
-            anyhow::bail!("SENTINEL GET-MASTER of {at}")
-        };
-        let master = fields(&ask("MASTER")?);
-        let Reply::List(replicas) = ask("REPLICAS")? else {
-            anyhow::bail!("SENTINEL REPLICAS of {at}")
-        };
+        let named = ask("GET-MASTER-ADDR-BY-NAME")?.texts();
+        let named = named.with_context(|| format!("SENTINEL GET-MASTER of {at}"))?;
+        let master = fields(ask("MASTER")?);
+        let replicas = ask("REPLICAS")?.items();
+        let replicas = replicas.with_context(|| format!("SENTINEL REPLICAS of {at}"))?;
         let get =
             |of: &HashMap<String, String>, name: &str| of.get(name).cloned().unwrap_or_default();
-        let replica = |reply: &Reply| {
+        let replica = |reply: Reply| {
             let said = fields(reply);
             let [address, flags, of, link] =
                 ["ip", "flags", "master-host", "master-link-status"].map(|name| get(&said, name));
@@ -63,10 +61,10 @@ impl View {
                 link,
             }
         };
-        let mut replicas: Vec<Replica> = replicas.iter().map(replica).collect();
+        let mut replicas: Vec<Replica> = replicas.into_iter().map(replica).collect();
         replicas.sort_by(|one, other| one.address.cmp(&other.address));
         Ok(View {
-            named: named.first().map(Reply::text).unwrap_or_default(),
+            named: named.into_iter().next().unwrap_or_default(),
             master: get(&master, "ip"),
             flags: get(&master, "flags"),
             others: get(&master, "num-other-sentinels")
@@ -108,12 +106,10 @@ impl View {
 }
 
 /// `[name, value, name, value, ...]`
-fn fields(reply: &Reply) -> HashMap<String, String> {
-    let Reply::List(words) = reply else {
-        return HashMap::new();
-    };
+fn fields(reply: Reply) -> HashMap<String, String> {
+    let words = reply.texts().unwrap_or_default();
     words
         .chunks_exact(2)
-        .map(|two| (two[0].text(), two[1].text()))
+        .map(|two| (two[0].clone(), two[1].clone()))
         .collect()
 }

@@ -115,7 +115,7 @@ fn a_stall_of_the_living_master_is_not_its_death() {
     let address = std::net::SocketAddr::new(pair.a().address, redis_server::PORT);
     let stall = std::thread::spawn(move || {
         net.within(|| {
-            let open = lab::resp::Connection::open(
+            let open = lab::redis_client::Connection::open(
                 address,
                 redis_server::PASSWORD,
                 Duration::from_secs(5),

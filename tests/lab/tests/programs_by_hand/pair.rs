@@ -8,8 +8,8 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use lab::host::Host;
 use lab::lab::{Lab, NODES, Node, VIP, tree};
+use lab::redis_client::{Connection, Reply};
 use lab::redis_server::{self, PASSWORD, PORT, Settings};
-use lab::resp::{Connection, Reply};
 use lab::wait;
 
 /// How long anything here may take that should take moments.

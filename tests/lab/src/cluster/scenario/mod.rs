@@ -3,17 +3,17 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 
-use super::play::{Goal, Play, Played};
-use super::{Cluster, Profile, Setup, Shape, Silent};
-use crate::keepalived;
-use crate::redis_server;
-use crate::sentinel::server::{self, NAME};
+use super::play::Play;
+use super::played::Played;
+use super::{Cluster, Setup, Shape, Silent};
 use crate::writer::Rate;
 
 mod cut;
+mod deaths;
 mod faults;
+mod moves;
 mod silence;
 
 /// A row.
@@ -41,56 +41,56 @@ pub const ALL: [Scenario; 20] = [
         "planned move of the role and back to a whole cluster",
         BOTH,
         true,
-        planned_move,
+        moves::planned,
     ),
     row(
         "planned-move-seen",
         "the same, another application writes to the master's own address",
         THREE,
         false,
-        planned_move_seen,
+        moves::planned_seen,
     ),
     row(
         "move-beside-ex-master",
         "planned move while the ex-master is back and not yet demoted",
         THREE,
         false,
-        move_beside_ex_master,
+        moves::beside_ex_master,
     ),
     row(
         "redis-dies",
         "`kill -9` of the serving Redis, and back again",
         BOTH,
         true,
-        redis_dies,
+        deaths::redis,
     ),
     row(
         "keepalived-dies",
         "`kill -9` of keepalived, started again by systemd",
         THREE,
         false,
-        keepalived_dies,
+        deaths::keepalived,
     ),
     row(
         "keepalived-stays-dead",
         "the same, started again by a person",
         THREE,
         false,
-        keepalived_stays_dead,
+        deaths::keepalived_for_good,
     ),
     row(
         "both-die",
         "`kill -9` of Redis and keepalived, and back",
         THREE,
         false,
-        both_die,
+        deaths::both,
     ),
     row(
         "host-lost",
         "power loss of the serving host, and back",
         BOTH,
         true,
-        host_lost,
+        deaths::host,
     ),
     row(
         "minority",
@@ -146,7 +146,7 @@ pub const ALL: [Scenario; 20] = [
         "a planned move by hand, and out until it is resumed",
         BOTH,
         false,
-        drain,
+        moves::drain,
     ),
     Scenario {
         silent: Silent::Release,
@@ -170,14 +170,14 @@ pub const ALL: [Scenario; 20] = [
         "five stop/start cycles of keepalived two seconds apart",
         THREE,
         false,
-        flapping,
+        deaths::keepalived_again_and_again,
     ),
     row(
         "redis-flaps",
         "the serving Redis killed three times in a row",
         THREE,
         true,
-        redis_flaps,
+        deaths::redis_again_and_again,
     ),
 ];
 
@@ -221,9 +221,6 @@ pub fn named(name: &str) -> Result<Scenario> {
     found.with_context(|| format!("no scenario {name}; there are: {}", names.join(" ")))
 }
 
-/// Where the programs are.
-const BIN: &str = "/usr/libexec/keepalived";
-
 /// How a scenario is played.
 #[derive(Clone, Copy, Debug)]
 pub struct Terms {
@@ -253,132 +250,4 @@ impl Scenario {
         drop(guard);
         play.finish(self.name)
     }
-}
-
-/// With keepalived that is stopped, and started; with Sentinel alone its own command.
-fn planned_move(play: &mut Play<'_>) -> Result<()> {
-    let a = play.serving()?;
-    if play.cluster.setup.profile == Profile::Alone {
-        return play.phase("move", Goal::Moved(&a), |cluster| {
-            cluster.lab.story.add("lab", "does", "SENTINEL FAILOVER");
-            let password = cluster.setup.terms.password;
-            let said = server::call(
-                &cluster.lab.client,
-                a.address,
-                password,
-                &["FAILOVER", NAME],
-            )?
-            .text();
-            ensure!(said == "OK", "SENTINEL FAILOVER: {said}");
-            Ok(())
-        });
-    }
-    play.phase("move", Goal::Moved(&a), |_| keepalived::stop(&a))?;
-    play.phase("start", Goal::Whole, |cluster| cluster.start_keepalived(&a))
-}
-
-/// By a person: `keepalived-redis drain`, and `resume` when the node has stayed out for a while.
-fn drain(play: &mut Play<'_>) -> Result<()> {
-    let a = play.serving()?;
-    let by_hand = |words: &str| {
-        a.tell(format!("keepalived-redis {words}"));
-        let out = a.sh(&format!("{BIN}/keepalived-redis {words} 2>&1"))?;
-        let said = String::from_utf8_lossy(&out.stdout).into_owned();
-        ensure!(out.status.success(), "keepalived-redis {words}: {said}");
-        Ok(())
-    };
-    play.phase("drain", Goal::Moved(&a), |_| by_hand("drain"))?;
-    play.until_written(2000)?;
-    play.phase("resume", Goal::Moved(&a), |_| by_hand("resume"))
-}
-
-/// An application that knows the master's own address is still there when the VIP has gone.
-fn planned_move_seen(play: &mut Play<'_>) -> Result<()> {
-    let a = play.serving()?;
-    play.begin_direct(&a);
-    play.until_written(500)?;
-    planned_move(play)?;
-    play.end_beside("direct")
-}
-
-/// There are two masters then, and the third node moves the role away from the one that Sentinel
-/// names.
-fn move_beside_ex_master(play: &mut Play<'_>) -> Result<()> {
-    let a = play.serving()?;
-    play.phase("failover", Goal::Beside(&a), |_| redis_server::kill(&a))?;
-    play.until_written(500)?;
-    let b = play.serving()?;
-    play.phase("move", Goal::Moved(&b), |_| {
-        redis_server::start(&a)?;
-        redis_server::until_up(&a)?;
-        keepalived::stop(&b)
-    })?;
-    play.phase("start", Goal::Whole, |cluster| cluster.start_keepalived(&b))
-}
-
-fn redis_dies(play: &mut Play<'_>) -> Result<()> {
-    let a = play.serving()?;
-    play.phase("failover", Goal::Beside(&a), |_| redis_server::kill(&a))?;
-    play.phase("back", Goal::Whole, |_| redis_server::start(&a))
-}
-
-fn keepalived_dies(play: &mut Play<'_>) -> Result<()> {
-    let a = play.serving()?;
-    play.phase("failover", Goal::Whole, |_| {
-        keepalived::kill_all(&a);
-        Ok(())
-    })
-}
-
-/// The VIP stays on the dead one's interface (K9), beside that of its successor.
-fn keepalived_stays_dead(play: &mut Play<'_>) -> Result<()> {
-    let a = play.serving()?;
-    play.phase("failover", Goal::Beside(&a), |_| {
-        keepalived::kill_for_good(&a)
-    })?;
-    play.phase("back", Goal::Whole, |cluster| cluster.start_keepalived(&a))
-}
-
-fn both_die(play: &mut Play<'_>) -> Result<()> {
-    let a = play.serving()?;
-    play.phase("failover", Goal::Beside(&a), |_| {
-        keepalived::kill_for_good(&a)?;
-        redis_server::kill(&a)
-    })?;
-    play.phase("back", Goal::Whole, |cluster| {
-        redis_server::start(&a)?;
-        cluster.start_keepalived(&a)
-    })
-}
-
-fn host_lost(play: &mut Play<'_>) -> Result<()> {
-    let a = play.serving()?;
-    play.phase("failover", Goal::Beside(&a), |_| a.power_off())?;
-    play.phase("back", Goal::Whole, |cluster| cluster.power_on(&a))
-}
-
-fn flapping(play: &mut Play<'_>) -> Result<()> {
-    let a = play.serving()?;
-    play.phase("flapping", Goal::Whole, |cluster| {
-        for _ in 0..5 {
-            keepalived::stop(&a)?;
-            std::thread::sleep(Duration::from_secs(2));
-            cluster.start_keepalived(&a)?;
-            std::thread::sleep(Duration::from_secs(2));
-        }
-        Ok(())
-    })
-}
-
-fn redis_flaps(play: &mut Play<'_>) -> Result<()> {
-    let a = play.serving()?;
-    play.phase("flapping", Goal::Whole, |_| {
-        for _ in 0..3 {
-            redis_server::kill(&a)?;
-            std::thread::sleep(Duration::from_secs(2));
-            redis_server::start(&a)?;
-            std::thread::sleep(Duration::from_secs(2));
-        }
-        Ok(())
-    })
 }

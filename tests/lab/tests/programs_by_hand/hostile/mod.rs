@@ -52,7 +52,7 @@ pub fn busy(host: &Host) -> Busy<'_> {
     let address = SocketAddr::new(host.address, PORT);
     let script = std::thread::spawn(move || {
         let _ = net.within(|| {
-            let open = lab::resp::Connection::open(
+            let open = lab::redis_client::Connection::open(
                 address,
                 redis_server::PASSWORD,
                 Duration::from_secs(20),
