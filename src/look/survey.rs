@@ -227,7 +227,10 @@ impl Survey {
 
 impl Node {
     fn is_alive(&self) -> bool {
-        matches!(self.seen, Ok(_) | Err(Failure::Denied(_) | Failure::Tls(_)))
+        self.seen
+            .as_ref()
+            .err()
+            .is_none_or(Failure::comes_from_a_server)
     }
 }
 

@@ -60,6 +60,13 @@ pub enum Failure {
     Denied(Denial),
 }
 
+impl Failure {
+    /// Something is there and says so: an error reply, or TLS that does not come about.
+    pub(crate) fn comes_from_a_server(&self) -> bool {
+        matches!(self, Failure::Denied(_) | Failure::Tls(_))
+    }
+}
+
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

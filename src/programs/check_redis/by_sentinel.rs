@@ -11,8 +11,9 @@ use crate::decide::sentinel::Named;
 use crate::look::sentinels::Sentinels;
 use crate::look::survey::Survey;
 use crate::node::memory::Store;
+use crate::server::failure::Failure;
 use crate::server::info::Observation;
-use crate::server::probe::{Liveness, probe};
+use crate::server::probe::probe;
 
 /// A node that was just promoted is master for a second or two before enough sentinels name it
 /// (R35).
@@ -92,8 +93,8 @@ fn is_unseen(config: &Config, node: SocketAddr, deadline: Deadline) -> bool {
         deadline.at_most(config.timing.connect),
     );
     matches!(
-        found.liveness,
-        Liveness::NoConnection | Liveness::TimedOut | Liveness::Unreachable(_)
+        found.liveness.0,
+        Err(Failure::NoConnection | Failure::TimedOut | Failure::Network(_))
     )
 }
 

@@ -30,6 +30,7 @@ use crate::node::addresses::local_node;
 use crate::node::journal::{CHECKS, Journal, Label};
 use crate::node::memory::Store;
 use crate::server::Server;
+use crate::server::failure::Failure;
 use crate::server::info::Observation;
 use crate::server::probe::Liveness;
 
@@ -104,7 +105,7 @@ pub(crate) fn run(path: &Path, file: &Path, verbose: bool) -> u8 {
         }
         let asked = Stopwatch::start();
         let found = watch.listen(&mut go_on);
-        if found == Liveness::TimedOut && !go_on() {
+        if found.0 == Err(Failure::TimedOut) && !go_on() {
             break;
         }
         let first = pulse.well.is_none();
