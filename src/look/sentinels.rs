@@ -7,57 +7,47 @@ use std::time::Duration;
 
 use redis::{Cmd, Value, cmd};
 
+use super::Budgets;
 use crate::config::{Sentinel, Timing};
 use crate::deadline::Deadline;
 use crate::decide::sentinel::{Candidate, Poll, Word};
-use crate::server::access::Access;
 use crate::server::failure::{Denial, Failure};
 use crate::server::info::short;
 use crate::server::{Server, string};
 
-/// One sentinel and the connection to it.
-struct Line {
-    address: SocketAddr,
-    server: Option<Server>,
-}
-
 /// All sentinels of the configuration and the connections to them.
 pub struct Sentinels {
-    lines: Vec<Line>,
+    servers: Vec<(SocketAddr, Server)>,
     name: String,
     quorum: usize,
-    auth: Access,
-    connect: Duration,
-    command: Duration,
+    budgets: Budgets,
 }
 
 impl Sentinels {
     pub fn new(config: &Sentinel, timing: &Timing) -> Sentinels {
+        let server = |address: SocketAddr| Server::new(address.into(), config.auth.clone());
         Sentinels {
-            lines: config
+            servers: config
                 .nodes
                 .iter()
-                .map(|address| Line {
-                    address: *address,
-                    server: None,
-                })
+                .map(|address| (*address, server(*address)))
                 .collect(),
             name: config.master_name.clone(),
             quorum: config.quorum,
-            auth: config.auth.clone(),
-            connect: timing.connect,
-            command: timing.command,
+            budgets: Budgets::of(timing),
         }
     }
 
     /// Asks all of them at the same time.
     pub fn ask(&mut self, deadline: Deadline) -> Poll {
-        let (name, auth, budgets) = (&self.name, &self.auth, (self.connect, self.command));
-        let ask = |line: &mut Line| (line.address, line.word(name, auth, budgets, deadline));
+        let (name, budgets) = (&self.name, self.budgets);
+        let ask = |(address, server): &mut (SocketAddr, Server)| {
+            (*address, ask_for_word(server, name, budgets, deadline))
+        };
         let words = std::thread::scope(|scope| {
-            let mut lines = self.lines.iter_mut();
-            let first = lines.next();
-            let others: Vec<_> = lines.map(|line| scope.spawn(|| ask(line))).collect();
+            let mut servers = self.servers.iter_mut();
+            let first = servers.next();
+            let others: Vec<_> = servers.map(|server| scope.spawn(|| ask(server))).collect();
             let mut words: Vec<_> = first.into_iter().map(ask).collect();
             words.extend(others.into_iter().filter_map(|thread| thread.join().ok()));
             words
@@ -70,7 +60,7 @@ impl Sentinels {
 
     /// The poll in which nobody answers.
     pub(crate) fn silence(&self) -> Poll {
-        Poll::silence(self.lines.len(), self.quorum)
+        Poll::silence(self.servers.len(), self.quorum)
     }
 
     /// What the sentinel at `address` knows of the replicas of `master`: it would promote one of
@@ -88,7 +78,7 @@ impl Sentinels {
         // Every version knows this word; REPLICAS came with 5.0.
         let replicas = cmd("SENTINEL").arg("SLAVES").arg(&self.name).clone();
         let [first, second] = questions(&self.name);
-        let deadline = Deadline::after(self.command);
+        let deadline = Deadline::after(self.budgets.command);
         let server = self.server(address)?;
         let mut answers = server.batch(&[first, second, replicas], deadline)?;
         let replicas = answers
@@ -111,9 +101,9 @@ impl Sentinels {
     /// minute after 2 s (R34).
     pub(crate) fn stood_still(&mut self, machine: IpAddr) -> bool {
         let own = self
-            .lines
+            .servers
             .iter()
-            .map(|line| line.address)
+            .map(|(address, _)| *address)
             .find(|address| address.ip() == machine);
         own.is_some_and(|own| self.is_in_tilt(own).unwrap_or(false))
     }
@@ -135,13 +125,13 @@ impl Sentinels {
     }
 
     fn call(&mut self, address: SocketAddr, command: &Cmd) -> Result<Value, Failure> {
-        let budget = self.command;
+        let budget = self.budgets.command;
         self.server(address)?.call(command, Deadline::after(budget))
     }
 
     fn server(&mut self, address: SocketAddr) -> Result<&mut Server, Failure> {
-        match self.lines.iter_mut().find(|line| line.address == address) {
-            Some(line) => line.open(&self.auth, Deadline::after(self.connect)),
+        match self.servers.iter_mut().find(|(known, _)| *known == address) {
+            Some((_, server)) => server.open(Deadline::after(self.budgets.connect)),
             None => Err(Failure::Network(format!(
                 "{address} is not one of the sentinels"
             ))),
@@ -149,33 +139,16 @@ impl Sentinels {
     }
 }
 
-impl Line {
-    fn open(&mut self, auth: &Access, deadline: Deadline) -> Result<&mut Server, Failure> {
-        let server = match self.server.take() {
-            Some(server) => server,
-            None => Server::connect(&self.address.into(), auth, deadline)?,
-        };
-        Ok(self.server.insert(server))
-    }
-
-    fn word(
-        &mut self,
-        name: &str,
-        auth: &Access,
-        (connect, command): (Duration, Duration),
-        deadline: Deadline,
-    ) -> Result<Word, Failure> {
-        let was_open = self.server.is_some();
-        let mut ask = || {
-            let server = self.open(auth, deadline.at_most(connect))?;
-            word(server.batch(&questions(name), deadline.at_most(command))?)
-        };
-        match ask() {
-            // It may have been restarted since.
-            Err(Failure::Reset) if was_open => ask(),
-            word => word,
-        }
-    }
+fn ask_for_word(
+    server: &mut Server,
+    name: &str,
+    budgets: Budgets,
+    deadline: Deadline,
+) -> Result<Word, Failure> {
+    server.again(|server| {
+        let server = server.open(deadline.at_most(budgets.connect))?;
+        word(server.batch(&questions(name), deadline.at_most(budgets.command))?)
+    })
 }
 
 /// The second says more, but not the node that has just been promoted (R22).
