@@ -10,7 +10,9 @@ pub mod probe;
 mod questions;
 pub mod renamed;
 pub(crate) mod resp;
-pub(crate) mod stream;
+mod secured;
+mod socket;
+mod stream;
 pub(crate) mod term;
 pub mod tls;
 
