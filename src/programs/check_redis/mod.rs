@@ -82,7 +82,7 @@ pub(crate) fn health(
     }
     if let Some(sentinel) = &config.sentinel {
         let holds = addresses.contains(&config.vip);
-        return by_sentinel::wrong(config, sentinel, (local, &seen), holds, deadline)
+        return by_sentinel::wrong(config, sentinel, local, &seen, holds, deadline)
             .map_or(healthy, Verdict::no);
     }
     let news = deaths::seen_alive(&store, &seen.run_id, &config.flap);

@@ -6,7 +6,8 @@ use std::time::Duration;
 use redis::cmd;
 
 use super::subscription::Subscription;
-use super::{LONGEST_BEAT, SHORT_LIVED, Watch};
+use super::watch::Watch;
+use super::{LONGEST_BEAT, SHORT_LIVED};
 use crate::deadline::{Deadline, Stopwatch};
 use crate::server::Server;
 use crate::server::failure::Failure;
