@@ -7,10 +7,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use anyhow::{Context, anyhow, bail, ensure};
+use anyhow::{Context, anyhow, bail};
 use redis::{Cmd, Value, cmd};
 
 use super::PREFIX;
+use super::written::{Write, Written};
 use crate::config::Config;
 use crate::deadline::{Deadline, Stopwatch};
 use crate::server::Server;
@@ -22,40 +23,9 @@ const PATIENCE: Duration = Duration::from_millis(50);
 /// The value of each key; with one command it gets its end, too, so that nothing is left whenever
 /// this is killed.
 const LASTING: u32 = 3600;
-/// Read back, or deleted, at a time.
-const BATCH: usize = 200;
-const ANSWERS: Duration = Duration::from_secs(5);
 /// The first write, to a node that serves.
 const FIRST: Duration = Duration::from_secs(1);
 const RIGHTS: &str = "+set +mget +unlink";
-
-/// A write that was acknowledged.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Write {
-    pub number: u64,
-    /// When the answer came, since the writer was started.
-    pub at: Duration,
-}
-
-/// What a writer has written.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Written {
-    prefix: String,
-    /// All numbers below this were tried.
-    tried: u64,
-    /// In the order of time.
-    pub acknowledged: Vec<Write>,
-}
-
-#[cfg(test)]
-impl Written {
-    pub(crate) fn of(acknowledged: Vec<Write>) -> Written {
-        Written {
-            acknowledged,
-            ..Written::default()
-        }
-    }
-}
 
 /// A writer at work. Dropped, it ends.
 pub(crate) struct Writer {
@@ -233,57 +203,6 @@ fn seed() -> u32 {
         std::io::Read::read_exact(&mut random, &mut bytes).map(|()| u32::from_ne_bytes(bytes))
     });
     random.unwrap_or_else(|_| std::process::id())
-}
-
-/// The acknowledged writes that are not there any more.
-///
-/// # Errors
-/// They can't be read.
-pub(crate) fn missing(server: &mut Server, written: &Written) -> anyhow::Result<Vec<Write>> {
-    let mut lost = Vec::new();
-    for some in written.acknowledged.chunks(BATCH) {
-        let mut command = cmd("MGET");
-        some.iter().for_each(|write| {
-            command.arg(format!("{}{}", written.prefix, write.number));
-        });
-        let Value::Array(values) = server.call_again(&command, Deadline::after(ANSWERS))? else {
-            bail!("MGET answered no list");
-        };
-        ensure!(
-            values.len() == some.len(),
-            "MGET answered {} values of {}",
-            values.len(),
-            some.len()
-        );
-        let is_there = |(write, value): &(&Write, &Value)| {
-            **value == Value::BulkString(write.number.to_string().into_bytes())
-        };
-        lost.extend(
-            some.iter()
-                .zip(&values)
-                .filter(|pair| !is_there(pair))
-                .map(|(write, _)| *write),
-        );
-    }
-    Ok(lost)
-}
-
-/// Deletes all that it may have written, acknowledged or not.
-///
-/// # Errors
-/// Not all of it was deleted.
-pub(crate) fn delete(server: &mut Server, written: &Written) -> anyhow::Result<()> {
-    let mut from = 0;
-    while from < written.tried {
-        let to = written.tried.min(from + BATCH as u64);
-        let mut command = cmd("UNLINK");
-        (from..to).for_each(|number| {
-            command.arg(format!("{}{number}", written.prefix));
-        });
-        server.call_again(&command, Deadline::after(ANSWERS))?;
-        from = to;
-    }
-    Ok(())
 }
 
 #[cfg(test)]
