@@ -47,10 +47,13 @@ fn nobody_there_is_refused_and_a_missing_socket_is_unreachable() {
     let path = dir.path().join("peer");
     assert!(matches!(
         probed(&Endpoint::Unix(path.clone())),
-        Liveness::Unreachable(_)
+        Liveness(Err(Failure::Network(_)))
     ));
     drop(UnixListener::bind(&path).expect("a socket"));
-    assert_eq!(probed(&Endpoint::Unix(path)), Liveness::Refused);
+    assert_eq!(
+        probed(&Endpoint::Unix(path)),
+        Liveness(Err(Failure::Refused))
+    );
 }
 
 #[test]
@@ -71,7 +74,10 @@ fn a_server_that_no_longer_accepts_times_out() {
             Err(_) => break,
         }
     }
-    assert_eq!(probed(&Endpoint::Unix(path)), Liveness::TimedOut);
+    assert_eq!(
+        probed(&Endpoint::Unix(path)),
+        Liveness(Err(Failure::TimedOut))
+    );
 }
 
 #[test]
@@ -81,7 +87,7 @@ fn silence_and_slowness_time_out_and_a_closed_conversation_is_reset() {
     let endpoint = peer(dir.path(), move |stream| {
         keep.lock().expect("nobody panics").push(stream)
     });
-    assert_eq!(probed(&endpoint), Liveness::TimedOut);
+    assert_eq!(probed(&endpoint), Liveness(Err(Failure::TimedOut)));
 
     let dir = tempfile::tempdir().expect("a directory");
     let endpoint = peer(dir.path(), |mut stream| {
@@ -95,10 +101,13 @@ fn silence_and_slowness_time_out_and_a_closed_conversation_is_reset() {
             std::thread::sleep(Duration::from_millis(5));
         }
     });
-    assert_eq!(probed(&endpoint), Liveness::TimedOut);
+    assert_eq!(probed(&endpoint), Liveness(Err(Failure::TimedOut)));
 
     let dir = tempfile::tempdir().expect("a directory");
-    assert_eq!(probed(&peer(dir.path(), drop)), Liveness::Reset);
+    assert_eq!(
+        probed(&peer(dir.path(), drop)),
+        Liveness(Err(Failure::Reset))
+    );
 }
 
 #[test]
@@ -114,7 +123,10 @@ fn what_is_no_redis_is_rubbish_said_in_one_line() {
             std::thread::sleep(BUDGET);
         });
         let found = probed(&endpoint);
-        assert!(matches!(found, Liveness::Rubbish(_)), "{found}");
+        assert!(
+            matches!(found, Liveness(Err(Failure::Rubbish(_)))),
+            "{found}"
+        );
         assert!(!found.to_string().contains('\n'), "{:?}", found.to_string());
     }
 }
@@ -154,7 +166,7 @@ impl Redis {
         };
         let limit = Deadline::after(Duration::from_secs(10));
         while probe(&redis.endpoint, &Access::default(), Deadline::after(BUDGET)).liveness
-            != Liveness::Alive
+            != Liveness(Ok(()))
         {
             assert!(
                 limit.pause(Duration::from_millis(20)),

@@ -319,7 +319,7 @@ fn plain_text_where_tls_is_expected_and_the_other_way_round_is_told_and_is_alive
         Deadline::after(BUDGET),
     )
     .liveness;
-    assert_eq!(found, Liveness::AliveWithoutTls(sentence.to_owned()));
+    assert_eq!(found, Liveness(Err(Failure::Tls(sentence.to_owned()))));
     assert!(found.is_alive());
     assert_eq!(found.to_string(), format!("alive, but TLS: {sentence}"));
 }
@@ -354,7 +354,7 @@ fn a_unix_socket_is_never_tls() {
         &authority.auth(authority.client(), None),
         Deadline::after(LONG),
     );
-    assert_eq!(found.liveness, Liveness::Alive);
+    assert_eq!(found.liveness, Liveness(Ok(())));
 }
 
 #[test]

@@ -4,9 +4,9 @@
 use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
+use super::Budgets;
 use crate::config::{Config, Flap};
 use crate::deadline::{Deadline, Stopwatch};
 use crate::decide::view::{Node, View, Vip};
@@ -18,28 +18,19 @@ use crate::server::endpoint::Endpoint;
 use crate::server::failure::Failure;
 use crate::server::info::Observation;
 
-/// A node and the connection to it.
-struct Line {
+/// A node, and how it is asked.
+struct Member {
     address: SocketAddr,
-    endpoint: Endpoint,
-    term_key: Option<String>,
-    server: Option<Server>,
+    server: Server,
     /// Of a peer: since the first look of this process that it did not answer. For where the memory
     /// can't be written.
     silent: Option<Stopwatch>,
 }
 
-/// For one connection and for one answer.
-#[derive(Clone, Copy)]
-struct Budgets {
-    connect: Duration,
-    command: Duration,
-}
-
 /// The nodes of a pair and the connections to them.
 pub struct Survey {
-    local: Line,
-    peers: Vec<Line>,
+    local: Member,
+    peers: Vec<Member>,
     vip: IpAddr,
     /// Among which this machine's are.
     addresses: Vec<IpAddr>,
@@ -54,12 +45,10 @@ pub struct Survey {
 impl Survey {
     /// Prepares to look from `local`, one of the configuration's nodes. Connects to nobody yet.
     pub fn new(config: &Config, local: SocketAddr) -> Survey {
-        let term_key = &config.policy.term_key;
-        let line = |address: SocketAddr, endpoint| Line {
+        let member = |address: SocketAddr, endpoint| Member {
             address,
-            endpoint,
-            term_key: term_key.clone(),
-            server: None,
+            server: Server::new(endpoint, config.auth.clone())
+                .with_term_key(config.policy.term_key.as_deref()),
             silent: None,
         };
         let socket = config
@@ -67,20 +56,17 @@ impl Survey {
             .clone()
             .filter(|endpoint| matches!(endpoint, Endpoint::Unix(_)));
         Survey {
-            local: line(local, socket.unwrap_or(Endpoint::Tcp(local))),
+            local: member(local, socket.unwrap_or(Endpoint::Tcp(local))),
             peers: config
                 .nodes
                 .iter()
                 .filter(|node| **node != local)
-                .map(|node| line(*node, (*node).into()))
+                .map(|node| member(*node, (*node).into()))
                 .collect(),
             vip: config.vip,
             addresses: config.addresses(),
             auth: config.auth.clone(),
-            budgets: Budgets {
-                connect: config.timing.connect,
-                command: config.timing.command,
-            },
+            budgets: Budgets::of(&config.timing),
             alone_after: config.timing.alone_after,
             max_lag: config.policy.max_lag,
             flap: config.flap.clone(),
@@ -94,7 +80,7 @@ impl Survey {
 
     /// How the local Redis is reached.
     pub(crate) fn local_endpoint(&self) -> &Endpoint {
-        &self.local.endpoint
+        self.local.server.endpoint()
     }
 
     /// Is the VIP on an interface of this machine? False when the kernel does not say.
@@ -107,23 +93,24 @@ impl Survey {
     pub fn look(&mut self, ask_vip: bool, deadline: Deadline) -> View {
         let holds_vip = self.holds_vip();
         let (auth, budgets) = (&self.auth, self.budgets);
-        let look = |line: &mut Line| {
-            let seen = line.observe(auth, budgets, deadline);
-            Node {
-                address: line.address,
-                seen,
-            }
+        let look = |member: &mut Member| Node {
+            address: member.address,
+            seen: observe(&mut member.server, budgets, deadline),
         };
         // Whoever holds the VIP listens there on its own port.
-        let ports: BTreeSet<u16> = self.peers.iter().map(|line| line.address.port()).collect();
+        let ports: BTreeSet<u16> = self
+            .peers
+            .iter()
+            .map(|member| member.address.port())
+            .collect();
         let ports = ports.into_iter().filter(|_| ask_vip && !holds_vip);
         let asked: Vec<SocketAddr> = ports.map(|port| SocketAddr::new(self.vip, port)).collect();
-        let nodes: Vec<SocketAddr> = self.peers.iter().map(|line| line.address).collect();
+        let nodes: Vec<SocketAddr> = self.peers.iter().map(|member| member.address).collect();
         let (local, peers, on_vip) = std::thread::scope(|scope| {
             let peers: Vec<_> = self
                 .peers
                 .iter_mut()
-                .map(|line| scope.spawn(|| look(line)))
+                .map(|member| scope.spawn(|| look(member)))
                 .collect();
             let on_vip: Vec<_> = asked
                 .iter()
@@ -170,30 +157,35 @@ impl Survey {
     /// been.
     fn alone_for(&mut self, store: &Store, peers: &[Node]) -> Duration {
         let pair = self.peers.len() == 1;
-        let silences = self.peers.iter_mut().zip(peers).filter_map(|(line, node)| {
-            let silent = !node.is_alive();
-            line.silent = silent.then(|| line.silent.unwrap_or_else(Stopwatch::start));
-            let file = if pair {
-                StateFile::Alone
-            } else {
-                StateFile::AloneOf(node.address)
-            };
-            let spell = store
-                .spell(file, silent)
-                .max(line.silent.map_or(Duration::ZERO, Stopwatch::elapsed));
-            (!node.seen.as_ref().is_ok_and(|seen| !seen.loading)).then_some(spell)
-        });
+        let silences = self
+            .peers
+            .iter_mut()
+            .zip(peers)
+            .filter_map(|(member, node)| {
+                let silent = !node.is_alive();
+                member.silent = silent.then(|| member.silent.unwrap_or_else(Stopwatch::start));
+                let file = if pair {
+                    StateFile::Alone
+                } else {
+                    StateFile::AloneOf(node.address)
+                };
+                let spell = store
+                    .spell(file, silent)
+                    .max(member.silent.map_or(Duration::ZERO, Stopwatch::elapsed));
+                (!node.seen.as_ref().is_ok_and(|seen| !seen.loading)).then_some(spell)
+            });
         silences.min().unwrap_or(Duration::ZERO)
     }
 
     pub(crate) fn look_local(&mut self, deadline: Deadline) -> Result<Observation, Failure> {
-        self.local.observe(&self.auth, self.budgets, deadline)
+        observe(&mut self.local.server, self.budgets, deadline)
     }
 
     /// The connection to the local Redis, opened where it is not.
     pub(crate) fn local(&mut self) -> Result<&mut Server, Failure> {
         self.local
-            .open(&self.auth, Deadline::after(self.budgets.connect))
+            .server
+            .open(Deadline::after(self.budgets.connect))
     }
 
     /// The connection to `node`, the local one or a peer.
@@ -201,9 +193,9 @@ impl Survey {
         let deadline = Deadline::after(self.budgets.connect);
         match std::iter::once(&mut self.local)
             .chain(&mut self.peers)
-            .find(|line| line.address == node)
+            .find(|member| member.address == node)
         {
-            Some(line) => line.open(&self.auth, deadline),
+            Some(member) => member.server.open(deadline),
             None => Err(Failure::Network(format!("{node} is not one of the nodes"))),
         }
     }
@@ -217,9 +209,9 @@ impl Survey {
         peer: SocketAddr,
     ) -> Result<(&mut Server, &mut Server), Failure> {
         let deadline = Deadline::after(self.budgets.connect);
-        let local = self.local.open(&self.auth, deadline)?;
-        match self.peers.iter_mut().find(|line| line.address == peer) {
-            Some(line) => Ok((local, line.open(&self.auth, deadline)?)),
+        let local = self.local.server.open(deadline)?;
+        match self.peers.iter_mut().find(|member| member.address == peer) {
+            Some(member) => Ok((local, member.server.open(deadline)?)),
             None => Err(Failure::Network(format!("{peer} is not one of the nodes"))),
         }
     }
@@ -227,38 +219,23 @@ impl Survey {
 
 impl Node {
     fn is_alive(&self) -> bool {
-        matches!(self.seen, Ok(_) | Err(Failure::Denied(_) | Failure::Tls(_)))
+        self.seen
+            .as_ref()
+            .err()
+            .is_none_or(Failure::comes_from_a_server)
     }
 }
 
-impl Line {
-    fn open(&mut self, auth: &Access, deadline: Deadline) -> Result<&mut Server, Failure> {
-        let server = match self.server.take() {
-            Some(server) => server,
-            None => Server::connect(&self.endpoint, auth, deadline)?
-                .with_term_key(self.term_key.as_deref()),
-        };
-        Ok(self.server.insert(server))
-    }
-
-    /// A kept connection may have been closed since (CLIENT KILL after a handover, a restart),
-    /// which says nothing about the server: then a new one is tried, once.
-    fn observe(
-        &mut self,
-        auth: &Access,
-        budgets: Budgets,
-        deadline: Deadline,
-    ) -> Result<Observation, Failure> {
-        let was_open = self.server.is_some();
-        let mut observe = || {
-            self.open(auth, deadline.at_most(budgets.connect))?
-                .observe(deadline.at_most(budgets.command))
-        };
-        match observe() {
-            Err(Failure::Reset) if was_open => observe(),
-            seen => seen,
-        }
-    }
+fn observe(
+    server: &mut Server,
+    budgets: Budgets,
+    deadline: Deadline,
+) -> Result<Observation, Failure> {
+    server.again(|server| {
+        server
+            .open(deadline.at_most(budgets.connect))?
+            .observe(deadline.at_most(budgets.command))
+    })
 }
 
 /// The run of the Redis that answers on the VIP, one of `nodes`.
@@ -270,19 +247,15 @@ fn run_on(
     deadline: Deadline,
 ) -> Option<String> {
     let deadline = deadline.at_most(connect);
-    let ask = |auth: &Access| {
-        let mut server = Server::connect(&Endpoint::Tcp(vip), auth, deadline)?;
+    let ask = |auth: Access| {
+        let mut server = Server::new(Endpoint::Tcp(vip), auth);
         server.observe(deadline).map(|seen| seen.run_id)
     };
-    match (ask(auth), &auth.tls) {
+    match ask(auth.clone()) {
         // Its certificate may name its own address alone.
-        (Err(Failure::Tls(_)), Some(tls)) => {
-            let of = |node: &SocketAddr| Access {
-                tls: Some(Arc::new(tls.as_of(node.ip()))),
-                ..auth.clone()
-            };
-            nodes.iter().find_map(|node| ask(&of(node)).ok())
-        }
-        (run, _) => run.ok(),
+        Err(Failure::Tls(_)) => nodes
+            .iter()
+            .find_map(|node| ask(auth.as_of(node.ip())?).ok()),
+        run => run.ok(),
     }
 }

@@ -4,7 +4,7 @@ use crate::act::worker::Program;
 use crate::deadline::{Deadline, ms};
 use crate::node::deaths;
 use crate::node::hook::Event;
-use crate::server::probe::{Liveness, probe};
+use crate::server::probe::probe;
 
 /// What failed: the local Redis, or something else that keepalived looks at.
 pub(crate) fn diagnose(program: &Program) {
@@ -14,19 +14,20 @@ pub(crate) fn diagnose(program: &Program) {
         &program.config.auth,
         Deadline::after(program.config.timing.check),
     );
-    let sentence = match found.liveness.is_alive() {
-        true => format!(
+    let sentence = if found.liveness.is_alive() {
+        format!(
             "this node is in FAULT; its Redis at {endpoint} is {}",
             found.liveness
-        ),
-        false => format!(
+        )
+    } else {
+        format!(
             "this node is in FAULT, because its Redis at {endpoint} is not alive: {}",
             found.liveness
-        ),
+        )
     };
     program.transition(Event::Fault, &sentence, &[("took_ms", &ms(found.took))]);
     if !found.liveness.is_alive()
-        && found.liveness != Liveness::Loading
+        && !found.liveness.is_loading()
         && let Some(counted) = deaths::seen_dead(&program.store, &program.config.flap)
     {
         program.journal.line(&counted, &[]);

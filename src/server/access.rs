@@ -1,6 +1,7 @@
 //! How to reach a Redis, and to log in to it. A password is never shown.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -28,6 +29,16 @@ impl Access {
         self.commands
             .as_ref()
             .is_some_and(|commands| commands.lacks(command))
+    }
+
+    /// The same, for a server whose certificate names `address`, wherever it is met; `None` without
+    /// TLS.
+    pub(crate) fn as_of(&self, address: IpAddr) -> Option<Access> {
+        let tls = self.tls.as_ref()?.as_of(address);
+        Some(Access {
+            tls: Some(Arc::new(tls)),
+            ..self.clone()
+        })
     }
 }
 

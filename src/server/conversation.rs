@@ -15,7 +15,8 @@ use super::failure::{Denial, Failure};
 use super::info::short;
 use super::renamed::{self, Commands};
 use super::resp::{self, Reply, Rubbish};
-use super::stream::{Stream, wants_tls};
+use super::secured::wants_tls;
+use super::stream::Stream;
 use crate::deadline::Deadline;
 
 /// For what must have come already.

@@ -4,7 +4,7 @@ use std::fmt;
 use std::io;
 
 use super::renamed;
-use super::tls::Trouble;
+use super::tls::Disagreement;
 
 /// An error reply: the server is alive and says no. Only the first word is for code, texts differ
 /// between versions and between Redis and Valkey (R17).
@@ -60,6 +60,13 @@ pub enum Failure {
     Denied(Denial),
 }
 
+impl Failure {
+    /// Something is there and says so: an error reply, or TLS that does not come about.
+    pub(crate) fn comes_from_a_server(&self) -> bool {
+        matches!(self, Failure::Denied(_) | Failure::Tls(_))
+    }
+}
+
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -79,7 +86,7 @@ impl std::error::Error for Failure {}
 
 impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Self {
-        if let Some(Trouble(text)) = error.get_ref().and_then(|inner| inner.downcast_ref()) {
+        if let Some(Disagreement(text)) = error.get_ref().and_then(|inner| inner.downcast_ref()) {
             return Failure::Tls(text.clone());
         }
         match error.kind() {

@@ -45,21 +45,20 @@ impl Fence {
     ) -> Result<(Fence, Replication), Failure> {
         // Counted from before the command is sent: the pause can only end later than we think.
         let ends = Deadline::after(pause);
-        let fence = match server.can_pause_writes(version) {
-            true => Fence {
+        let fence = if server.can_pause_writes(version) {
+            Fence {
                 kind: Kind::Pause,
                 ends,
                 lapsed: false,
-            },
-            false => {
-                let found = min_replicas(server, command)?;
-                let former = found.checked_sub(MARK).unwrap_or(found);
-                let ends = Deadline::after(Duration::from_secs(3600));
-                Fence {
-                    kind: Kind::MinReplicas { former },
-                    ends,
-                    lapsed: false,
-                }
+            }
+        } else {
+            let found = min_replicas(server, command)?;
+            let former = found.checked_sub(MARK).unwrap_or(found);
+            let ends = Deadline::after(Duration::from_secs(3600));
+            Fence {
+                kind: Kind::MinReplicas { former },
+                ends,
+                lapsed: false,
             }
         };
         let stop = match fence.kind {

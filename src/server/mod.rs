@@ -7,9 +7,12 @@ pub mod failure;
 pub mod fence;
 pub mod info;
 pub mod probe;
+mod questions;
 pub mod renamed;
 pub(crate) mod resp;
-pub(crate) mod stream;
+mod secured;
+mod socket;
+mod stream;
 pub(crate) mod term;
 pub mod tls;
 
@@ -22,20 +25,32 @@ use self::access::Access;
 use self::conversation::{AT_HAND, Line};
 use self::endpoint::Endpoint;
 use self::failure::{Denial, Failure};
-use self::info::{Observation, Replication, Version, short};
-use self::term::Term;
+use self::info::{Version, short};
 use crate::deadline::Deadline;
 
-/// A connection to one Redis. After a broken conversation it is opened again by the next command:
-/// what was left in the old one would answer the wrong question.
+/// One Redis, connected to at first use. After a broken conversation the next command connects
+/// again: what was left in the old connection would answer the wrong question.
 pub struct Server {
     endpoint: Endpoint,
     auth: Access,
     line: Option<Line>,
+    /// There was a connection. It may have ended since, which says nothing about the server.
+    met: bool,
     term_key: Option<String>,
 }
 
 impl Server {
+    /// Connects to nobody yet.
+    pub(crate) fn new(endpoint: Endpoint, auth: Access) -> Server {
+        Server {
+            endpoint,
+            auth,
+            line: None,
+            met: false,
+            term_key: None,
+        }
+    }
+
     /// Connects; AUTH is sent together with the first command, so that it costs no round trip of
     /// its own.
     ///
@@ -46,13 +61,40 @@ impl Server {
         auth: &Access,
         deadline: Deadline,
     ) -> Result<Server, Failure> {
-        let line = Some(Line::open(endpoint, auth, deadline)?);
-        Ok(Server {
-            endpoint: endpoint.clone(),
-            auth: auth.clone(),
-            line,
-            term_key: None,
-        })
+        let mut server = Server::new(endpoint.clone(), auth.clone());
+        server.open(deadline)?;
+        Ok(server)
+    }
+
+    /// Connects, if there never was a connection: this takes time of its own, not the first
+    /// command's. A connection that broke is left to the next command and its time.
+    ///
+    /// # Errors
+    /// As [`Server::connect`].
+    pub(crate) fn open(&mut self, deadline: Deadline) -> Result<&mut Server, Failure> {
+        if !self.met {
+            self.line = Some(self.take_line(deadline)?);
+        }
+        Ok(self)
+    }
+
+    /// Ends the connection; the next command makes a new one.
+    pub(crate) fn close(&mut self) {
+        self.line = None;
+    }
+
+    /// Whoever takes the line puts it back once the conversation is whole.
+    fn take_line(&mut self, deadline: Deadline) -> Result<Line, Failure> {
+        let line = match self.line.take() {
+            Some(line) => line,
+            None => Line::open(&self.endpoint, &self.auth, deadline)?,
+        };
+        self.met = true;
+        Ok(line)
+    }
+
+    pub(crate) fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
     }
 
     /// This Redis, which is of `version`, can stop its writes for a while (R12).
@@ -83,10 +125,7 @@ impl Server {
         commands: &[Cmd],
         deadline: Deadline,
     ) -> Result<Vec<Result<Value, Denial>>, Failure> {
-        let mut line = match self.line.take() {
-            Some(line) => line,
-            None => Line::open(&self.endpoint, &self.auth, deadline)?,
-        };
+        let mut line = self.take_line(deadline)?;
         let answers = line.exchange(commands, deadline)?;
         self.line = Some(line);
         Ok(answers)
@@ -101,18 +140,28 @@ impl Server {
         }
     }
 
-    /// As [`Server::call`], and asked once more where the connection ended instead: whoever takes
-    /// the role over ends all of the old master's, those of the programs too (CLIENT KILL). For
-    /// commands that may be carried out twice.
+    /// Does what `ask` does, and once more if the connection was there before and ended instead of
+    /// an answer: whoever takes the role over ends all of the old master's, those of the programs
+    /// too (CLIENT KILL), and a server may have been restarted since. For commands that may be
+    /// carried out twice.
+    pub(crate) fn again<T>(
+        &mut self,
+        mut ask: impl FnMut(&mut Server) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
+        let was_met = self.met;
+        match ask(self) {
+            Err(Failure::Reset) if was_met => ask(self),
+            answer => answer,
+        }
+    }
+
+    /// One command that may be carried out twice, see [`Server::again`].
     pub(crate) fn call_again(
         &mut self,
         command: &Cmd,
         deadline: Deadline,
     ) -> Result<Value, Failure> {
-        match self.call(command, deadline) {
-            Err(Failure::Reset) => self.call(command, deadline),
-            answer => answer,
-        }
+        self.again(|server| server.call(command, deadline))
     }
 
     /// As [`Server::call`]; each `tick` of waiting `go_on` is asked, and where it says no that is a
@@ -124,10 +173,7 @@ impl Server {
         tick: Duration,
         go_on: &mut dyn FnMut() -> bool,
     ) -> Result<Value, Failure> {
-        let mut line = match self.line.take() {
-            Some(line) => line,
-            None => Line::open(&self.endpoint, &self.auth, deadline)?,
-        };
+        let mut line = self.take_line(deadline)?;
         let sent = line.send(std::slice::from_ref(command), deadline);
         while !line.has_news(deadline.at_most(tick)) {
             if deadline.is_over() || !go_on() {
@@ -155,7 +201,7 @@ impl Server {
         };
         let (ended, _) = line.has_news_or(other, deadline);
         if ended {
-            self.line = None;
+            self.close();
         }
         ended
     }
@@ -179,127 +225,6 @@ impl Server {
         self.line = Some(line);
         Ok(false)
     }
-
-    /// The commands whose answers [`Server::observation`] reads.
-    pub(crate) fn questions() -> [Cmd; 4] {
-        ["server", "replication", "persistence", "keyspace"]
-            .map(|section| cmd("INFO").arg(section).clone())
-    }
-
-    /// Reads the answers to [`Server::questions`].
-    ///
-    /// # Errors
-    /// `Denied`, or `Rubbish` where a field without which nothing can be decided is missing or
-    /// absurd.
-    pub(crate) fn observation(
-        answers: impl Iterator<Item = Result<Value, Denial>>,
-    ) -> Result<Observation, Failure> {
-        let mut text = String::with_capacity(4096);
-        for answer in answers {
-            text.push_str(&string(answer.map_err(Failure::Denied)?)?);
-        }
-        Observation::read(&text).map_err(Failure::Rubbish)
-    }
-
-    /// Everything that the programs decide on, in one round trip.
-    pub fn observe(&mut self, deadline: Deadline) -> Result<Observation, Failure> {
-        let mut commands = Server::questions().to_vec();
-        let infos = commands.len();
-        commands.push(Term::question());
-        commands.extend(
-            self.term_key
-                .as_ref()
-                .map(|key| cmd("GET").arg(key).clone()),
-        );
-        let mut answers = self.batch(&commands, deadline)?;
-        // No function, no such command, no right to it: no term.
-        let terms = answers
-            .split_off(infos)
-            .into_iter()
-            .flatten()
-            .filter_map(|answer| string(answer).ok());
-        let term = terms
-            .filter_map(|text| Term::read(&text))
-            .max_by_key(|term| term.number);
-        Ok(Observation {
-            term,
-            ..Server::observation(answers.into_iter())?
-        })
-    }
-
-    /// Writes the term into a master of `version`; false where neither functions (before 7.0) nor a
-    /// key are to be had.
-    pub(crate) fn write_term(
-        &mut self,
-        term: &Term,
-        version: Version,
-        deadline: Deadline,
-    ) -> Result<bool, Failure> {
-        let key = self
-            .term_key
-            .as_ref()
-            .map(|key| cmd("SET").arg(key).arg(term.to_string()).clone());
-        match key {
-            _ if version.has_functions() => {
-                self.call(&term.load(), deadline)?;
-                // Whoever may not read terms takes each for the first, and would never say so.
-                self.call(&Term::question(), deadline).map(|_| true)
-            }
-            Some(set) => self.call(&set, deadline).map(|_| true),
-            None => Ok(false),
-        }
-    }
-
-    /// The replication section alone: for loops that wait for an offset.
-    pub(crate) fn replication(&mut self, deadline: Deadline) -> Result<Replication, Failure> {
-        let text = string(self.call(&replication(), deadline)?)?;
-        Replication::read(&text).map_err(Failure::Rubbish)
-    }
-
-    /// A command, and a look at the replication right after it, in one round trip.
-    ///
-    /// # Errors
-    /// Every [`Failure`]; unless it is `Denied`, the command may have been carried out.
-    pub(crate) fn call_and_look(
-        &mut self,
-        command: Cmd,
-        deadline: Deadline,
-    ) -> Result<Replication, Failure> {
-        let answers = self.batch(&[command, replication()], deadline)?;
-        let mut answers = answers
-            .into_iter()
-            .map(|answer| answer.map_err(Failure::Denied));
-        let mut next = || answers.next().unwrap_or(Err(Failure::Reset));
-        next()?;
-        let seen = next().map_err(|failure| Failure::Rubbish(format!("to INFO {failure}")))?;
-        Replication::read(&string(seen)?).map_err(Failure::Rubbish)
-    }
-
-    /// One number of a section of INFO that no decision rests on; `None` where the server does not
-    /// say it.
-    pub(crate) fn number(&mut self, section: &str, field: &str, deadline: Deadline) -> Option<u64> {
-        let text = string(self.call_again(cmd("INFO").arg(section), deadline).ok()?).ok()?;
-        text.lines()
-            .find_map(|line| line.strip_prefix(field)?.strip_prefix(':'))?
-            .trim()
-            .parse()
-            .ok()
-    }
-
-    /// One configuration parameter; `None` where this version does not know it.
-    pub fn setting(&mut self, name: &str, deadline: Deadline) -> Result<Option<String>, Failure> {
-        match self.call_again(cmd("CONFIG").arg("GET").arg(name), deadline)? {
-            Value::Array(pair) => pair.into_iter().nth(1).map(string).transpose(),
-            other => Err(Failure::Rubbish(format!(
-                "CONFIG GET answered {}",
-                short(&format!("{other:?}"))
-            ))),
-        }
-    }
-}
-
-fn replication() -> Cmd {
-    cmd("INFO").arg("replication").clone()
 }
 
 /// The text of a string answer.
@@ -316,5 +241,36 @@ pub fn string(value: Value) -> Result<String, Failure> {
             "expected a text, got {}",
             short(&format!("{other:?}"))
         ))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::net::UnixListener;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use super::*;
+
+    #[test]
+    fn it_connects_at_first_use_and_only_a_connection_that_was_there_before_is_made_again() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = dir.path().join("peer");
+        let listener = UnixListener::bind(&path).expect("a socket");
+        let connections = Arc::new(AtomicU32::new(0));
+        let counted = Arc::clone(&connections);
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                counted.fetch_add(1, Ordering::SeqCst);
+                drop(stream);
+            }
+        });
+        let mut server = Server::new(Endpoint::Unix(path), Access::default());
+        assert_eq!(connections.load(Ordering::SeqCst), 0);
+        for made in [1, 3, 5] {
+            let soon = Deadline::after(Duration::from_secs(5));
+            assert_eq!(server.call_again(&cmd("PING"), soon), Err(Failure::Reset));
+            assert_eq!(connections.load(Ordering::SeqCst), made);
+        }
     }
 }

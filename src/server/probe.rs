@@ -7,54 +7,42 @@ use redis::{Value, cmd};
 
 use super::access::Access;
 use super::endpoint::Endpoint;
-use super::failure::{Denial, Failure};
+use super::failure::Failure;
 use super::info::Observation;
 use super::{Server, string};
 use crate::deadline::{Deadline, Stopwatch};
 
+/// What an answer, or its absence, says of the server.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Liveness {
-    Alive,
-    /// An error that only a living server gives (R17). Where it is about the password, somebody has
-    /// to be told.
-    AliveWithError(Denial),
-    /// Something is there, but TLS does not come about. A certificate that expires does so on all
-    /// nodes at once: that must not take the VIP from all of them, but somebody has to be told.
-    AliveWithoutTls(String),
-    /// Alive, but not yet able to serve.
-    Loading,
-    Refused,
-    /// No connection: the host is gone or cut off, or the server no longer accepts.
-    NoConnection,
-    /// Silent, or too slow: frozen or hung.
-    TimedOut,
-    /// Closed in the middle of the conversation.
-    Reset,
-    /// Something answers, but it is no Redis.
-    Rubbish(String),
-    /// Any other error of the network or the socket file.
-    Unreachable(String),
-}
+pub struct Liveness(pub Result<(), Failure>);
 
 impl Liveness {
+    /// Every reply that only a running Redis gives counts as alive, even an error (R17), and so
+    /// does TLS that does not come about: both nodes usually share such an error, a certificate
+    /// that expires among them, and a check that failed on both would leave the VIP nowhere.
     pub fn is_alive(&self) -> bool {
-        matches!(
-            self,
-            Liveness::Alive | Liveness::AliveWithError(_) | Liveness::AliveWithoutTls(_)
-        )
+        match &self.0 {
+            Ok(()) => true,
+            Err(failure) => failure.comes_from_a_server() && !self.is_loading(),
+        }
+    }
+
+    /// The server runs, and can't serve yet.
+    pub(crate) fn is_loading(&self) -> bool {
+        matches!(&self.0, Err(Failure::Denied(denial)) if denial.code == "LOADING")
     }
 
     /// What somebody has to be told at once, as the beginning of a sentence that goes on with the
     /// address.
     pub(crate) fn alarm(&self) -> &'static str {
-        match self {
-            Liveness::AliveWithError(denial) if denial.is_about_auth() => {
+        match &self.0 {
+            Err(Failure::Denied(denial)) if denial.is_about_auth() => {
                 "ALARM: username or password is wrong for "
             }
-            Liveness::AliveWithError(denial) if denial.is_missing_command() => {
+            Err(Failure::Denied(denial)) if denial.is_missing_command() => {
                 "ALARM: a command is missing at "
             }
-            Liveness::AliveWithoutTls(_) => "ALARM: no TLS with ",
+            Err(Failure::Tls(_)) => "ALARM: no TLS with ",
             _ => "",
         }
     }
@@ -62,17 +50,11 @@ impl Liveness {
 
 impl fmt::Display for Liveness {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Liveness::Alive => f.write_str("alive"),
-            Liveness::AliveWithError(denial) => write!(f, "alive, but it says {denial}"),
-            Liveness::AliveWithoutTls(text) => write!(f, "alive, but TLS: {text}"),
-            Liveness::Loading => f.write_str("loading its data"),
-            Liveness::Refused => f.write_str("connection refused"),
-            Liveness::NoConnection => f.write_str("no connection in time"),
-            Liveness::TimedOut => f.write_str("no answer in time"),
-            Liveness::Reset => f.write_str("connection closed before the answer"),
-            Liveness::Rubbish(text) => write!(f, "not the answer of a Redis: {text}"),
-            Liveness::Unreachable(text) => f.write_str(text),
+        match &self.0 {
+            Ok(()) => f.write_str("alive"),
+            Err(_) if self.is_loading() => f.write_str("loading its data"),
+            Err(failure) if self.is_alive() => write!(f, "alive, but {failure}"),
+            Err(failure) => failure.fmt(f),
         }
     }
 }
@@ -89,10 +71,8 @@ pub struct Probe {
 /// Connects, sends PING and INFO in one write, and reads the answers, all before `deadline`.
 pub fn probe(endpoint: &Endpoint, auth: &Access, deadline: Deadline) -> Probe {
     let clock = Stopwatch::start();
-    let (liveness, seen) = match converse(endpoint, auth, deadline) {
-        Ok(found) => found,
-        Err(failure) => (liveness_of(failure), None),
-    };
+    let (liveness, seen) =
+        converse(endpoint, auth, deadline).unwrap_or_else(|failure| (Liveness(Err(failure)), None));
     Probe {
         liveness,
         seen,
@@ -109,43 +89,93 @@ fn converse(
     let mut commands = vec![cmd("PING")];
     commands.extend(Server::questions());
     let mut answers = server.batch(&commands, deadline)?.into_iter();
-    let liveness = match answers.next() {
-        Some(Ok(value)) => liveness_of_ping(value),
-        Some(Err(denial)) => liveness_of(Failure::Denied(denial)),
-        None => Liveness::Reset,
-    };
-    match (Server::observation(answers), liveness) {
+    let ping = answers.next().ok_or(Failure::Reset)?;
+    let pong = ping.map_err(Failure::Denied).and_then(is_pong);
+    let (answer, seen) = match (pong, Server::observation(answers)) {
         // A user without the right to INFO leaves us blind for the role: alive, and somebody has to
         // be told.
-        (Err(Failure::Denied(denial)), Liveness::Alive) => {
-            Ok((liveness_of(Failure::Denied(denial)), None))
-        }
-        (seen, liveness) => Ok((liveness, seen.ok())),
-    }
+        (Ok(()), Err(Failure::Denied(denial))) => (Err(Failure::Denied(denial)), None),
+        (pong, seen) => (pong, seen.ok()),
+    };
+    Ok((Liveness(answer), seen))
 }
 
-/// What an answer to PING says.
-pub(crate) fn liveness_of_ping(answer: Value) -> Liveness {
+/// Is this the answer to PING?
+///
+/// # Errors
+/// [`Failure::Rubbish`].
+pub(crate) fn is_pong(answer: Value) -> Result<(), Failure> {
     match answer {
-        Value::SimpleString(text) if text == "PONG" => Liveness::Alive,
-        other => Liveness::Rubbish(format!(
+        Value::SimpleString(text) if text == "PONG" => Ok(()),
+        other => Err(Failure::Rubbish(format!(
             "PING answered {}",
             string(other).unwrap_or_default()
-        )),
+        ))),
     }
 }
 
-/// What no answer, or an error reply, says.
-pub(crate) fn liveness_of(failure: Failure) -> Liveness {
-    match failure {
-        Failure::Refused => Liveness::Refused,
-        Failure::NoConnection => Liveness::NoConnection,
-        Failure::TimedOut => Liveness::TimedOut,
-        Failure::Reset => Liveness::Reset,
-        Failure::Network(text) => Liveness::Unreachable(text),
-        Failure::Rubbish(text) => Liveness::Rubbish(text),
-        Failure::Tls(text) => Liveness::AliveWithoutTls(text),
-        Failure::Denied(denial) if denial.code == "LOADING" => Liveness::Loading,
-        Failure::Denied(denial) => Liveness::AliveWithError(denial),
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::server::failure::Denial;
+
+    #[test]
+    fn each_answer_is_told_in_a_sentence_of_its_own() {
+        let denied = |code: &str, text: &str| {
+            Err(Failure::Denied(Denial {
+                code: code.to_owned(),
+                text: text.to_owned(),
+            }))
+        };
+        let (wrong, missing) = (
+            "ALARM: username or password is wrong for ",
+            "ALARM: a command is missing at ",
+        );
+        for (answer, alive, alarm, sentence) in [
+            (Ok(()), true, "", "alive"),
+            (
+                denied("MISCONF", "disk full"),
+                true,
+                "",
+                "alive, but it says MISCONF disk full",
+            ),
+            (
+                denied("NOAUTH", ""),
+                true,
+                wrong,
+                "alive, but it says NOAUTH",
+            ),
+            (
+                denied("ERR", "unknown command"),
+                true,
+                missing,
+                "alive, but it says ERR unknown command",
+            ),
+            (
+                Err(Failure::Tls("expired".to_owned())),
+                true,
+                "ALARM: no TLS with ",
+                "alive, but TLS: expired",
+            ),
+            (
+                denied("LOADING", "Redis is loading"),
+                false,
+                "",
+                "loading its data",
+            ),
+            (Err(Failure::Refused), false, "", "connection refused"),
+            (
+                Err(Failure::Network("no such file".to_owned())),
+                false,
+                "",
+                "no such file",
+            ),
+        ] {
+            let found = Liveness(answer);
+            assert_eq!(
+                (found.is_alive(), found.alarm(), found.to_string().as_str()),
+                (alive, alarm, sentence)
+            );
+        }
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::writer::{Write, Written};
+use super::written::{Write, Written};
 use crate::console::columns::{Column, Table};
 
 /// A part of the test; times are since the writer was started.

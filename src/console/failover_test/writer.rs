@@ -7,14 +7,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use anyhow::{Context, anyhow, bail, ensure};
+use anyhow::{Context, anyhow, bail};
 use redis::{Cmd, Value, cmd};
 
 use super::PREFIX;
+use super::written::{Write, Written};
 use crate::config::Config;
 use crate::deadline::{Deadline, Stopwatch};
 use crate::server::Server;
-use crate::server::access::Access;
 use crate::server::endpoint::Endpoint;
 use crate::server::failure::Failure;
 
@@ -23,40 +23,9 @@ const PATIENCE: Duration = Duration::from_millis(50);
 /// The value of each key; with one command it gets its end, too, so that nothing is left whenever
 /// this is killed.
 const LASTING: u32 = 3600;
-/// Read back, or deleted, at a time.
-const BATCH: usize = 200;
-const ANSWERS: Duration = Duration::from_secs(5);
 /// The first write, to a node that serves.
 const FIRST: Duration = Duration::from_secs(1);
 const RIGHTS: &str = "+set +mget +unlink";
-
-/// A write that was acknowledged.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Write {
-    pub number: u64,
-    /// When the answer came, since the writer was started.
-    pub at: Duration,
-}
-
-/// What a writer has written.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Written {
-    prefix: String,
-    /// All numbers below this were tried.
-    tried: u64,
-    /// In the order of time.
-    pub acknowledged: Vec<Write>,
-}
-
-#[cfg(test)]
-impl Written {
-    pub(crate) fn of(acknowledged: Vec<Write>) -> Written {
-        Written {
-            acknowledged,
-            ..Written::default()
-        }
-    }
-}
 
 /// A writer at work. Dropped, it ends.
 pub(crate) struct Writer {
@@ -72,13 +41,9 @@ struct Shared {
     error: Mutex<String>,
 }
 
-/// A connection to whoever holds the VIP.
-struct Line {
-    vip: Endpoint,
-    /// A certificate may name the VIP, or only the address of its node.
-    auths: Vec<Access>,
-    server: Option<Server>,
-}
+/// Whoever holds the VIP. A certificate may name the VIP, or only the address of its node: each of
+/// them is asked for in turn until one is found.
+struct Holder(Vec<Server>);
 
 impl Writer {
     /// Writes once, to see that it may, and then `rate` times a second.
@@ -86,10 +51,10 @@ impl Writer {
     /// # Errors
     /// A sentence: the first write was refused.
     pub(crate) fn start(vip: SocketAddr, config: &Config, rate: u32) -> anyhow::Result<Writer> {
-        let mut line = Line::to(vip, config);
+        let mut holder = Holder::of(vip, config);
         let prefix = format!("{PREFIX}{:08x}:", seed());
         let clock = Stopwatch::start();
-        match line.write(&set(&prefix, 0), FIRST) {
+        match holder.write(&set(&prefix, 0), FIRST) {
             Ok(()) => {}
             Err(Failure::Denied(denial)) if denial.code == "NOPERM" => {
                 bail!(
@@ -115,7 +80,7 @@ impl Writer {
         let theirs = Arc::clone(&shared);
         let thread = std::thread::Builder::new()
             .name("writer".to_owned())
-            .spawn(move || work(line, &theirs, clock, rate, written))
+            .spawn(move || work(holder, &theirs, clock, rate, written))
             .context("failover-test: starting a thread")?;
         Ok(Writer {
             clock,
@@ -163,7 +128,7 @@ impl Drop for Writer {
 }
 
 fn work(
-    mut line: Line,
+    mut holder: Holder,
     shared: &Shared,
     clock: Stopwatch,
     rate: u32,
@@ -174,7 +139,7 @@ fn work(
         let turn = Deadline::after(pace);
         let number = written.tried;
         written.tried += 1;
-        match line.write(&set(&written.prefix, number), PATIENCE) {
+        match holder.write(&set(&written.prefix, number), PATIENCE) {
             Ok(()) => {
                 written.acknowledged.push(Write {
                     number,
@@ -191,49 +156,33 @@ fn work(
     written
 }
 
-impl Line {
-    fn to(vip: SocketAddr, config: &Config) -> Line {
-        let of = |node: &SocketAddr| {
-            let tls = config.auth.tls.as_ref()?;
-            Some(Access {
-                tls: Some(Arc::new(tls.as_of(node.ip()))),
-                ..config.auth.clone()
-            })
-        };
-        let auths = std::iter::once(config.auth.clone())
-            .chain(config.nodes.iter().filter_map(of))
-            .collect();
-        Line {
-            vip: Endpoint::Tcp(vip),
-            auths,
-            server: None,
-        }
+impl Holder {
+    fn of(vip: SocketAddr, config: &Config) -> Holder {
+        let by_node = config
+            .nodes
+            .iter()
+            .filter_map(|node| config.auth.as_of(node.ip()));
+        let servers = std::iter::once(config.auth.clone())
+            .chain(by_node)
+            .map(|auth| Server::new(Endpoint::Tcp(vip), auth));
+        Holder(servers.collect())
     }
 
     /// True only where Redis has said OK.
     fn write(&mut self, command: &Cmd, patience: Duration) -> Result<(), Failure> {
-        let deadline = Deadline::after(patience);
-        let answer = self.open(deadline).and_then(|mut server| {
-            let answer = server.call(command, deadline);
+        let server = self.0.first_mut().ok_or(Failure::NoConnection)?;
+        let answer = server.call(command, Deadline::after(patience));
+        if answer.is_err() {
             // An old master is left as soon as it says no, and whatever did not answer is not heard
             // any more.
-            self.server = answer.is_ok().then_some(server);
-            answer
-        });
+            server.close();
+        }
         if let Err(Failure::Tls(_)) = &answer {
-            self.auths.rotate_left(1);
+            self.0.rotate_left(1);
         }
         match answer? {
             Value::Okay => Ok(()),
             other => Err(Failure::Rubbish(format!("SET answered {other:?}"))),
-        }
-    }
-
-    fn open(&mut self, deadline: Deadline) -> Result<Server, Failure> {
-        match (self.server.take(), self.auths.first()) {
-            (Some(server), _) => Ok(server),
-            (None, Some(auth)) => Server::connect(&self.vip, auth, deadline),
-            (None, None) => Err(Failure::NoConnection),
         }
     }
 }
@@ -254,57 +203,6 @@ fn seed() -> u32 {
         std::io::Read::read_exact(&mut random, &mut bytes).map(|()| u32::from_ne_bytes(bytes))
     });
     random.unwrap_or_else(|_| std::process::id())
-}
-
-/// The acknowledged writes that are not there any more.
-///
-/// # Errors
-/// They can't be read.
-pub(crate) fn missing(server: &mut Server, written: &Written) -> anyhow::Result<Vec<Write>> {
-    let mut lost = Vec::new();
-    for some in written.acknowledged.chunks(BATCH) {
-        let mut command = cmd("MGET");
-        some.iter().for_each(|write| {
-            command.arg(format!("{}{}", written.prefix, write.number));
-        });
-        let Value::Array(values) = server.call_again(&command, Deadline::after(ANSWERS))? else {
-            bail!("MGET answered no list");
-        };
-        ensure!(
-            values.len() == some.len(),
-            "MGET answered {} values of {}",
-            values.len(),
-            some.len()
-        );
-        let is_there = |(write, value): &(&Write, &Value)| {
-            **value == Value::BulkString(write.number.to_string().into_bytes())
-        };
-        lost.extend(
-            some.iter()
-                .zip(&values)
-                .filter(|pair| !is_there(pair))
-                .map(|(write, _)| *write),
-        );
-    }
-    Ok(lost)
-}
-
-/// Deletes all that it may have written, acknowledged or not.
-///
-/// # Errors
-/// Not all of it was deleted.
-pub(crate) fn delete(server: &mut Server, written: &Written) -> anyhow::Result<()> {
-    let mut from = 0;
-    while from < written.tried {
-        let to = written.tried.min(from + BATCH as u64);
-        let mut command = cmd("UNLINK");
-        (from..to).for_each(|number| {
-            command.arg(format!("{}{number}", written.prefix));
-        });
-        server.call_again(&command, Deadline::after(ANSWERS))?;
-        from = to;
-    }
-    Ok(())
 }
 
 #[cfg(test)]

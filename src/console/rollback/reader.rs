@@ -10,7 +10,7 @@ use redis::{Cmd, Value, cmd};
 use crate::console::interrupt::Interrupt;
 use crate::deadline::{Deadline, Stopwatch};
 use crate::server::Server;
-use crate::server::failure::{Denial, Failure};
+use crate::server::failure::Denial;
 
 /// For the answers to one batch: a megabyte or so, over whatever line.
 const ANSWERS: Duration = Duration::from_secs(20);
@@ -86,11 +86,10 @@ impl<'s> Reader<'s> {
         self.interrupt.check()?;
         let took = Stopwatch::start();
         let trouble = || format!("reading the data of {}", self.name);
-        let mut answers = match self.server.batch(&all, Deadline::after(ANSWERS)) {
-            Err(Failure::Reset) => self.server.batch(&all, Deadline::after(ANSWERS)),
-            answers => answers,
-        }
-        .with_context(trouble)?;
+        let mut answers = self
+            .server
+            .again(|server| server.batch(&all, Deadline::after(ANSWERS)))
+            .with_context(trouble)?;
         self.asked += all.len() as u64;
         self.rest(all.len(), took.elapsed())?;
         let asked = answers.split_off(prelude);

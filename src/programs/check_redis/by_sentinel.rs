@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::eligible_by_sentinel;
+use super::eligible_by_sentinel::{Entitlement, entitlement};
 use super::verdict::{Verdict, silent};
 use crate::config::{Config, Sentinel, SilentSentinels};
 use crate::deadline::Deadline;
@@ -11,8 +11,9 @@ use crate::decide::sentinel::Named;
 use crate::look::sentinels::Sentinels;
 use crate::look::survey::Survey;
 use crate::node::memory::{StateFile, Store};
+use crate::server::failure::Failure;
 use crate::server::info::Observation;
-use crate::server::probe::{Liveness, probe};
+use crate::server::probe::probe;
 
 /// A node that was just promoted is master for a second or two before enough sentinels name it
 /// (R35).
@@ -25,17 +26,17 @@ const SENTINELS_SILENT: Duration = Duration::from_secs(3);
 /// moves nothing, and only FAULT gives the VIP up. So it fails
 ///
 /// 1. where the local Redis is a master beside the one that Sentinel names, the VIP here or not:
-///    what it takes is dropped
-///    soon, and `redis_fault` keeps it. At once where it came up as a master (R22); one that was a replica before has been
-///    promoted, and is named in a moment;
+///    what it takes is dropped soon, and `redis_fault` keeps it. At once where it came up as a
+///    master (R22); one that was a replica before has been promoted, and is named in a moment;
 /// 2. at a holder of the VIP that does not see the master, which sentinels do: it can neither serve
-///    nor take the role, and
-///    draws clients away from the master. It fails for as long as that is so, the VIP here or not, for it would come back;
+///    nor take the role, and draws clients away from the master. It fails for as long as that is so,
+///    the VIP here or not, for it would come back;
 /// 3. with `when_sentinels_silent = "release"` while they are silent.
 pub(crate) fn wrong(
     config: &Config,
     sentinel: &Sentinel,
-    (local, seen): (SocketAddr, &Observation),
+    local: SocketAddr,
+    seen: &Observation,
     holds_vip: bool,
     deadline: Deadline,
 ) -> Option<String> {
@@ -90,8 +91,8 @@ fn is_unseen(config: &Config, node: SocketAddr, deadline: Deadline) -> bool {
         deadline.at_most(config.timing.connect),
     );
     matches!(
-        found.liveness,
-        Liveness::NoConnection | Liveness::TimedOut | Liveness::Unreachable(_)
+        found.liveness.0,
+        Err(Failure::NoConnection | Failure::TimedOut | Failure::Network(_))
     )
 }
 
@@ -117,8 +118,8 @@ pub(crate) fn eligible(
     }
     match seen {
         Ok(seen) => {
-            let eligible_by_sentinel::Answer { eligible, why, .. } =
-                eligible_by_sentinel::answer(sentinel, &store, local, &seen, &poll);
+            let Entitlement { eligible, why, .. } =
+                entitlement(sentinel, &store, local, &seen, &poll);
             if eligible {
                 Verdict::yes(why)
             } else {

@@ -21,9 +21,9 @@ impl Kept for Elected {
     const FILE: StateFile = StateFile::Elected;
 }
 
-/// The answer, and why, for a person.
+/// May this node hold the VIP, and why, for a person.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Answer {
+pub(crate) struct Entitlement {
     pub eligible: bool,
     /// Yes, but only because it was so before.
     pub held: bool,
@@ -32,13 +32,13 @@ pub(crate) struct Answer {
 
 /// May the node at `address`, whose Redis is `local`, hold the VIP? What Sentinel says is
 /// remembered in `store`, for the time when it says nothing.
-pub(crate) fn answer(
+pub(crate) fn entitlement(
     sentinel: &Sentinel,
     store: &Store,
     address: SocketAddr,
     local: &Observation,
     poll: &Poll,
-) -> Answer {
+) -> Entitlement {
     let standing = sentinel::eligible(address, local, poll);
     let was = store.get::<Elected>();
     let same_run = was.as_ref().is_some_and(|was| was.run_id == local.run_id);
@@ -53,7 +53,7 @@ pub(crate) fn answer(
                 (false, Some(_)) => drop(store.clear::<Elected>()),
                 (false, None) => {}
             }
-            Answer {
+            Entitlement {
                 eligible,
                 held: false,
                 why: standing.why,
@@ -62,18 +62,18 @@ pub(crate) fn answer(
         None if poll.named() == Named::Silent
             && sentinel.when_silent == SilentSentinels::Release =>
         {
-            Answer {
+            Entitlement {
                 eligible: false,
                 held: false,
                 why: format!("{}; when_sentinels_silent is \"release\"", standing.why),
             }
         }
-        None if same_run => Answer {
+        None if same_run => Entitlement {
             eligible: true,
             held: true,
             why: format!("as before: {}{}", alarm(poll), standing.why),
         },
-        None => Answer {
+        None => Entitlement {
             eligible: false,
             held: false,
             why: format!(
@@ -164,7 +164,7 @@ mod tests {
             sentinel(SilentSentinels::Release),
         );
         let says = |sentinel: &Sentinel, run: &str, named: &[Option<u8>]| {
-            answer(sentinel, &store, node(1), &master(run), &poll(named))
+            entitlement(sentinel, &store, node(1), &master(run), &poll(named))
         };
         let silent = [Some(1), None, None];
         assert!(

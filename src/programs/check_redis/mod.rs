@@ -19,8 +19,9 @@ use crate::node::memory::{StateFile, Store, Synced};
 use crate::node::vrrp_state::VrrpState;
 use crate::node::{deaths, drain, ticket};
 use crate::server::endpoint::Endpoint;
+use crate::server::failure::Failure;
 use crate::server::info::{Observation, Role};
-use crate::server::probe::{Liveness, Probe, probe};
+use crate::server::probe::{Probe, probe};
 
 /// Between two looks at something that seems wrong: one stale reading is not believed.
 const SECOND_LOOK: Duration = Duration::from_millis(50);
@@ -51,7 +52,7 @@ pub(crate) fn health(
     if !found.liveness.is_alive() {
         let sentence = format!("{endpoint}: {} (took {took} ms)", found.liveness);
         return Verdict {
-            dead: found.liveness != Liveness::Loading,
+            dead: !found.liveness.is_loading(),
             ..Verdict::no(sentence)
         };
     }
@@ -81,7 +82,7 @@ pub(crate) fn health(
     }
     if let Some(sentinel) = &config.sentinel {
         let holds = addresses.contains(&config.vip);
-        return by_sentinel::wrong(config, sentinel, (local, &seen), holds, deadline)
+        return by_sentinel::wrong(config, sentinel, local, &seen, holds, deadline)
             .map_or(healthy, Verdict::no);
     }
     let news = deaths::seen_alive(&store, &seen.run_id, &config.flap);
@@ -102,9 +103,10 @@ pub(crate) fn health(
 /// handover): ask again, once.
 fn probe_again(endpoint: &Endpoint, config: &Config, deadline: Deadline) -> Probe {
     let first = probe(endpoint, &config.auth, deadline);
-    match first.liveness {
-        Liveness::Reset if !deadline.is_over() => probe(endpoint, &config.auth, deadline),
-        _ => first,
+    if first.liveness.0 == Err(Failure::Reset) && !deadline.is_over() {
+        probe(endpoint, &config.auth, deadline)
+    } else {
+        first
     }
 }
 

@@ -6,11 +6,12 @@ use std::time::Duration;
 use redis::cmd;
 
 use super::subscription::Subscription;
-use super::{LONGEST_BEAT, SHORT_LIVED, Watch};
+use super::watch::Watch;
+use super::{LONGEST_BEAT, SHORT_LIVED};
 use crate::deadline::{Deadline, Stopwatch};
 use crate::server::Server;
 use crate::server::failure::Failure;
-use crate::server::probe::{Liveness, liveness_of, liveness_of_ping};
+use crate::server::probe::{Liveness, is_pong};
 
 /// Woken this much later than asked for, we were the ones who stood still: what did not come is
 /// asked for again.
@@ -28,8 +29,8 @@ impl Watch {
         for _ in 1..TRIES {
             let asked = Stopwatch::start();
             match self.ask(hang, go_on) {
-                Liveness::Reset => {}
-                Liveness::TimedOut | Liveness::NoConnection
+                Liveness(Err(Failure::Reset)) => {}
+                Liveness(Err(Failure::TimedOut | Failure::NoConnection))
                     if !late && asked.elapsed() > hang + OUR_OWN_DELAY =>
                 {
                     late = true;
@@ -48,18 +49,16 @@ impl Watch {
                 self.seen = None;
                 match self.connect(deadline, go_on) {
                     Ok(server) => server,
-                    Err(failure) => return liveness_of(failure),
+                    Err(failure) => return Liveness(Err(failure)),
                 }
             }
         };
-        let found = match server.call_while(&cmd("PING"), deadline, LONGEST_BEAT, go_on) {
-            Ok(value) => liveness_of_ping(value),
-            Err(failure) => liveness_of(failure),
-        };
-        if self.subscription.is_some() && found == Liveness::Alive {
+        let answer = server.call_while(&cmd("PING"), deadline, LONGEST_BEAT, go_on);
+        let found = Liveness(answer.and_then(is_pong));
+        if self.subscription.is_some() && found.0.is_ok() {
             self.observe(&mut server, deadline);
         }
-        if found.is_alive() || found == Liveness::Loading {
+        if found.is_alive() || found.is_loading() {
             self.server = Some(server);
         }
         self.denied = !found.alarm().is_empty();
@@ -105,8 +104,8 @@ impl Watch {
     /// Until the next question; no longer than the connection lives.
     pub(crate) fn rest(&mut self, found: &Liveness) {
         let beat = Deadline::after((self.config.timing.hang / 2).min(LONGEST_BEAT));
-        match (&mut self.server, found) {
-            (Some(server), Liveness::Alive) => {
+        match &mut self.server {
+            Some(server) if found.0.is_ok() => {
                 let news = self.subscription.as_ref().map(Subscription::news);
                 if server.ends_before(news, beat) && self.connected.elapsed() < SHORT_LIVED {
                     beat.pause(SHORT_LIVED);

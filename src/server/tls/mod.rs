@@ -1,5 +1,5 @@
 //! TLS: whom to trust and who we are; and what one connection of it goes through. The socket is
-//! [`crate::server::stream`]'s.
+//! [`crate::server::socket`]'s.
 
 pub(crate) mod session;
 
@@ -14,7 +14,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
 
-pub(crate) use self::session::{GREETING, Session, Trouble, is_tls};
+pub(crate) use self::session::{Disagreement, GREETING, Session, is_tls};
 
 /// Where the certificates lie, as the configuration names them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -12,19 +12,19 @@ use crate::terminal::plain;
 
 /// What is wrong between the two sides of TLS, for a person. Somebody answers, so it is no silence.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Trouble(pub String);
+pub(crate) struct Disagreement(pub String);
 
-impl fmt::Display for Trouble {
+impl fmt::Display for Disagreement {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
 }
 
-impl std::error::Error for Trouble {}
+impl std::error::Error for Disagreement {}
 
-impl From<Trouble> for io::Error {
-    fn from(trouble: Trouble) -> Self {
-        io::Error::other(trouble)
+impl From<Disagreement> for io::Error {
+    fn from(disagreement: Disagreement) -> Self {
+        io::Error::other(disagreement)
     }
 }
 
@@ -154,7 +154,7 @@ fn refusal(error: &rustls::Error, name: &str) -> io::Error {
         }
         error => error.to_string(),
     };
-    Trouble(sentence).into()
+    Disagreement(sentence).into()
 }
 
 fn certificate(error: &CertificateError, name: &str) -> String {

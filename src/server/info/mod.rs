@@ -3,9 +3,12 @@
 //! Fields come and go between versions, so only those without which nothing can be decided are
 //! demanded.
 
+mod fields;
+
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 
+use self::fields::{Fields, fields, hex_id, keys, number, version};
 use super::term::Term;
 use crate::terminal::plain;
 
@@ -136,22 +139,12 @@ impl Observation {
         }
         let fields = fields(text);
         let run_id = hex_id(&fields, "run_id")?.ok_or("run_id is missing from INFO")?;
-        let keys = fields
-            .0
-            .iter()
-            .filter(|(name, _)| {
-                name.strip_prefix("db")
-                    .is_some_and(|n| n.parse::<u32>().is_ok())
-            })
-            .filter_map(|(_, value)| value.split(',').find_map(|part| part.strip_prefix("keys=")))
-            .filter_map(|keys| keys.parse::<u64>().ok())
-            .fold(0, u64::saturating_add);
         Ok(Observation {
             run_id,
             version: version(&fields),
             loading: fields.get("loading").is_some_and(|v| v != "0")
                 || fields.get("async_loading").is_some_and(|v| v != "0"),
-            keys,
+            keys: keys(&fields),
             changes: number::<u64>(&fields, "rdb_changes_since_last_save")
                 .ok()
                 .flatten()
@@ -272,128 +265,5 @@ pub(crate) fn short(text: &str) -> String {
     }
 }
 
-/// The lines of INFO. Of about a hundred some twenty are looked up, once each: a table would cost
-/// more than it saves.
-struct Fields<'t>(Vec<(&'t str, &'t str)>);
-
-impl<'t> Fields<'t> {
-    fn get(&self, name: &str) -> Option<&'t str> {
-        self.0
-            .iter()
-            .rev()
-            .find(|(known, _)| *known == name)
-            .map(|(_, value)| *value)
-    }
-}
-
-fn fields(text: &str) -> Fields<'_> {
-    let lines = text.lines().filter_map(|line| line.split_once(':'));
-    Fields(
-        lines
-            .map(|(name, value)| (name.trim_ascii(), value.trim_ascii()))
-            .collect(),
-    )
-}
-
-fn number<T: std::str::FromStr>(fields: &Fields<'_>, name: &str) -> Result<Option<T>, String> {
-    match fields.get(name) {
-        None => Ok(None),
-        Some(value) => match value.parse() {
-            Ok(number) => Ok(Some(number)),
-            Err(_) => Err(format!(
-                "{name}:{} in INFO is not a number in its range",
-                short(value)
-            )),
-        },
-    }
-}
-
-fn hex_id(fields: &Fields<'_>, name: &str) -> Result<Option<String>, String> {
-    match fields.get(name) {
-        None => Ok(None),
-        Some(id) if id.len() == 40 && id.bytes().all(|byte| byte.is_ascii_hexdigit()) => {
-            Ok(Some(id.to_string()))
-        }
-        // What a copy by SYNC leaves, which a replica falls back to (R41).
-        Some("") => Err(format!(
-            "{name} in INFO is empty: its master refuses PSYNC, so see that the user named by \
-             masteruser has +psync there"
-        )),
-        Some(id) => Err(format!(
-            "{name}:{} in INFO is not an id of 40 hex digits",
-            short(id)
-        )),
-    }
-}
-
-fn version(fields: &Fields<'_>) -> Version {
-    let mut parts = fields
-        .get("redis_version")
-        .unwrap_or("")
-        .split('.')
-        .map(|part| part.parse().unwrap_or(0));
-    let mut part = || parts.next().unwrap_or(0);
-    Version(part(), part(), part())
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    const REPLICA: &str = "# Server\r\nredis_version:7.0.15\r\nrun_id:0123456789abcdef0123456789abcdef01234567\r\n\
-        # Replication\r\nrole:slave\r\nmaster_host:192.168.158.12\r\nmaster_port:6379\r\nmaster_link_status:up\r\n\
-        master_sync_in_progress:0\r\nslave_read_repl_offset:120\r\nslave_repl_offset:113\r\nconnected_slaves:0\r\n\
-        master_replid:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\r\n\
-        master_replid2:0000000000000000000000000000000000000000\r\nmaster_repl_offset:113\r\nsecond_repl_offset:-1\r\n\
-        # Persistence\r\nloading:0\r\n# \
-        Keyspace\r\ndb0:keys=3,expires=0,avg_ttl=0\r\ndb12:keys=4,expires=1,avg_ttl=0\r\n";
-
-    #[test]
-    fn a_replica_is_read_with_its_applied_offset() {
-        let seen = Observation::read(REPLICA).expect("a real INFO");
-        assert!(seen.follows("192.168.158.12:6379".parse().expect("an address")));
-        assert_eq!(seen.replication.lineage.offset, 113);
-        assert_eq!(seen.replication.lineage.replid2, None);
-        assert_eq!(seen.following().and_then(|f| f.received), Some(120));
-        assert_eq!(
-            (seen.keys, seen.version, seen.loading),
-            (7, Version(7, 0, 15), false)
-        );
-    }
-
-    #[test]
-    fn nothing_is_decided_on_nonsense() {
-        for (from, to) in [
-            ("role:slave", "role:king"),
-            (
-                "master_repl_offset:113\r\n",
-                "master_repl_offset:99999999999999999999999\r\n",
-            ),
-            ("master_port:6379", "master_port:70000"),
-            ("run_id:0123", "run_id:xyz-"),
-            ("master_host:192.168.158.12", "master_host:"),
-        ] {
-            assert!(
-                Observation::read(&REPLICA.replace(from, to)).is_err(),
-                "{to}"
-            );
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn no_text_makes_it_panic(text in "(role:(slave|master)\r\n)?([a-z_0-9]{1,20}:[ \
-            -~]{0,30}\r\n){0,12}") {
-            let _ = Observation::read(&text);
-        }
-
-        #[test]
-        fn no_number_makes_it_panic(number in any::<i128>(), field in prop::sample::select(vec![
-            "master_repl_offset", "slave_repl_offset", "second_repl_offset", "master_port", "connected_slaves",
-            "master_sync_total_bytes", "master_sync_left_bytes", "master_sync_read_bytes",
-        ])) {
-            let _ = Observation::read(&format!("{REPLICA}{field}:{number}\r\n"));
-        }
-    }
-}
+mod tests;
