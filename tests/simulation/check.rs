@@ -1,4 +1,4 @@
-//! check_redis and check_redis --eligible, as `check` does them.
+//! check_redis and check_redis --eligible, as `programs::check_redis` does them.
 
 use super::data::Millis;
 use super::program::Program;

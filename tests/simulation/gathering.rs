@@ -1,4 +1,4 @@
-//! The other nodes of three follow the new master, as `gathering` lets them.
+//! The other nodes of three follow the new master, as `act::bring_along` lets them.
 
 use crate::decide::pair;
 use std::net::SocketAddr;

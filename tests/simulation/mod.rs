@@ -1,8 +1,8 @@
-//! The whole pair as a model, driven by the real decisions of `plan`.
+//! The whole pair as a model, driven by the real decisions of `decide::pair`.
 //!
 //! keepalived, Redis, the network and the machines are modelled as `docs/facts.md` describes them;
-//! the programs take the steps of `serve`, `yielding`, `following`, `handover` and `check`, one
-//! action at a time, and may be killed, frozen or overtaken between any two. What is acknowledged
+//! the programs take the steps of `programs` and `act`, one action at a time, and may be killed,
+//! frozen or overtaken between any two. What is acknowledged
 //! to a client is known here for certain, so that what the programs conclude from ids and offsets
 //! is checked against the truth.
 //!

@@ -1,4 +1,4 @@
-//! redis_master, as `serve` does it.
+//! redis_master, as `programs::redis_master` does it.
 
 use super::data::Millis;
 use super::handover::observed;

@@ -1,4 +1,4 @@
-//! redis_backup, redis_fault and redis_stop, as `yielding` and `stop` do them.
+//! redis_backup, redis_fault and redis_stop, as `programs` does them.
 
 use crate::decide::pair;
 use std::time::Duration;
