@@ -19,7 +19,7 @@ use self::writer::{Writer, delete, missing};
 use super::drain as draining;
 use super::drain::Wish;
 use super::interrupt::Interrupt;
-use crate::act::worker::Program;
+use crate::act::worker::Worker;
 use crate::deadline::Deadline;
 use crate::decide::pair;
 use crate::decide::view::{View, Vip};
@@ -53,7 +53,7 @@ pub(crate) fn run(path: &Path, rate: u32, yes: bool, terminal: &Terminal) -> u8 
 }
 
 /// True where all moves were made and nothing was lost.
-fn test(program: &mut Program, rate: u32, yes: bool, terminal: &Terminal) -> anyhow::Result<bool> {
+fn test(program: &mut Worker, rate: u32, yes: bool, terminal: &Terminal) -> anyhow::Result<bool> {
     let view = program.look(true);
     let other = may_begin(program, &view)?;
     let vip = SocketAddr::new(program.config.vip, program.local.port());
@@ -104,7 +104,7 @@ fn test(program: &mut Program, rate: u32, yes: bool, terminal: &Terminal) -> any
     let (count, acknowledged) = (lost.len(), written.acknowledged.len());
     let came = came?;
     let result = format!("failover test: {acknowledged} writes acknowledged, {count} lost");
-    program.journal.line(
+    program.voice.line(
         &result,
         &[(
             "longest_gap_ms",
@@ -134,7 +134,7 @@ fn tone(lost: usize) -> Tone {
 ///
 /// # Errors
 /// This is not the node to run it on, or not the time.
-fn may_begin(program: &Program, view: &View) -> anyhow::Result<SocketAddr> {
+fn may_begin(program: &Worker, view: &View) -> anyhow::Result<SocketAddr> {
     ensure!(
         program.config.sentinel.is_none(),
         "failover-test: beside Sentinel the VIP does not come back by itself; use \
@@ -205,12 +205,12 @@ fn is_agreed(
 
 /// There and back; each phase is written down as it goes.
 fn moves(
-    program: &mut Program,
+    program: &mut Worker,
     writer: &Writer,
     interrupt: &Interrupt,
     phases: &mut Vec<Phase>,
 ) -> anyhow::Result<Came> {
-    program.journal.line(
+    program.voice.line(
         "failover test: this node gives up the VIP and takes it back",
         &[],
     );
@@ -257,7 +257,7 @@ fn moves(
         Ok(to)
     })?;
     drain::end(&program.store).context("ending the drain")?;
-    program.journal.line(
+    program.voice.line(
         &format!("failover test: {to} serves, and this node follows it; the drain is ended"),
         &[],
     );
@@ -331,7 +331,7 @@ fn writes_on(writer: &Writer, before: u64, interrupt: &Interrupt) -> anyhow::Res
 
 /// Looks until nothing is missing.
 fn until(
-    program: &mut Program,
+    program: &mut Worker,
     interrupt: &Interrupt,
     what: &str,
     mut missing: impl FnMut(&View) -> Result<(), String>,
