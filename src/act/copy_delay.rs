@@ -1,6 +1,6 @@
-//! `repl-diskless-sync-delay` of the local Redis, 0 while a rollback file is taken: Redis waits this
-//! long (5 s by default) for more replicas before it begins a copy, a rollback file included (R4),
-//! and the writes wait for the copy.
+//! `repl-diskless-sync-delay` of the local Redis, which is 0 while a rollback file is taken. Redis
+//! waits this long (5 s by default) for more replicas before it begins a copy, a rollback file
+//! included (R4), and the writes wait for the copy.
 
 use std::time::Duration;
 

@@ -165,9 +165,9 @@ impl<'a> Dropping<'a> {
         }
     }
 
-    /// A replica without a link gives nobody a copy of its data (R25), so it is a master for as long
-    /// as that takes, its writes stopped. What follows it would drop its own data for ours, and is
-    /// parked first: its own program takes it from there.
+    /// A replica without a link gives nobody a copy of its data (R25), so it is a master for as
+    /// long as that takes, its writes stopped. What follows it would drop its own data for ours,
+    /// and is parked first: its own program takes it from there.
     fn stand_alone(&mut self, mine: &Observation) -> Result<(), Trouble> {
         let (worker, turn) = (&mut *self.worker, self.turn);
         let (local, command) = (worker.local, worker.config.timing.command);

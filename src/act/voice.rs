@@ -116,7 +116,7 @@ impl Voice {
         );
     }
 
-    /// What a step came to; `None` when it failed, which is said once, for the loop that it happened
+    /// What a step came to; `None` when it failed. That is said once, for the loop that it happened
     /// in looks again.
     ///
     /// # Errors

@@ -116,8 +116,8 @@ impl Attempt<'_> {
         naming.into_iter().filter_map(choice).collect()
     }
 
-    /// Waits for a new master: one that was none when this began, for an ex-master that Sentinel has
-    /// not demoted yet is one as well (R22).
+    /// Waits for a new master: one that was none when this began, for an ex-master that Sentinel
+    /// has not demoted yet is one as well (R22).
     fn until_promoted(&mut self) -> Result<SocketAddr, Trouble> {
         let command = self.worker.config.timing.command;
         let was_master = |node: SocketAddr| {

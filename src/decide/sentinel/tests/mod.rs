@@ -90,11 +90,17 @@ fn naming(named: &[u8]) -> Poll {
     )
 }
 
+fn at(last: u8, seen: Seen) -> Node {
+    Node {
+        address: node(last),
+        seen,
+    }
+}
+
 /// Seen from B, which has the VIP.
 fn scene(local: Seen, a: Seen, poll: Poll) -> Scene {
-    let replica = (C, replica_of(A));
     Scene {
-        view: seen_from((B, local), [(A, a), replica]),
+        view: seen_from(at(B, local), [at(A, a), at(C, replica_of(A))]),
         order: vec![node(A), node(B), node(C)],
         poll,
         was_cut_off: false,
@@ -102,14 +108,10 @@ fn scene(local: Seen, a: Seen, poll: Poll) -> Scene {
 }
 
 /// With the VIP.
-fn seen_from(local: (u8, Seen), peers: [(u8, Seen); 2]) -> View {
-    let seen = |(last, seen)| Node {
-        address: node(last),
-        seen,
-    };
+fn seen_from(local: Node, peers: [Node; 2]) -> View {
     View {
-        local: seen(local),
-        peers: peers.map(seen).to_vec(),
+        local,
+        peers: peers.to_vec(),
         vip: Vip::Here,
         memory: Memory::default(),
         alone_for: Duration::ZERO,

@@ -7,7 +7,7 @@ use super::*;
 use crate::server::failure::Denial;
 
 #[test]
-fn the_holder_of_the_vip_takes_the_next_next() {
+fn the_holder_of_the_vip_takes_the_next_step() {
     let denied = |code: &str| {
         Err(Failure::Denied(Denial {
             code: code.to_string(),
@@ -245,8 +245,11 @@ fn what_may_be_elsewhere_is_waited_for() {
     // Seen from C, and B is not seen.
     let mut third = scene(master(), master(), naming(&[A, 0, A]));
     third.view = seen_from(
-        (C, replica_of(A)),
-        [(A, Err(Failure::Refused)), (B, Err(Failure::NoConnection))],
+        at(C, replica_of(A)),
+        [
+            at(A, Err(Failure::Refused)),
+            at(B, Err(Failure::NoConnection)),
+        ],
     );
     assert!(
         waits(&serve(&third, Duration::from_secs(2))),
@@ -274,22 +277,28 @@ fn any_redis() -> impl Strategy<Value = Seen> {
 proptest! {
     #[test]
     fn nothing_is_asked_of_sentinel_without_enough_of_them_and_nothing_of_a_master_that_is_heard(
-        local in any_redis(), a in any_redis(), words in prop::collection::vec(any_word(), 3), waited in 0u64..20_000,
+        local in any_redis(), a in any_redis(),
+        words in prop::collection::vec(any_word(), 3), waited in 0u64..20_000,
     ) {
         let scene = scene(local, a.clone(), poll(&words));
         match serve(&scene, Duration::from_millis(waited)) {
             Move::Promote(old, _) => {
                 prop_assert!(scene.poll.answered() >= 2 && scene.poll.named() == Named::Node(old));
                 prop_assert!(old != scene.view.local.address);
-                let seen = scene.view.peers.iter().find(|node| node.address == old).map(|node| &node.seen);
-                prop_assert!(!seen.is_some_and(|seen| seen.as_ref().is_ok_and(Observation::is_master)));
+                let seen = scene.view.seen(old);
+                prop_assert!(!seen.is_some_and(|seen| seen.is_ok_and(Observation::is_master)));
             }
             Move::HandOver(old, _) => {
                 prop_assert!(scene.poll.answered() >= 2 && scene.poll.named() == Named::Node(old));
                 prop_assert!(scene.view.local.seen.as_ref().is_ok_and(|local| local.follows(old)));
             }
-            Move::Done(_) => prop_assert!(scene.view.local.seen.as_ref().is_ok_and(Observation::is_master)),
-            Move::Hold(_) => prop_assert!(scene.poll.named() == Named::Node(node(A)) && a.is_ok_and(|a| a.is_master())),
+            Move::Done(_) => {
+                prop_assert!(scene.view.local.up().is_some_and(Observation::is_master));
+            }
+            Move::Hold(_) => {
+                prop_assert!(scene.poll.named() == Named::Node(node(A)));
+                prop_assert!(a.is_ok_and(|a| a.is_master()));
+            }
             Move::Wait(_) | Move::Refuse(_) => {}
         }
     }
