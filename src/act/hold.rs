@@ -2,42 +2,41 @@
 
 use std::time::Duration;
 
-use super::worker::Program;
+use super::worker::Worker;
 use crate::decide::view::View;
 use crate::server::fence;
 
-/// Writes are held this long at a time while it is not known whether the local data is old.
-pub(crate) const HOLD: Duration = Duration::from_millis(1500);
+/// Writes are held this long at a time.
+const HOLD: Duration = Duration::from_millis(1500);
 
-/// Does `work`, which may hold the local writes and then says so, and lets them go on at its end.
-pub(crate) fn releasing<T>(
-    program: &mut Program,
-    work: impl FnOnce(&mut Program, &mut bool) -> T,
-) -> T {
-    let mut held = false;
-    let done = work(program, &mut held);
-    if held {
-        release(program);
-    }
-    done
+/// Whether the writes of the local Redis are held by us: [`LocalWrites::release`] them on every way
+/// out.
+#[must_use]
+#[derive(Default)]
+pub(crate) struct LocalWrites {
+    held: bool,
 }
 
-/// Stops the writes of the local Redis for a moment, from 6.2 on; `held` says that they are to be
-/// let go on.
-pub(crate) fn hold(program: &mut Program, view: &View, held: &mut bool) {
-    let Ok(seen) = &view.local.seen else { return };
-    let command = program.config.timing.command;
-    if let Ok(server) = program.survey.local()
-        && server.can_pause_writes(seen.version)
-    {
-        *held |= fence::hold_writes(server, HOLD, command).is_ok();
+impl LocalWrites {
+    /// Stops them for a moment, from 6.2 on.
+    pub(crate) fn hold(&mut self, worker: &mut Worker, view: &View) {
+        let Ok(seen) = &view.local.seen else { return };
+        let command = worker.config.timing.command;
+        if let Ok(server) = worker.survey.local()
+            && server.can_pause_writes(seen.version)
+        {
+            self.held |= fence::hold_writes(server, HOLD, command).is_ok();
+        }
     }
-}
 
-pub(crate) fn release(program: &mut Program) {
-    let command = program.config.timing.command;
-    if let Ok(server) = program.survey.local() {
-        // It ends by itself in a moment, should this fail.
-        let _ = fence::release_writes(server, command);
+    /// Lets them go on.
+    pub(crate) fn release(&mut self, worker: &mut Worker) {
+        let command = worker.config.timing.command;
+        if std::mem::take(&mut self.held)
+            && let Ok(server) = worker.survey.local()
+        {
+            // It ends by itself in a moment, should this fail.
+            let _ = fence::release_writes(server, command);
+        }
     }
 }

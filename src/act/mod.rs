@@ -2,11 +2,17 @@
 
 pub(crate) mod bring_along;
 pub(crate) mod by_sentinel;
+pub(crate) mod copy_delay;
 pub(crate) mod copy_progress;
 pub(crate) mod follow;
-pub mod handover;
+pub(crate) mod handover;
 pub(crate) mod hold;
+pub(crate) mod keep;
+pub(crate) mod move_role;
+pub mod party;
 pub(crate) mod promote;
+pub(crate) mod record;
 pub(crate) mod rollback;
-pub(crate) mod take_over;
+pub(crate) mod trouble;
+pub(crate) mod voice;
 pub(crate) mod worker;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
 
-use crate::act::worker::Program;
+use crate::act::worker::Worker;
 use crate::config::Config;
 use crate::deadline::{Deadline, Stopwatch, ms};
 use crate::decide::pair;
@@ -49,12 +49,12 @@ pub(crate) struct Gone {
 
 /// `keepalived-redis drain`; answers with the exit code.
 pub(crate) fn run(path: &Path, wish: Wish) -> u8 {
-    answer(path, |program| {
-        let view = program.look(true);
+    answer(path, |worker| {
+        let view = worker.look(true);
         if view.vip != Vip::Here {
-            return stay_out(program, &view, wish).map(|()| true);
+            return stay_out(worker, &view, wish).map(|()| true);
         }
-        let gone = move_away(program, &view, wish)?;
+        let gone = move_away(worker, &view, wish)?;
         let to = gone
             .to
             .map_or_else(|| "nobody".to_string(), |node| node.to_string());
@@ -62,25 +62,23 @@ pub(crate) fn run(path: &Path, wish: Wish) -> u8 {
             "{to} serves now; this node stays out ({})",
             resumed_by(path)
         );
-        program
-            .journal
-            .line(&sentence, &[("took_ms", &ms(gone.took))]);
-        follows(program, gone.to);
+        worker.voice.line(&sentence, &[("took_ms", &ms(gone.took))]);
+        follows(worker, gone.to);
         Ok(true)
     })
 }
 
 /// `keepalived-redis resume`; answers with the exit code.
 pub(crate) fn resume(path: &Path) -> u8 {
-    answer(path, |program| {
-        if !drain::end(&program.store)? {
+    answer(path, |worker| {
+        if !drain::end(&worker.store)? {
             say(
                 &mut std::io::stdout(),
                 "keepalived-redis: nothing to do: this node is not drained",
             );
             return Ok(true);
         }
-        let view = program.look(true);
+        let view = worker.look(true);
         let eligible = pair::eligibility(&view);
         let sentence = match view.vip {
             Vip::Here => "resumed; this node holds the VIP".to_string(),
@@ -90,21 +88,21 @@ pub(crate) fn resume(path: &Path) -> u8 {
                 eligible.why
             ),
         };
-        program.transition(Event::Resumed, &sentence, &[]);
+        worker.voice.transition(Event::Resumed, &sentence, &[]);
         Ok(true)
     })
 }
 
 /// Does `work` with the configuration at `path`; answers with the exit code.
-pub(crate) fn answer(path: &Path, work: impl FnOnce(&mut Program) -> anyhow::Result<bool>) -> u8 {
-    let mut program = match program(path) {
-        Ok(program) => program,
+pub(crate) fn answer(path: &Path, work: impl FnOnce(&mut Worker) -> anyhow::Result<bool>) -> u8 {
+    let mut worker = match worker(path) {
+        Ok(worker) => worker,
         Err(error) => {
             complain(&error);
             return code::CANNOT_TELL;
         }
     };
-    match work(&mut program) {
+    match work(&mut worker) {
         Ok(true) => code::YES,
         Ok(false) => code::NO,
         Err(error) => {
@@ -118,7 +116,7 @@ pub(crate) fn answer(path: &Path, work: impl FnOnce(&mut Program) -> anyhow::Res
 ///
 /// # Errors
 /// The configuration is wrong, or none of its nodes is this machine.
-fn program(path: &Path) -> anyhow::Result<Program> {
+fn worker(path: &Path) -> anyhow::Result<Worker> {
     let config = Config::load(path)?;
     let local = local_node(&config)?;
     let journal = Journal::new(
@@ -129,41 +127,41 @@ fn program(path: &Path) -> anyhow::Result<Program> {
         true,
     )
     .of(&config.instance);
-    Ok(Program::new(config, local, journal, Stopwatch::start()))
+    Ok(Worker::new(config, local, journal, Stopwatch::start()))
 }
 
 fn resumed_by(path: &Path) -> String {
-    match path == Path::new(crate::config::DEFAULT_PATH) {
-        true => "keepalived-redis resume ends it".to_string(),
-        false => format!(
-            "keepalived-redis --config {} resume ends it",
-            path.display()
-        ),
+    if path == Path::new(crate::config::DEFAULT_PATH) {
+        return "keepalived-redis resume ends it".to_string();
     }
+    format!(
+        "keepalived-redis --config {} resume ends it",
+        path.display()
+    )
 }
 
 /// This node does not hold the VIP: it is drained without a move.
-fn stay_out(program: &mut Program, view: &View, wish: Wish) -> anyhow::Result<()> {
+fn stay_out(worker: &mut Worker, view: &View, wish: Wish) -> anyhow::Result<()> {
     let Vip::At(holder) = view.vip else {
         if !wish.force {
             bail!(
                 "draining: nobody is seen to hold the VIP {}, and without this node nobody may be \
                  left; \
                  see keepalived-redis status, or give --force",
-                program.config.vip
+                worker.config.vip
             );
         }
-        return begin(program, wish).map(drop);
+        return begin(worker, wish).map(drop);
     };
-    let drain = begin(program, wish)?;
+    let drain = begin(worker, wish)?;
     let sentence = format!("{drain}: {holder} holds the VIP, and this node stays out");
-    program.transition(Event::Drained, &sentence, &[]);
+    worker.voice.transition(Event::Drained, &sentence, &[]);
     Ok(())
 }
 
-fn begin(program: &Program, wish: Wish) -> anyhow::Result<Drain> {
+fn begin(worker: &Worker, wish: Wish) -> anyhow::Result<Drain> {
     let drain = Drain::starting(wish.lasting);
-    drain::begin(&program.store, &drain).context("draining: (are you root?)")?;
+    drain::begin(&worker.store, &drain).context("draining: (are you root?)")?;
     Ok(drain)
 }
 
@@ -173,7 +171,7 @@ fn begin(program: &Program, wish: Wish) -> anyhow::Result<Drain> {
 ///
 /// # Errors
 /// No other node is ready, or none takes the VIP.
-pub(crate) fn move_away(program: &mut Program, view: &View, wish: Wish) -> anyhow::Result<Gone> {
+pub(crate) fn move_away(worker: &mut Worker, view: &View, wish: Wish) -> anyhow::Result<Gone> {
     if pair::well_peer(view).is_none() && !wish.force {
         bail!(
             "draining: no other node is ready to serve: {}; nothing was done (--force does it all \
@@ -182,25 +180,27 @@ pub(crate) fn move_away(program: &mut Program, view: &View, wish: Wish) -> anyho
         );
     }
     let clock = Stopwatch::start();
-    let drain = begin(program, wish)?;
-    program.transition(Event::Drained, &format!("{drain}: giving up the VIP"), &[]);
-    let gone = until_gone(program, wish, &clock);
+    let drain = begin(worker, wish)?;
+    worker
+        .voice
+        .transition(Event::Drained, &format!("{drain}: giving up the VIP"), &[]);
+    let gone = until_gone(worker, wish, &clock);
     if let (Err(_), false) = (&gone, wish.force) {
-        let _ = drain::end(&program.store);
+        let _ = drain::end(&worker.store);
     }
     gone
 }
 
-fn until_gone(program: &mut Program, wish: Wish, clock: &Stopwatch) -> anyhow::Result<Gone> {
+fn until_gone(worker: &mut Worker, wish: Wish, clock: &Stopwatch) -> anyhow::Result<Gone> {
     // Beside Sentinel every node but the master stands lower: only a failed check moves the VIP.
-    let mut leaving = wish.force || program.config.sentinel.is_some();
+    let mut leaving = wish.force || worker.config.sentinel.is_some();
     if leaving {
-        drain::leave(&program.store, wish.force)?;
+        drain::leave(&worker.store, wish.force)?;
     }
     let mut limit = Deadline::after(MOVE);
     let mut nowhere: Option<Stopwatch> = None;
     loop {
-        let view = program.look(true);
+        let view = worker.look(true);
         let serving = view
             .serving_peer()
             .map(|(node, _)| node)
@@ -221,10 +221,10 @@ fn until_gone(program: &mut Program, wish: Wish, clock: &Stopwatch) -> anyhow::R
         }
         if !leaving
             && clock.elapsed() >= HEARD
-            && !drain::current(&program.store).is_some_and(|drain| drain.heard)
+            && !drain::current(&worker.store).is_some_and(|drain| drain.heard)
         {
             leaving = true;
-            drain::leave(&program.store, wish.force)?;
+            drain::leave(&worker.store, wish.force)?;
             limit = Deadline::after(MOVE);
         }
         if !limit.pause(TICK) {
@@ -251,11 +251,11 @@ fn not_moved(view: &View) -> anyhow::Error {
 }
 
 /// A person wants to know when the other one is safe again. Nothing depends on it.
-fn follows(program: &mut Program, master: Option<SocketAddr>) {
+fn follows(worker: &mut Worker, master: Option<SocketAddr>) {
     let Some(master) = master else { return };
     let limit = Deadline::after(FOLLOW);
     loop {
-        let view = program.look(false);
+        let view = worker.look(false);
         let missing = match (&view.local.seen, view.seen(master)) {
             (Ok(local), Some(Ok(master))) => pair::in_sync(local, master, view.max_lag),
             _ => Err("one of the two does not answer".to_string()),

@@ -5,10 +5,10 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::configuration::for_people;
-use crate::act::worker::{Program, look_with_sentinels};
-use crate::deadline::Deadline;
+use crate::act::worker::Worker;
+use crate::deadline::{Deadline, Stopwatch};
 use crate::decide::pair::{self, Step};
-use crate::decide::sentinel;
+use crate::decide::sentinel::{self, Move};
 use crate::decide::view::{View, Vip};
 use crate::exit::code;
 use crate::node::journal::{Journal, Label, TRANSITIONS};
@@ -37,39 +37,31 @@ pub(crate) fn run(path: &Path, terminal: &Terminal) -> u8 {
         false,
     )
     .of(&config.instance);
-    let mut program = Program::new(config, local, journal, crate::deadline::Stopwatch::start());
-    let steps = match program.sentinels() {
+    let mut worker = Worker::new(config, local, journal, Stopwatch::start());
+    let steps = match worker.sentinels() {
         Some(mut sentinels) => {
-            let (view, scene) = look_with_sentinels(&mut program, &mut sentinels);
-            let here = sentinel::Scene {
-                vip: Vip::Here,
-                ..scene.clone()
+            let scene = worker.look_with_sentinels(&mut sentinels);
+            let mut here = scene.clone();
+            here.view.vip = Vip::Here;
+            let steps = Steps {
+                serve: by_sentinel(&sentinel::serve(&scene, A_WHILE)),
+                serve_here: by_sentinel(&sentinel::serve(&here, A_WHILE)),
+                follow: "writes down who is master; Sentinel gives out the roles".to_string(),
             };
-            let follow = "writes down who is master; Sentinel gives out the roles".to_string();
-            steps(
-                &view,
-                [
-                    elected(&sentinel::serve(&scene, A_WHILE)),
-                    elected(&sentinel::serve(&here, A_WHILE)),
-                    follow,
-                ],
-            )
+            steps.told(scene.view.vip)
         }
         None => {
-            let view = program.look(true);
+            let view = worker.look(true);
             let here = View {
                 vip: Vip::Here,
                 ..view.clone()
             };
-            let follow = step(&pair::yield_role(&view, A_WHILE, Duration::from_secs(5)));
-            steps(
-                &view,
-                [
-                    step(&pair::serve(&view, A_WHILE)),
-                    step(&pair::serve(&here, A_WHILE)),
-                    follow,
-                ],
-            )
+            let steps = Steps {
+                serve: step(&pair::serve(&view, A_WHILE)),
+                serve_here: step(&pair::serve(&here, A_WHILE)),
+                follow: step(&pair::yield_role(&view, A_WHILE, Duration::from_secs(5))),
+            };
+            steps.told(view.vip)
         }
     };
     let mut lines: Vec<(String, String)> = notes
@@ -77,8 +69,8 @@ pub(crate) fn run(path: &Path, terminal: &Terminal) -> u8 {
         .map(|note| ("note".to_string(), note))
         .collect();
     lines.extend(steps);
-    lines.extend(checks(&program));
-    if let Ok(Some(ticket)) = ticket::read(&program.config.memory_dir) {
+    lines.extend(checks(&worker));
+    if let Ok(Some(ticket)) = ticket::read(&worker.config.memory_dir) {
         let work = if ticket.is_at_work() {
             ", and its program is at work"
         } else {
@@ -101,29 +93,37 @@ pub(crate) fn run(path: &Path, terminal: &Terminal) -> u8 {
     code::YES
 }
 
-/// What each notify program would do: now, and if the VIP came here. `serve`, `serve_here`,
-/// `follow`.
-fn steps(view: &View, [serve, serve_here, follow]: [String; 3]) -> Vec<(String, String)> {
-    let line = |who: &str, what: String| (who.to_string(), what);
-    let vip = match view.vip {
-        Vip::Here => "this node holds the VIP".to_string(),
-        Vip::At(node) => format!("{node} holds the VIP"),
-        Vip::Unknown => "no node is seen to hold the VIP".to_string(),
-    };
-    let mut lines = vec![line("VIP", vip)];
-    match view.vip {
-        Vip::Here => lines.push(line("redis_master", serve)),
-        _ => {
-            lines.push(line("redis_backup and redis_fault", follow));
-            lines.push(line("redis_master, if the VIP came here", serve_here));
+/// What each notify program would do.
+struct Steps {
+    serve: String,
+    /// If the VIP came here.
+    serve_here: String,
+    follow: String,
+}
+
+impl Steps {
+    /// Of whom each is said, and what.
+    fn told(self, vip: Vip) -> Vec<(String, String)> {
+        let line = |who: &str, what: String| (who.to_string(), what);
+        let holder = match vip {
+            Vip::Here => "this node holds the VIP".to_string(),
+            Vip::At(node) => format!("{node} holds the VIP"),
+            Vip::Unknown => "no node is seen to hold the VIP".to_string(),
+        };
+        let mut lines = vec![line("VIP", holder)];
+        if vip == Vip::Here {
+            lines.push(line("redis_master", self.serve));
+        } else {
+            lines.push(line("redis_backup and redis_fault", self.follow));
+            lines.push(line("redis_master, if the VIP came here", self.serve_here));
         }
+        lines
     }
-    lines
 }
 
 /// What the two checks say now.
-fn checks(program: &Program) -> [(String, String); 2] {
-    let (config, local) = (&program.config, program.local);
+fn checks(worker: &Worker) -> [(String, String); 2] {
+    let (config, local) = (&worker.config, worker.local);
     let own = addresses::among(&config.addresses()).unwrap_or_default();
     let health = check_redis::health(config, local, &own, Deadline::after(config.timing.check));
     let eligible =
@@ -180,22 +180,22 @@ fn step(step: &Step) -> String {
     }
 }
 
-fn elected(step: &sentinel::Step) -> String {
-    match step {
-        sentinel::Step::Done(why) => format!("nothing to do: {why}"),
-        sentinel::Step::Wait(why) => format!("waits: {why}"),
-        sentinel::Step::Hold(why) => {
+fn by_sentinel(next: &Move) -> String {
+    match next {
+        Move::Done(why) => format!("nothing to do: {why}"),
+        Move::Wait(why) => format!("waits: {why}"),
+        Move::Hold(why) => {
             format!("holds the writes of the local Redis, and waits: {why}")
         }
-        sentinel::Step::Promote(master, why) => {
+        Move::Promote(master, why) => {
             format!("asks a sentinel to replace {master}, which is dead: {why}")
         }
-        sentinel::Step::HandOver(master, why) => {
+        Move::HandOver(master, why) => {
             format!(
                 "stops the writes of {master}, and asks a sentinel to move the role here without \
                  losing one: {why}"
             )
         }
-        sentinel::Step::Refuse(why) => format!("does nothing: {why}"),
+        Move::Refuse(why) => format!("does nothing: {why}"),
     }
 }

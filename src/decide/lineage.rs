@@ -158,7 +158,8 @@ mod tests {
     proptest! {
         #[test]
         fn any_numbers_compare_the_same_from_both_sides(
-            ids in proptest::collection::vec("[ab]", 4), numbers in proptest::collection::vec(any::<i64>(), 4),
+            ids in proptest::collection::vec("[ab]", 4),
+            numbers in proptest::collection::vec(any::<i64>(), 4),
         ) {
             let local = line(&ids[0], Some((&ids[1], numbers[0])), numbers[1]);
             let peer = line(&ids[2], Some((&ids[3], numbers[2])), numbers[3]);

@@ -21,6 +21,8 @@ use crate::deadline::Deadline;
 
 /// For an older program to leave its step: its commands have deadlines of their own.
 const ACT_WAIT: Duration = Duration::from_secs(3);
+/// A newer notification is heard within this, however long a wait is.
+const HEARD: Duration = Duration::from_millis(20);
 
 /// What [`Turn::enter`] found.
 pub enum Entry {
@@ -109,6 +111,18 @@ impl Turn {
             }
             _ => Ok(()),
         }
+    }
+
+    /// Waits for `time`, or until it is no longer our turn.
+    ///
+    /// # Errors
+    /// [`Ended`].
+    pub(crate) fn pause(&self, time: Duration) -> Result<(), Ended> {
+        let wait = Deadline::after(time);
+        while wait.pause(HEARD) {
+            self.check()?;
+        }
+        self.check()
     }
 
     /// The state before this one; `None` after a boot.

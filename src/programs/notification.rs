@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::redis_fault::diagnose;
 use super::{redis_backup, redis_master, redis_stop};
-use crate::act::worker::Program;
+use crate::act::worker::Worker;
 use crate::config::{Config, LOG_DIR};
 use crate::deadline::{Deadline, Stopwatch};
 use crate::decide::view::Vip;
@@ -43,23 +43,23 @@ pub(crate) fn run(name: &'static str, state: VrrpState, path: &Path, clock: Stop
             return code::CANNOT_TELL;
         }
     };
-    let mut program = Program::new(config, local, journal, clock);
+    let mut worker = Worker::new(config, local, journal, clock);
     // By hand on the wrong node: said before a turn is taken, which would end the redis_backup that
     // waits there.
-    if state == VrrpState::Master && !program.survey.holds_vip() && holder_elsewhere(&mut program) {
+    if state == VrrpState::Master && !worker.survey.holds_vip() && holder_elsewhere(&mut worker) {
         return code::NO;
     }
-    let (entry, complaint) = Turn::enter(&program.config.memory_dir, state);
+    let (entry, complaint) = Turn::enter(&worker.config.memory_dir, state);
     if let Some(complaint) = complaint {
-        program
-            .journal
-            .line(&format!("warning: {complaint}; going on without"), &[]);
+        worker
+            .voice
+            .warn(format_args!("{complaint}; going on without"));
     }
     match entry {
-        Entry::Yours(turn) => work(&mut program, turn, state),
+        Entry::Yours(turn) => work(&mut worker, turn, state),
         Entry::AlreadyAtWork(pid) => {
             if state == VrrpState::Fault {
-                diagnose(&program);
+                diagnose(&worker);
             }
             // By hand a person wants to know; the journal has the worker's own lines.
             say(
@@ -69,7 +69,7 @@ pub(crate) fn run(name: &'static str, state: VrrpState, path: &Path, clock: Stop
             code::YES
         }
         Entry::Superseded(newer) => {
-            program.journal.line(
+            worker.voice.line(
                 &format!("too late: the state is {newer} by now; nothing done"),
                 &[],
             );
@@ -78,49 +78,51 @@ pub(crate) fn run(name: &'static str, state: VrrpState, path: &Path, clock: Stop
     }
 }
 
-fn work(program: &mut Program, turn: Turn, state: VrrpState) -> u8 {
+fn work(worker: &mut Worker, turn: Turn, state: VrrpState) -> u8 {
     let again = turn.previous() == Some(state);
-    let by_sentinel = program.config.sentinel.is_some();
+    let by_sentinel = worker.config.sentinel.is_some();
     let give_way = if by_sentinel {
         redis_backup::by_sentinel::run
     } else {
         redis_backup::run
     };
     let outcome = match state {
-        VrrpState::Master if by_sentinel => redis_master::by_sentinel::run(program, &turn, again),
-        VrrpState::Master => redis_master::run(program, &turn, again),
+        VrrpState::Master if by_sentinel => redis_master::by_sentinel::run(worker, &turn, again),
+        VrrpState::Master => redis_master::run(worker, &turn, again),
         VrrpState::Backup => {
-            if program.survey.holds_vip() {
-                program.journal.line(
+            if worker.survey.holds_vip() {
+                worker.voice.line(
                     "this node holds the VIP still: keepalived decides who does",
                     &[],
                 );
             } else if !again {
-                program.journal.line("this node does not hold the VIP", &[]);
+                worker.voice.line("this node does not hold the VIP", &[]);
             }
-            give_way(program, &turn)
+            give_way(worker, &turn)
         }
         VrrpState::Fault => {
-            diagnose(program);
-            give_way(program, &turn)
+            diagnose(worker);
+            give_way(worker, &turn)
         }
         VrrpState::Stop => {
-            program.transition(Event::Stop, "keepalived stops here", &[]);
-            if let Some(mut sentinels) = program.sentinels() {
+            worker
+                .voice
+                .transition(Event::Stop, "keepalived stops here", &[]);
+            if let Some(mut sentinels) = worker.sentinels() {
                 redis_backup::by_sentinel::diagnose(
-                    program,
-                    &sentinels.ask(Deadline::after(program.config.timing.connect)),
+                    &worker.voice,
+                    &sentinels.ask(Deadline::after(worker.config.timing.connect)),
                 );
             }
-            deaths::planned(&program.store);
-            redis_stop::run(program, &turn)
+            deaths::planned(&worker.store);
+            redis_stop::run(worker, &turn)
         }
     };
     let code = match outcome {
         Ok(Outcome::Yes) => code::YES,
         Ok(Outcome::No) => code::NO,
         Err(ended @ (Ended::Superseded(_) | Ended::Terminated)) => {
-            program.journal.line(&ended.to_string(), &[]);
+            worker.voice.line(&ended.to_string(), &[]);
             code::NO
         }
     };
@@ -128,11 +130,11 @@ fn work(program: &mut Program, turn: Turn, state: VrrpState) -> u8 {
     code
 }
 
-fn holder_elsewhere(program: &mut Program) -> bool {
-    let Vip::At(holder) = program.look(true).vip else {
+fn holder_elsewhere(worker: &mut Worker) -> bool {
+    let Vip::At(holder) = worker.look(true).vip else {
         return false;
     };
-    program.journal.line(
+    worker.voice.line(
         &format!("nothing done: the VIP is at {holder}, and keepalived decides who holds it"),
         &[],
     );

@@ -1,18 +1,18 @@
 //! What `redis_fault` does before it does what `redis_backup` does: it says what failed.
 
-use crate::act::worker::Program;
+use crate::act::worker::Worker;
 use crate::deadline::{Deadline, ms};
 use crate::node::deaths;
 use crate::node::hook::Event;
 use crate::server::probe::probe;
 
 /// What failed: the local Redis, or something else that keepalived looks at.
-pub(crate) fn diagnose(program: &Program) {
-    let endpoint = program.survey.local_endpoint();
+pub(crate) fn diagnose(worker: &Worker) {
+    let endpoint = worker.survey.local_endpoint();
     let found = probe(
         endpoint,
-        &program.config.auth,
-        Deadline::after(program.config.timing.check),
+        &worker.config.auth,
+        Deadline::after(worker.config.timing.check),
     );
     let sentence = if found.liveness.is_alive() {
         format!(
@@ -25,11 +25,13 @@ pub(crate) fn diagnose(program: &Program) {
             found.liveness
         )
     };
-    program.transition(Event::Fault, &sentence, &[("took_ms", &ms(found.took))]);
+    worker
+        .voice
+        .transition(Event::Fault, &sentence, &[("took_ms", &ms(found.took))]);
     if !found.liveness.is_alive()
         && !found.liveness.is_loading()
-        && let Some(counted) = deaths::seen_dead(&program.store, &program.config.flap)
+        && let Some(counted) = deaths::seen_dead(&worker.store, &worker.config.flap)
     {
-        program.journal.line(&counted, &[]);
+        worker.voice.line(&counted, &[]);
     }
 }

@@ -4,7 +4,8 @@
 
 use std::time::Duration;
 
-use crate::act::worker::Program;
+use crate::act::record;
+use crate::act::worker::Worker;
 use crate::deadline::{Deadline, ms};
 use crate::exit::Outcome;
 use crate::node::turn::{Ended, Turn};
@@ -18,27 +19,28 @@ const TICK: Duration = Duration::from_millis(10);
 ///
 /// # Errors
 /// [`Ended`]: keepalived was started again meanwhile, or it ends us.
-pub(crate) fn run(program: &mut Program, turn: &Turn) -> Result<Outcome, Ended> {
-    let deadline = Deadline::after(WATCH.saturating_sub(program.clock.elapsed()));
+pub(crate) fn run(worker: &mut Worker, turn: &Turn) -> Result<Outcome, Ended> {
+    let deadline = Deadline::after(WATCH.saturating_sub(worker.clock.elapsed()));
     let mut was_master = false;
     loop {
         turn.check()?;
-        let seen = program.survey.look_local(deadline);
-        let took = ms(program.clock.elapsed());
+        let seen = worker.survey.look_local(deadline);
+        let took = ms(worker.clock.elapsed());
         match seen.as_ref().map(|seen| &seen.replication.role) {
             Ok(Role::Replica(of)) => {
-                program.forget_served();
-                let sentence = match was_master {
-                    true => format!("handed the role over to {}:{}", of.host, of.port),
-                    false => format!("nothing to hand over: a replica of {}:{}", of.host, of.port),
+                record::forget_served(worker);
+                let sentence = if was_master {
+                    format!("handed the role over to {}:{}", of.host, of.port)
+                } else {
+                    format!("nothing to hand over: a replica of {}:{}", of.host, of.port)
                 };
-                program.journal.line(&sentence, &[("took_ms", &took)]);
+                worker.voice.line(&sentence, &[("took_ms", &took)]);
                 return Ok(Outcome::Yes);
             }
             Ok(Role::Master) => was_master = true,
             Err(failure) => {
-                program.journal.line(
-                    &format!("the local Redis at {}: {failure}", program.local),
+                worker.voice.line(
+                    &format!("the local Redis at {}: {failure}", worker.local),
                     &[],
                 );
                 return Ok(Outcome::Yes);
@@ -47,7 +49,7 @@ pub(crate) fn run(program: &mut Program, turn: &Turn) -> Result<Outcome, Ended> 
         if !deadline.pause(TICK) {
             let sentence =
                 "still master: no other node has taken the role yet (it keeps its data either way)";
-            program.journal.line(sentence, &[("took_ms", &took)]);
+            worker.voice.line(sentence, &[("took_ms", &took)]);
             return Ok(Outcome::Yes);
         }
     }

@@ -1,5 +1,5 @@
-//! Becoming a replica, step by step as `act::follow` does it: nothing is dropped that is not
-//! elsewhere.
+//! Becoming a replica, step by step as `act::follow` and `act::keep` do it: nothing is dropped that
+//! is not elsewhere.
 
 use crate::decide::pair;
 use std::net::SocketAddr;
@@ -101,9 +101,10 @@ impl Program {
             return Err(failed("the local writes went on"));
         }
         self.order(self.node, Command::Slaveof(Some(peer))).await?;
-        match self.ask(self.node).await?.follows(peer) {
-            true => Ok(()),
-            false => Err(failed("it said OK and does not follow it")),
+        if self.ask(self.node).await?.follows(peer) {
+            Ok(())
+        } else {
+            Err(failed("it said OK and does not follow it"))
         }
     }
 

@@ -101,9 +101,10 @@ impl Program {
     pub(super) async fn promote_once(&self, node: usize) -> Result<String, Trouble> {
         self.order(node, Command::Slaveof(None)).await?;
         let seen = self.ask(node).await?;
-        match seen.is_master() {
-            true => Ok(seen.replication.lineage.replid),
-            false => Err(failed("it said OK and is still a replica")),
+        if seen.is_master() {
+            Ok(seen.replication.lineage.replid)
+        } else {
+            Err(failed("it said OK and is still a replica"))
         }
     }
 

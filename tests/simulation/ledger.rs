@@ -219,7 +219,10 @@ impl World {
     fn can_tell(&self, a: usize, b: usize) -> bool {
         let (mine, theirs) = (self.observe(a), self.observe(b));
         compare(&mine.replication.lineage, &theirs.replication.lineage) != Relation::Unrelated
-            || matches!((mine.term, theirs.term), (Some(mine), Some(theirs)) if mine.order(&theirs) == Order::Earlier)
+            || matches!(
+                (mine.term, theirs.term),
+                (Some(mine), Some(theirs)) if mine.order(&theirs) == Order::Earlier
+            )
     }
 
     /// After the repair: one master, at the VIP, the others in sync with it, and all writes in it

@@ -113,9 +113,12 @@ impl World {
 /// Gives way to everything else once.
 pub async fn step() {
     let mut gave_way = false;
-    std::future::poll_fn(|_| match std::mem::replace(&mut gave_way, true) {
-        true => Poll::Ready(()),
-        false => Poll::Pending,
+    std::future::poll_fn(|_| {
+        if std::mem::replace(&mut gave_way, true) {
+            Poll::Ready(())
+        } else {
+            Poll::Pending
+        }
     })
     .await;
 }

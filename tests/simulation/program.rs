@@ -336,10 +336,8 @@ impl Program {
         if !self.world.borrow().setup.terms {
             return;
         }
-        let all = std::iter::once(&view.local).chain(&view.peers);
-        let seen = all.filter_map(|node| node.seen.as_ref().ok()?.term.as_ref());
         let term = Term::after(
-            seen,
+            view.terms(),
             address(to),
             replid,
             "2026-01-02T03:04:05.678+01:00".to_string(),

@@ -198,9 +198,10 @@ impl World {
                 priority,
                 at: now,
             };
-            match self.nodes[to].lives() && self.random.chance(90) {
-                true => self.hear(&advert),
-                false => self.adverts.push(advert),
+            if self.nodes[to].lives() && self.random.chance(90) {
+                self.hear(&advert);
+            } else {
+                self.adverts.push(advert);
             }
         }
     }

@@ -132,9 +132,10 @@ impl World {
 
     /// The node whose Redis an address leads to, asked from `from`.
     pub fn resolve(&self, from: usize, to: SocketAddr) -> Option<usize> {
-        match to == vip() {
-            true => self.vip_from(from),
-            false => (0..self.nodes.len()).find(|node| address(*node) == to),
+        if to == vip() {
+            self.vip_from(from)
+        } else {
+            (0..self.nodes.len()).find(|node| address(*node) == to)
         }
     }
 
@@ -202,10 +203,7 @@ impl World {
             .iter()
             .any(|other| other.redis.of == Some(address(node)) && other.redis.link_is_up());
         let aof = self.setup.persistence == Persistence::Aof;
-        let saves = match aof {
-            true => now.is_multiple_of(1000),
-            false => now.is_multiple_of(20_000),
-        };
+        let saves = now.is_multiple_of(if aof { 1000 } else { 20_000 });
         let redis = &mut self.nodes[node].redis;
         if !redis.running || redis.hung {
             return;

@@ -21,7 +21,7 @@ use self::writer::Writer;
 use self::written::{delete, missing};
 use super::drain as draining;
 use super::interrupt::Interrupt;
-use crate::act::worker::Program;
+use crate::act::worker::Worker;
 use crate::decide::pair;
 use crate::decide::view::{View, Vip};
 use crate::exit::say;
@@ -38,7 +38,7 @@ pub(crate) fn run(path: &Path, rate: u32, yes: bool, terminal: &Terminal) -> u8 
 }
 
 /// True where all moves were made and nothing was lost.
-fn test(program: &mut Program, rate: u32, yes: bool, terminal: &Terminal) -> anyhow::Result<bool> {
+fn test(program: &mut Worker, rate: u32, yes: bool, terminal: &Terminal) -> anyhow::Result<bool> {
     let view = program.look(true);
     let other = may_begin(program, &view)?;
     let vip = SocketAddr::new(program.config.vip, program.local.port());
@@ -89,7 +89,7 @@ fn test(program: &mut Program, rate: u32, yes: bool, terminal: &Terminal) -> any
     let (count, acknowledged) = (lost.len(), written.acknowledged.len());
     let came = came?;
     let result = format!("failover test: {acknowledged} writes acknowledged, {count} lost");
-    program.journal.line(
+    program.voice.line(
         &result,
         &[(
             "longest_gap_ms",
@@ -119,7 +119,7 @@ fn tone(lost: usize) -> Tone {
 ///
 /// # Errors
 /// This is not the node to run it on, or not the time.
-fn may_begin(program: &Program, view: &View) -> anyhow::Result<SocketAddr> {
+fn may_begin(program: &Worker, view: &View) -> anyhow::Result<SocketAddr> {
     ensure!(
         program.config.sentinel.is_none(),
         "failover-test: beside Sentinel the VIP does not come back by itself; use \

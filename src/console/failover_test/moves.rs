@@ -7,7 +7,7 @@ use anyhow::{Context, ensure};
 
 use super::measure::Phase;
 use super::writer::Writer;
-use crate::act::worker::Program;
+use crate::act::worker::Worker;
 use crate::console::drain as draining;
 use crate::console::drain::Wish;
 use crate::console::interrupt::Interrupt;
@@ -34,12 +34,12 @@ pub(crate) enum Came {
 
 /// There and back; each phase is written down as it goes.
 pub(crate) fn moves(
-    program: &mut Program,
+    program: &mut Worker,
     writer: &Writer,
     interrupt: &Interrupt,
     phases: &mut Vec<Phase>,
 ) -> anyhow::Result<Came> {
-    program.journal.line(
+    program.voice.line(
         "failover test: this node gives up the VIP and takes it back",
         &[],
     );
@@ -86,7 +86,7 @@ pub(crate) fn moves(
         Ok(to)
     })?;
     drain::end(&program.store).context("ending the drain")?;
-    program.journal.line(
+    program.voice.line(
         &format!("failover test: {to} serves, and this node follows it; the drain is ended"),
         &[],
     );
@@ -160,7 +160,7 @@ fn writes_on(writer: &Writer, before: u64, interrupt: &Interrupt) -> anyhow::Res
 
 /// Looks until nothing is missing.
 fn until(
-    program: &mut Program,
+    program: &mut Worker,
     interrupt: &Interrupt,
     what: &str,
     mut missing: impl FnMut(&View) -> Result<(), String>,

@@ -102,13 +102,16 @@ fn serve_as_master(view: &View, local: &Observation, waited: Duration) -> Step {
     {
         return park_for(view, address).unwrap_or(Step::Raise(address, why));
     }
-    match complete {
-        true => Step::Done("master already".to_string()),
-        false if view.is_alone() => Step::Done(
+    if complete {
+        Step::Done("master already".to_string())
+    } else if view.is_alone() {
+        Step::Done(
             "master already, and whoever does not answer has not for long enough".to_string(),
-        ),
-        false if !holds(Rule::UnknownTakesNoWrites) => Step::Wait(view.waits_alone()),
-        false => Step::Hold(view.waits_alone()),
+        )
+    } else if holds(Rule::UnknownTakesNoWrites) {
+        Step::Hold(view.waits_alone())
+    } else {
+        Step::Wait(view.waits_alone())
     }
 }
 
@@ -284,12 +287,7 @@ fn without_a_serving_peer(
     }
 }
 
-pub(crate) fn follow(
-    local: &Observation,
-    address: SocketAddr,
-    peer: &Observation,
-    why: String,
-) -> Step {
+fn follow(local: &Observation, address: SocketAddr, peer: &Observation, why: String) -> Step {
     let (contained, diverged) = containment(local, peer);
     Step::Follow {
         peer: address,

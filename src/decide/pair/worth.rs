@@ -79,19 +79,18 @@ pub(crate) fn loses_to(
         Relation::Diverged {
             local: ours,
             peer: others,
-        } => {
-            diverged(local, address, peer, (ours, others)).filter(|_| holds(Rule::MorePastTheFork))
-        }
+        } => diverged(local, address, peer, ours, others).filter(|_| holds(Rule::MorePastTheFork)),
         Relation::Unrelated => unrelated(view, local, address, peer),
     }
 }
 
 /// Bytes past the fork, but not those that only wrote a term: they are nobody's data.
-pub(crate) fn diverged(
+fn diverged(
     local: &Observation,
     address: SocketAddr,
     peer: &Observation,
-    (ours, others): (u64, u64),
+    ours: u64,
+    others: u64,
 ) -> Option<String> {
     let order = order(local, peer);
     let written = |seen: &Observation| seen.term.as_ref().map_or(0, |term| term.written_bytes());

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 pub(crate) use self::candidates::{Candidate, choice, is_best, is_safe};
 pub use self::poll::{Named, Poll, Word};
-use super::view::{Node, Vip};
+use super::view::{Node, View, Vip};
 use crate::server::failure::Failure;
 use crate::server::info::Observation;
 
@@ -31,28 +31,26 @@ const RIVAL: Duration = Duration::from_secs(3);
 /// What is seen in Sentinel mode.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Scene {
-    pub local: Node,
-    pub peers: Vec<Node>,
+    pub view: View,
     /// All nodes, in order of preference.
     pub order: Vec<SocketAddr>,
-    pub vip: Vip,
     pub poll: Poll,
     /// Too few of them were reached earlier, or this machine stood still: it may have been given
     /// the VIP for that alone.
     pub was_cut_off: bool,
 }
 
-/// May this node hold the VIP?
+/// May this node hold the VIP, by Sentinel's word?
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Standing {
+pub struct Claim {
     /// Yes or no; `None` where only the last answer says it.
     pub eligible: Option<bool>,
     pub why: String,
 }
 
-/// The next step of `redis_master`. `why` is a sentence for the journal.
+/// The next move of `redis_master`. `why` is a sentence for the journal.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Step {
+pub enum Move {
     /// The local Redis is master, and Sentinel says so too.
     Done(String),
     /// Nothing can be done now; look again.
@@ -69,8 +67,8 @@ pub enum Step {
 }
 
 /// May the node that has the Redis `local` hold the VIP?
-pub(crate) fn eligible(address: SocketAddr, local: &Observation, poll: &Poll) -> Standing {
-    let no = |why: String| Standing {
+pub(crate) fn eligible(address: SocketAddr, local: &Observation, poll: &Poll) -> Claim {
+    let no = |why: String| Claim {
         eligible: Some(false),
         why,
     };
@@ -84,66 +82,66 @@ pub(crate) fn eligible(address: SocketAddr, local: &Observation, poll: &Poll) ->
         ));
     }
     match poll.named() {
-        Named::Node(node) if node == address => Standing {
+        Named::Node(node) if node == address => Claim {
             eligible: Some(true),
             why: format!("master; {poll}"),
         },
         // It was restarted, or cut off, and Sentinel makes it a replica some seconds later (R22).
         Named::Node(_) => no(format!("master, but not by Sentinel's word: {poll}")),
-        Named::Nobody | Named::Silent => Standing {
+        Named::Nobody | Named::Silent => Claim {
             eligible: None,
             why: format!("master; {poll}"),
         },
     }
 }
 
-/// The next step of `redis_master`: this node has been given the VIP. `waited` is for how long all
+/// The next move of `redis_master`: this node has been given the VIP. `waited` is for how long all
 /// has been seen as it is now.
-pub fn serve(scene: &Scene, waited: Duration) -> Step {
-    let (address, poll) = (scene.local.address, &scene.poll);
-    if let Vip::At(holder) = scene.vip {
-        return Step::Refuse(format!(
+pub fn serve(scene: &Scene, waited: Duration) -> Move {
+    let (view, poll) = (&scene.view, &scene.poll);
+    let address = view.local.address;
+    if let Vip::At(holder) = view.vip {
+        return Move::Refuse(format!(
             "the VIP is at {holder}, and keepalived decides who holds it"
         ));
     }
-    let local = match &scene.local.seen {
+    let local = match &view.local.seen {
         Ok(local) => local,
-        Err(failure) => return Step::Wait(format!("the local Redis at {address}: {failure}")),
+        Err(failure) => return Move::Wait(format!("the local Redis at {address}: {failure}")),
     };
     let master = match poll.named() {
         Named::Node(node) if node == address && local.is_master() => {
-            return Step::Done(format!("master; {poll}"));
+            return Move::Done(format!("master; {poll}"));
         }
         Named::Node(node) if node == address => {
-            return Step::Wait(format!("the local Redis is about to become master: {poll}"));
+            return Move::Wait(format!("the local Redis is about to become master: {poll}"));
         }
         Named::Node(node) => node,
-        Named::Nobody => return Step::Wait(format!("Sentinel has not decided: {poll}")),
-        Named::Silent => return Step::Wait(format!("too few sentinels answer: {poll}")),
+        Named::Nobody => return Move::Wait(format!("Sentinel has not decided: {poll}")),
+        Named::Silent => return Move::Wait(format!("too few sentinels answer: {poll}")),
     };
     if local.is_master() {
         let why =
             format!("master, but not by Sentinel's word, which makes it a replica soon: {poll}");
-        let is_master = |node: &Node| {
-            node.address == master && node.seen.as_ref().is_ok_and(Observation::is_master)
-        };
-        return if scene.peers.iter().any(is_master) {
-            Step::Hold(why)
+        let is_master =
+            |node: &Node| node.address == master && node.up().is_some_and(Observation::is_master);
+        return if view.peers.iter().any(is_master) {
+            Move::Hold(why)
         } else {
-            Step::Wait(why)
+            Move::Wait(why)
         };
     }
     if poll.is_failing_over() {
-        return Step::Wait(format!("Sentinel is moving the role: {poll}"));
+        return Move::Wait(format!("Sentinel is moving the role: {poll}"));
     }
     if poll.count(master) < poll.answered() && waited < NO_MASTER {
-        return Step::Wait(format!("the sentinels do not agree yet: {poll}"));
+        return Move::Wait(format!("the sentinels do not agree yet: {poll}"));
     }
     if !poll.may_act() {
-        return Step::Wait(format!("too few sentinels answer for a failover: {poll}"));
+        return Move::Wait(format!("too few sentinels answer for a failover: {poll}"));
     }
-    match scene.peers.iter().find(|node| node.address == master) {
-        None => Step::Wait(format!(
+    match view.peers.iter().find(|node| node.address == master) {
+        None => Move::Wait(format!(
             "Sentinel names {master}, which is not one of nodes in the configuration"
         )),
         Some(node) => serve_instead(scene, local, node, waited),
@@ -151,53 +149,53 @@ pub fn serve(scene: &Scene, waited: Duration) -> Step {
 }
 
 /// `master` is what Sentinel names.
-fn serve_instead(scene: &Scene, local: &Observation, master: &Node, waited: Duration) -> Step {
+fn serve_instead(scene: &Scene, local: &Observation, master: &Node, waited: Duration) -> Move {
     let (poll, address) = (&scene.poll, master.address);
     match &master.seen {
-        Ok(seen) if seen.loading => Step::Wait(format!("{address} is loading its data")),
-        Ok(seen) if seen.is_master() && scene.was_cut_off && waited < BACK => Step::Wait(format!(
+        Ok(seen) if seen.loading => Move::Wait(format!("{address} is loading its data")),
+        Ok(seen) if seen.is_master() && scene.was_cut_off && waited < BACK => Move::Wait(format!(
             "{address} serves, and this node was away a moment ago: the VIP may be there as well"
         )),
-        Ok(seen) if seen.is_master() && local.follows(address) => Step::HandOver(
+        Ok(seen) if seen.is_master() && local.follows(address) => Move::HandOver(
             address,
             format!("the VIP is here, and the master is {address}"),
         ),
         Ok(seen) if seen.is_master() => {
-            Step::Wait(format!("the local Redis does not follow {address} yet"))
+            Move::Wait(format!("the local Redis does not follow {address} yet"))
         }
-        Ok(_) if is_headless(scene) && waited >= NO_MASTER => Step::Promote(
+        Ok(_) if is_headless(&scene.view) && waited >= NO_MASTER => Move::Promote(
             address,
             format!("{address}, which Sentinel names, is a replica, and nobody is master"),
         ),
-        Ok(_) => Step::Wait(format!("{address}, which Sentinel names, is a replica")),
+        Ok(_) => Move::Wait(format!("{address}, which Sentinel names, is a replica")),
         Err(Failure::Denied(denial)) => {
-            Step::Wait(format!("{address} is alive, but it says {denial}"))
+            Move::Wait(format!("{address} is alive, but it says {denial}"))
         }
-        Err(failure @ Failure::Tls(_)) => Step::Wait(format!("{address} is alive, but {failure}")),
+        Err(failure @ Failure::Tls(_)) => Move::Wait(format!("{address} is alive, but {failure}")),
         Err(failure)
             if waited
                 < RIVAL
                     .saturating_mul(u32::try_from(rivals(scene, address)).unwrap_or(u32::MAX)) =>
         {
-            Step::Wait(format!(
+            Move::Wait(format!(
                 "{address}: {failure}; a node before this one does not answer, and may be taking \
                  over"
             ))
         }
-        Err(failure) if poll.is_contested(address) && waited < PATIENCE => Step::Wait(format!(
+        Err(failure) if poll.is_contested(address) && waited < PATIENCE => Move::Wait(format!(
             "{address}: {failure}; the sentinels are about to replace it by themselves"
         )),
         // Nobody listens there: no proof is needed from anybody else.
-        Err(failure @ Failure::Refused) => Step::Promote(address, failure.to_string()),
+        Err(failure @ Failure::Refused) => Move::Promote(address, failure.to_string()),
         Err(failure) if waited < SECOND_LOOK => {
-            Step::Wait(format!("{address}: {failure}; looking again"))
+            Move::Wait(format!("{address}: {failure}; looking again"))
         }
         // It may be this node that is cut off from it.
-        Err(failure) if poll.is_unheard(address) => Step::Promote(
+        Err(failure) if poll.is_unheard(address) => Move::Promote(
             address,
             format!("{failure}, and no sentinel has heard it of late"),
         ),
-        Err(failure) => Step::Wait(format!(
+        Err(failure) => Move::Wait(format!(
             "{address}: {failure} from here, but sentinels hear it"
         )),
     }
@@ -210,9 +208,9 @@ fn rivals(scene: &Scene, master: SocketAddr) -> usize {
     let before = scene
         .order
         .iter()
-        .take_while(|node| **node != scene.local.address);
+        .take_while(|node| **node != scene.view.local.address);
     let unseen = |node: &&SocketAddr| {
-        let found = scene.peers.iter().find(|peer| peer.address == **node);
+        let found = scene.view.peers.iter().find(|peer| peer.address == **node);
         !found.is_some_and(|peer| {
             matches!(
                 peer.seen,
@@ -226,9 +224,9 @@ fn rivals(scene: &Scene, master: SocketAddr) -> usize {
         .count()
 }
 
-fn is_headless(scene: &Scene) -> bool {
-    let nodes = std::iter::once(&scene.local).chain(&scene.peers);
-    !nodes
-        .filter_map(|node| node.seen.as_ref().ok())
+fn is_headless(view: &View) -> bool {
+    !view
+        .nodes()
+        .filter_map(Node::up)
         .any(Observation::is_master)
 }

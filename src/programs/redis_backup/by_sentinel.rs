@@ -3,65 +3,55 @@
 //! Sentinel names becomes a replica soon, and drops what only it has; before that its data is kept
 //! in a rollback file.
 
-use std::time::Duration;
-
-use crate::act::follow;
-use crate::act::handover::Trouble;
-use crate::act::worker::{Program, look_with_sentinels};
-use crate::deadline::{Deadline, ms};
+use crate::act::copy_delay;
+use crate::act::keep::keep_before;
+use crate::act::trouble::Trouble;
+use crate::act::voice::Voice;
+use crate::act::worker::Worker;
+use crate::deadline::ms;
 use crate::decide::sentinel::{Named, Poll, Scene};
-use crate::decide::view::{View, Vip};
+use crate::decide::view::Vip;
 use crate::exit::Outcome;
 use crate::node::turn::{Ended, Turn};
 
-/// Between two looks, at first.
-const SOON: Duration = Duration::from_millis(50);
-/// Between two looks, when nothing has changed for a while.
-const LATER: Duration = Duration::from_secs(1);
-const WHILE: Duration = Duration::from_secs(30);
+use super::{LATER, pace};
 
 /// Works until the local Redis is a replica of the node that Sentinel names, or a newer
 /// notification comes.
-pub(crate) fn run(program: &mut Program, turn: &Turn) -> Result<Outcome, Ended> {
-    let Some(mut sentinels) = program.sentinels() else {
+pub(crate) fn run(worker: &mut Worker, turn: &Turn) -> Result<Outcome, Ended> {
+    let Some(mut sentinels) = worker.sentinels() else {
         return Ok(Outcome::No);
     };
     let (mut said, mut kept) = (false, None);
     loop {
         turn.check()?;
-        let (view, scene) = look_with_sentinels(program, &mut sentinels);
+        let scene = worker.look_with_sentinels(&mut sentinels);
         if !said {
-            diagnose(program, &scene.poll);
+            diagnose(&worker.voice, &scene.poll);
             said = true;
         }
-        let waited = program.unchanged_for(&view);
-        follow::restore_copy_delay(program, &view);
-        program.lift_stale_fence(&view);
+        let waited = worker.unchanged_for(&scene.view);
+        copy_delay::restore(worker, &scene.view);
+        worker.lift_stale_fence(&scene.view);
         if let Some(why) = settled(&scene) {
-            program
-                .journal
-                .line(&why, &[("took_ms", &ms(program.clock.elapsed()))]);
+            worker
+                .voice
+                .line(&why, &[("took_ms", &ms(worker.clock.elapsed()))]);
             return Ok(Outcome::Yes);
         }
-        let mut pause = if waited < WHILE { SOON } else { LATER };
-        match wait_for(program, turn, &view, &scene, &mut kept) {
-            Ok(why) => program.say_waiting(&why),
-            Err(Trouble::Ended(ended)) => return Err(ended),
-            Err(trouble) => {
-                program.say_trouble(&trouble);
-                pause = LATER;
+        let waiting = wait_for(worker, turn, &scene, &mut kept);
+        match worker.voice.outcome(waiting)? {
+            Some(why) => {
+                worker.voice.waiting(&why);
+                turn.pause(pace(waited))?;
             }
-        }
-        let pause = Deadline::after(pause);
-        // A newer notification is heard within 20 ms, however long the wait.
-        while pause.pause(Duration::from_millis(20)) {
-            turn.check()?;
+            None => turn.pause(LATER)?,
         }
     }
 }
 
 /// One line: each sentinel's word.
-pub(crate) fn diagnose(program: &Program, poll: &Poll) {
+pub(crate) fn diagnose(voice: &Voice, poll: &Poll) {
     let words: Vec<(String, String)> = poll
         .words
         .iter()
@@ -87,12 +77,12 @@ pub(crate) fn diagnose(program: &Program, poll: &Poll) {
             .iter()
             .map(|(sentinel, said)| (sentinel.as_str(), said as &dyn std::fmt::Display)),
     );
-    program.journal.line(&poll.to_string(), &pairs);
+    voice.line(&poll.to_string(), &pairs);
 }
 
 /// It follows whom it should; only the copy may be under way, which is Sentinel's to watch.
 fn settled(scene: &Scene) -> Option<String> {
-    let local = scene.local.seen.as_ref().ok()?;
+    let local = scene.view.local.up()?;
     let following = local.following()?;
     match scene.poll.named() {
         Named::Node(node) if following.address() == Some(node) => {
@@ -109,19 +99,18 @@ fn settled(scene: &Scene) -> Option<String> {
 /// more if it was written to since: `kept` is its run and how much was written at that time. Not
 /// its offset, which moves by itself (R5), for every further file costs an older one.
 fn wait_for(
-    program: &mut Program,
+    worker: &mut Worker,
     turn: &Turn,
-    view: &View,
     scene: &Scene,
     kept: &mut Option<(String, u64)>,
 ) -> Result<String, Trouble> {
-    let poll = &scene.poll;
-    let local = match &scene.local.seen {
+    let (view, poll) = (&scene.view, &scene.poll);
+    let local = match &view.local.seen {
         Ok(local) => local,
         Err(failure) => {
             return Ok(format!(
                 "the local Redis at {}: {failure}",
-                scene.local.address
+                view.local.address
             ));
         }
     };
@@ -132,7 +121,7 @@ fn wait_for(
         ));
     }
     let master = match poll.named() {
-        Named::Node(node) if node == scene.local.address => {
+        Named::Node(node) if node == view.local.address => {
             let vip = if view.vip == Vip::Here {
                 "the VIP is here"
             } else {
@@ -149,7 +138,7 @@ fn wait_for(
         && *kept != now
     {
         let why = "Sentinel names it, and makes the local Redis its replica soon";
-        follow::keep_before(program, turn, local, (master, theirs), why)?;
+        keep_before(worker, turn, local, master, theirs, why)?;
         *kept = now;
     }
     Ok(format!(

@@ -5,18 +5,21 @@ pub(crate) mod by_sentinel;
 
 use std::time::Duration;
 
-use crate::act::handover::Trouble;
-use crate::act::hold::{hold, release, releasing};
-use crate::act::promote::{is_settled, park, promote, raise, settle};
-use crate::act::take_over::take_over;
-use crate::act::worker::Program;
-use crate::act::{bring_along, follow};
+use crate::act::bring_along::bring_along;
+use crate::act::follow::follow;
+use crate::act::hold::LocalWrites;
+use crate::act::move_role::move_role;
+use crate::act::promote::{park, promote, raise};
+use crate::act::trouble::Trouble;
+use crate::act::worker::Worker;
+use crate::act::{copy_delay, record};
 use crate::deadline::{Deadline, ms};
 use crate::decide::pair::{self, Step};
 use crate::decide::view::{View, Vip};
 use crate::exit::Outcome;
 use crate::node::hook::Event;
 use crate::node::turn::{Ended, Turn};
+use crate::server::term::Term;
 
 /// Between two looks. A look is two round trips; what is waited for here is seconds away, or a
 /// loading Redis.
@@ -25,63 +28,62 @@ const TICK: Duration = Duration::from_millis(20);
 /// Works until the local Redis is master, a newer notification comes, or `timing.sync` is used up.
 /// With `again` the state was MASTER before: `notify_master_rx_lower_pri` comes with every advert,
 /// up to ten a second, and what it finds in order is not worth a line.
-pub(crate) fn run(program: &mut Program, turn: &Turn, again: bool) -> Result<Outcome, Ended> {
-    releasing(program, |program, held| work(program, turn, again, held))
+pub(crate) fn run(worker: &mut Worker, turn: &Turn, again: bool) -> Result<Outcome, Ended> {
+    let mut writes = LocalWrites::default();
+    let outcome = until_done(worker, turn, again, &mut writes);
+    writes.release(worker);
+    outcome
 }
 
-fn work(
-    program: &mut Program,
+fn until_done(
+    worker: &mut Worker,
     turn: &Turn,
     again: bool,
-    held: &mut bool,
+    writes: &mut LocalWrites,
 ) -> Result<Outcome, Ended> {
-    let timing = &program.config.timing;
+    let timing = &worker.config.timing;
     // Never given up before it is known that nobody else is there.
     let patience = timing
         .sync
         .max(timing.alone_after + Duration::from_secs(10));
     let budget = Deadline::after(patience);
-    let mut delayed = program.config.timing.delay.is_zero();
+    let mut delayed = timing.delay.is_zero();
     loop {
         turn.check()?;
-        let mut view = program.look(true);
-        let waited = program.unchanged_for(&view);
-        follow::restore_copy_delay(program, &view);
-        program.show_progress(&view);
+        let mut view = worker.look(true);
+        let waited = worker.unchanged_for(&view);
+        copy_delay::restore(worker, &view);
+        worker.show_progress(&view);
         let mut step = pair::serve(&view, waited);
         if matches!(step, Step::Done(_)) {
             // An older program may be in the middle of a step that it is about to undo: look again
             // when it has left.
             drop(turn.act()?);
-            view = program.look(true);
-            step = pair::serve(&view, program.unchanged_for(&view));
+            view = worker.look(true);
+            step = pair::serve(&view, worker.unchanged_for(&view));
         }
         if again
             && matches!(&step, Step::Done(_))
-            && is_settled(program, &view)
-            && !program.lift_stale_fence(&view)
+            && record::is_settled(worker, &view)
+            && !worker.lift_stale_fence(&view)
         {
             return Ok(Outcome::Yes);
         }
         if !delayed && !matches!(step, Step::Done(_) | Step::Refuse(_)) {
-            program.delay(turn)?;
+            turn.pause(worker.config.timing.delay)?;
             delayed = true;
             continue;
         }
-        match take(program, turn, &view, &step, held) {
-            Ok(Some(outcome)) => {
-                if outcome == Outcome::Yes && view.vip != Vip::Here {
-                    warn_without_vip(program);
-                }
-                return Ok(outcome);
+        let taken = take(worker, turn, &view, &step, writes);
+        if let Some(Some(outcome)) = worker.voice.outcome(taken)? {
+            if outcome == Outcome::Yes && view.vip != Vip::Here {
+                warn_without_vip(worker);
             }
-            Ok(None) => {}
-            Err(Trouble::Ended(ended)) => return Err(ended),
-            Err(trouble) => program.say_trouble(&trouble),
+            return Ok(outcome);
         }
         if !budget.pause(TICK) {
             let waited = patience.as_secs();
-            program.journal.line(
+            worker.voice.line(
                 &format!("gave up after {waited} s (timing.sync); the check now fails here"),
                 &[],
             );
@@ -90,94 +92,82 @@ fn work(
     }
 }
 
+/// What it came to; `None` while there is more to do.
 fn take(
-    program: &mut Program,
+    worker: &mut Worker,
     turn: &Turn,
     view: &View,
     step: &Step,
-    held: &mut bool,
+    writes: &mut LocalWrites,
 ) -> Result<Option<Outcome>, Trouble> {
     match step {
-        Step::Done(_) if program.lift_stale_fence(view) => {
-            program.say_waiting(
-                "a handover from here, or what it left behind, still stops the writes",
-            );
-            Ok(None)
+        Step::Done(_) if worker.lift_stale_fence(view) => {
+            worker
+                .voice
+                .waiting("a handover from here, or what it left behind, still stops the writes");
         }
         Step::Done(why) => {
-            if *held {
-                release(program);
-                *held = false;
-            }
-            if let Ok(seen) = &view.local.seen {
-                let replid = &seen.replication.lineage.replid;
-                program.remember_served(&seen.run_id, replid);
-                if !seen
-                    .term
-                    .as_ref()
-                    .is_some_and(|term| term.node == program.local && term.replid == *replid)
-                {
-                    program.write_term(view, program.local, replid);
-                }
-            }
-            if !is_settled(program, view) {
-                // Whoever promoted it may have died before it could write that down.
-                program.write_role_down();
-                settle(
-                    program,
-                    view.local
-                        .seen
-                        .as_ref()
-                        .map_or("", |seen| &seen.replication.lineage.replid),
-                );
-                bring_along::bring_along(program, turn, program.local)?;
-            }
-            let took = ms(program.clock.elapsed());
-            program.transition(
-                Event::Serving,
-                &format!("serving: {why}"),
-                &[("took_ms", &took)],
-            );
-            Ok(Some(Outcome::Yes))
+            writes.release(worker);
+            serve(worker, turn, view, why)?;
+            return Ok(Some(Outcome::Yes));
         }
         Step::Refuse(why) => {
-            program.journal.line(&format!("nothing done: {why}"), &[]);
-            Ok(Some(Outcome::No))
+            worker.voice.line(&format!("nothing done: {why}"), &[]);
+            return Ok(Some(Outcome::No));
         }
-        Step::Wait(why) => {
-            program.say_waiting(why);
-            Ok(None)
-        }
+        Step::Wait(why) => worker.voice.waiting(why),
         Step::Hold(why) => {
-            hold(program, view, held);
-            program.say_waiting(&format!("{why}; its writes are held"));
-            Ok(None)
+            writes.hold(worker, view);
+            worker.voice.waiting(&format!("{why}; its writes are held"));
         }
         Step::Promote(why) => {
-            promote(program, turn, view, why).and_then(|done| followed(program, turn, done))
+            promote(worker, turn, view, why)?;
+            return Ok(Some(Outcome::Yes));
         }
-        Step::TakeOver(peer, why) => take_over(program, turn, view, *peer, why)
-            .and_then(|done| followed(program, turn, done)),
-        Step::Park(node, why) => park(program, turn, *node, why).map(|()| None),
-        Step::Raise(peer, why) => raise(program, turn, view, *peer, why).map(|()| None),
-        Step::Follow { peer, why, .. } => {
-            follow::follow(program, turn, view, *peer, why).map(|()| None)
+        Step::TakeOver(peer, why) => {
+            let local = worker.local;
+            move_role(worker, turn, view, *peer, local, why)?;
+            return Ok(Some(Outcome::Yes));
         }
-        Step::GiveUp(..) => Ok(None),
+        Step::Park(node, why) => park(worker, turn, *node, why)?,
+        Step::Raise(peer, why) => raise(worker, turn, view, *peer, why)?,
+        Step::Follow { peer, why, .. } => follow(worker, turn, view, *peer, why)?,
+        Step::GiveUp(..) => {}
     }
+    Ok(None)
 }
 
-/// The role is here: clients write, and nobody waits for this.
-fn followed(program: &mut Program, turn: &Turn, done: Outcome) -> Result<Option<Outcome>, Trouble> {
-    let local = program.local;
-    bring_along::bring_along(program, turn, local)?;
-    Ok(Some(done))
-}
-
-fn warn_without_vip(program: &Program) {
-    let (vip, path) = (program.config.vip, program.config.path.display());
-    program.journal.line(
-        &format!("warning: the VIP {vip} is not on this machine; is vip right in {path}?"),
-        &[],
+/// The local Redis is master already: what is not written down of that is.
+fn serve(worker: &mut Worker, turn: &Turn, view: &View, why: &str) -> Result<(), Trouble> {
+    let local = worker.local;
+    let replid = view
+        .local
+        .up()
+        .map_or("", |seen| &seen.replication.lineage.replid);
+    if let Ok(seen) = &view.local.seen {
+        record::remember_served(worker, &seen.run_id, replid);
+        let is_ours = |term: &Term| term.node == local && term.replid == *replid;
+        if !seen.term.as_ref().is_some_and(is_ours) {
+            record::write_term(worker, view, local, replid);
+        }
+    }
+    if !record::is_settled(worker, view) {
+        // Whoever promoted it may have died before it could write that down.
+        record::rewrite(worker, &[local]).warn(&worker.voice);
+        record::settle(worker, replid);
+        bring_along(worker, turn, local)?;
+    }
+    worker.voice.transition(
+        Event::Serving,
+        &format!("serving: {why}"),
+        &[("took_ms", &ms(worker.clock.elapsed()))],
     );
+    Ok(())
+}
+
+fn warn_without_vip(worker: &Worker) {
+    let (vip, path) = (worker.config.vip, worker.config.path.display());
+    worker.voice.warn(format_args!(
+        "the VIP {vip} is not on this machine; is vip right in {path}?"
+    ));
 }
