@@ -28,8 +28,8 @@ pub(crate) enum Readers {
 /// Puts `text` in the place of what `path` says now.
 ///
 /// Several programs may do so at once: each writes a hidden file of its own, and the last rename
-/// wins. Nothing is forced to the disk, which could outlast a check. After a power loss the file may
-/// therefore be damaged, so this is for files whose readers take a damaged one for none.
+/// wins. Nothing is forced to the disk, which could outlast a check. After a power loss the file
+/// may therefore be damaged, so this is for files whose readers take a damaged one for none.
 ///
 /// # Errors
 /// As the kernel reports it, without a path: the caller says which file it was writing.

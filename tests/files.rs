@@ -1,4 +1,4 @@
-//! docs/files.md names every file that the programs leave on a disk, and no other; and a file of the
+//! docs/files.md names every file that the programs leave on a disk, and no other. A file of the
 //! state has its name from [`StateFile`] alone.
 
 use std::collections::BTreeSet;

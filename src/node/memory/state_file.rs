@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use crate::config::last_good;
 
 /// A file in the directory of one instance. A file that is missing or damaged says nothing: what
-/// each loses by that stands with it. The names stay as they are, for a running pair is upgraded one
-/// node after the other, and each program reads what the one before it wrote.
+/// each loses by that stands with it. The names stay as they are, for a running pair is upgraded
+/// one node after the other, and each program reads what the one before it wrote.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StateFile {
     /// The run of the local Redis in which our programs made it master or found it to be one, and
