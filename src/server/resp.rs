@@ -168,7 +168,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_bytes_make_it_panic(bytes in proptest::collection::vec(prop::sample::select(LETTERS.to_vec()), 0..60)) {
+        fn no_bytes_make_it_panic(
+            bytes in proptest::collection::vec(prop::sample::select(LETTERS.to_vec()), 0..60),
+        ) {
             if let Ok(Some((_, used))) = read(&bytes) {
                 prop_assert!(used <= bytes.len());
             }

@@ -194,7 +194,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_answer_makes_it_panic_and_what_is_read_can_be_written(text in "([0-9]{1,22} )?(192.168.158.11:6379 )?([0-9a-f]{40} )?[ -~]{0,40}") {
+        fn no_answer_makes_it_panic_and_what_is_read_can_be_written(
+            text in "([0-9]{1,22} )?(192.168.158.11:6379 )?([0-9a-f]{40} )?[ -~]{0,40}",
+        ) {
             if let Some(term) = Term::read(&text) {
                 prop_assert_eq!(term.to_string(), text);
                 // Nothing of it ends the string of the library early.

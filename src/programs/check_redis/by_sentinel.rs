@@ -29,8 +29,8 @@ const SENTINELS_SILENT: Duration = Duration::from_secs(3);
 ///    what it takes is dropped soon, and `redis_fault` keeps it. At once where it came up as a
 ///    master (R22); one that was a replica before has been promoted, and is named in a moment;
 /// 2. at a holder of the VIP that does not see the master, which sentinels do: it can neither serve
-///    nor take the role, and draws clients away from the master. It fails for as long as that is so,
-///    the VIP here or not, for it would come back;
+///    nor take the role, and draws clients away from the master. It fails for as long as that is
+///    so, the VIP here or not, for it would come back;
 /// 3. with `when_sentinels_silent = "release"` while they are silent.
 pub(crate) fn wrong(
     config: &Config,

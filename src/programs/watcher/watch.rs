@@ -1,5 +1,5 @@
-//! What the watcher knows: its configuration, the local Redis, the sentinels; and what keepalived is
-//! told of it.
+//! What the watcher knows: its configuration, the local Redis, the sentinels; and what keepalived
+//! is told of it.
 
 use std::path::Path;
 use std::time::{Duration, SystemTime};

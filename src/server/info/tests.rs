@@ -53,7 +53,8 @@ proptest! {
     #[test]
     fn no_number_makes_it_panic(number in any::<i128>(), field in prop::sample::select(vec![
         "master_repl_offset", "slave_repl_offset", "second_repl_offset", "master_port",
-        "connected_slaves", "master_sync_total_bytes", "master_sync_left_bytes", "master_sync_read_bytes",
+        "connected_slaves", "master_sync_total_bytes", "master_sync_left_bytes",
+        "master_sync_read_bytes",
     ])) {
         let _ = Observation::read(&format!("{REPLICA}{field}:{number}\r\n"));
     }
