@@ -342,3 +342,24 @@ fn a_doorway_knows_the_command_lines_alone() {
         }
     }
 }
+
+/// A file that is longer holds two things.
+const LINES: usize = 320;
+
+#[test]
+fn a_file_fits_a_few_screens() {
+    for file in [root().join("src"), root().join("bin")]
+        .iter()
+        .flat_map(|dir| rust_files(dir))
+    {
+        let lines = fs::read_to_string(&file)
+            .expect("a source file")
+            .lines()
+            .count();
+        assert!(
+            lines <= LINES,
+            "{}: {lines} lines, {LINES} at most",
+            file.display()
+        );
+    }
+}

@@ -98,7 +98,8 @@ fn examine(
                 &redises,
                 config,
                 sentinel,
-                (&cli, &RedisCli::of_sentinels(config)),
+                &cli,
+                &RedisCli::of_sentinels(config),
             );
             found.extend(lines.list);
         }
@@ -255,7 +256,7 @@ fn of_machine(
     let addresses = config.map(Config::addresses).unwrap_or_default();
     let own = addresses::among(&addresses).unwrap_or_default();
     let holds_vip = config.is_some_and(|config| own.contains(&config.vip));
-    judge::machine::judge(&mut found, &machine, keepalived, config, (data, holds_vip));
+    judge::machine::judge(&mut found, &machine, keepalived, config, data, holds_vip);
     if let Some(config) = config {
         judge::machine::redis_service::judge(
             &mut found,

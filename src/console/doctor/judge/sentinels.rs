@@ -19,7 +19,8 @@ pub(crate) fn judge(
     redises: &Redises,
     config: &Config,
     sentinel: &Sentinel,
-    (cli, to_them): (&RedisCli, &RedisCli),
+    cli: &RedisCli,
+    to_them: &RedisCli,
 ) {
     for node in nodes {
         match &node.said {

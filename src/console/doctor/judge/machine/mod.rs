@@ -17,7 +17,8 @@ pub(crate) fn judge(
     machine: &Machine,
     keepalived: &Keepalived,
     config: Option<&Config>,
-    (data, holds_vip): (Option<u64>, bool),
+    data: Option<u64>,
+    holds_vip: bool,
 ) {
     if !machine.is_root {
         found.unseen(

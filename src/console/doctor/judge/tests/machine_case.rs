@@ -71,7 +71,8 @@ pub(crate) fn judged(machine: &Machine, keepalived: &Keepalived, more: &str) -> 
         machine,
         keepalived,
         Some(&config),
-        (Some(DATA), false),
+        Some(DATA),
+        false,
     );
     redis_service::judge(&mut found, machine, Some(Version(7, 0, 15)), &config);
     found.list

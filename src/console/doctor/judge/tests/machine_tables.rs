@@ -259,7 +259,8 @@ fn a_vip_that_a_dead_keepalived_has_left_behind_fails() {
         &machine,
         &keepalived,
         Some(&config("")),
-        (None, true),
+        None,
+        true,
     );
     assert_eq!(level(&found.list, "keepalived-runs"), Level::Fail);
 }

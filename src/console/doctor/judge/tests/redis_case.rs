@@ -195,7 +195,8 @@ impl Case {
                 &self.redises,
                 &self.config,
                 sentinel,
-                (&cli, &cli),
+                &cli,
+                &cli,
             );
         }
         found.list
