@@ -1,11 +1,14 @@
-//! `keepalived-redis explain`: what the programs would do now, and why. It looks as they look, asks
-//! what they ask, and does nothing.
+//! `keepalived-redis explain`: what the programs would do now, and why. It looks as they look and
+//! asks what they ask. It changes nothing, neither in Redis nor in what this node remembers.
 
+use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
 use super::configuration::for_people;
+use super::memory_copy::{with_a_copy_of_memory, without_memory};
 use crate::act::worker::Worker;
+use crate::config::Config;
 use crate::deadline::{Deadline, Stopwatch};
 use crate::decide::pair::{self, Step};
 use crate::decide::sentinel::{self, Move};
@@ -29,6 +32,36 @@ pub(crate) fn run(path: &Path, terminal: &Terminal) -> u8 {
             return code::CANNOT_TELL;
         }
     };
+    let (mut lines, notes) = match with_a_copy_of_memory(&config, |copied| explained(copied, local))
+    {
+        Ok(lines) => (lines, notes),
+        Err(why) => (
+            explained(&without_memory(&config), local),
+            [
+                notes,
+                vec![format!("{why}; what this node remembers is not looked at")],
+            ]
+            .concat(),
+        ),
+    };
+    lines.splice(
+        0..0,
+        notes.into_iter().map(|note| ("note".to_string(), note)),
+    );
+    for (who, what) in &lines {
+        if !terminal.line(&format!(
+            "{}: {}",
+            terminal.paint(Tone::Strong, who),
+            plain(what)
+        )) {
+            break;
+        }
+    }
+    code::YES
+}
+
+/// Whose step it is, or what is asked, and the answer.
+fn explained(config: &Config, local: SocketAddr) -> Vec<(String, String)> {
     let journal = Journal::new(
         &config.log_dir,
         TRANSITIONS,
@@ -37,7 +70,7 @@ pub(crate) fn run(path: &Path, terminal: &Terminal) -> u8 {
         false,
     )
     .of(&config.instance);
-    let mut worker = Worker::new(config, local, journal, Stopwatch::start());
+    let mut worker = Worker::new(config.clone(), local, journal, Stopwatch::start());
     let steps = match worker.sentinels() {
         Some(mut sentinels) => {
             let scene = worker.look_with_sentinels(&mut sentinels);
@@ -64,11 +97,7 @@ pub(crate) fn run(path: &Path, terminal: &Terminal) -> u8 {
             steps.told(view.vip)
         }
     };
-    let mut lines: Vec<(String, String)> = notes
-        .into_iter()
-        .map(|note| ("note".to_string(), note))
-        .collect();
-    lines.extend(steps);
+    let mut lines = steps;
     lines.extend(checks(&worker));
     if let Ok(Some(ticket)) = ticket::read(&worker.config.memory_dir) {
         let work = if ticket.is_at_work() {
@@ -81,16 +110,7 @@ pub(crate) fn run(path: &Path, terminal: &Terminal) -> u8 {
             format!("{} at {}{work}", ticket.state, ticket.at),
         ));
     }
-    for (who, what) in &lines {
-        if !terminal.line(&format!(
-            "{}: {}",
-            terminal.paint(Tone::Strong, who),
-            plain(what)
-        )) {
-            break;
-        }
-    }
-    code::YES
+    lines
 }
 
 /// What each notify program would do.

@@ -10,6 +10,7 @@ pub(crate) mod drain;
 pub(crate) mod explain;
 pub(crate) mod failover_test;
 pub(crate) mod interrupt;
+pub(crate) mod memory_copy;
 pub(crate) mod rollback;
 pub(crate) mod status;
 

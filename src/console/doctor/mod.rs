@@ -10,7 +10,6 @@ pub(crate) mod redis_cli;
 pub(crate) mod report;
 pub(crate) mod rights;
 
-use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -20,6 +19,7 @@ use self::judge::Expected;
 use self::look::keepalived::Keepalived;
 use self::look::servers::Redises;
 use self::redis_cli::RedisCli;
+use super::memory_copy::{with_a_copy_of_memory, without_memory};
 use crate::config::{Config, ConfigError};
 use crate::deadline::Deadline;
 use crate::decide::view::Vip;
@@ -281,41 +281,7 @@ fn verdicts(config: &Config, local: SocketAddr) -> (Vip, Verdict, Verdict) {
 }
 
 fn vip_alone(config: &Config, local: SocketAddr) -> Vip {
-    // Nothing can be made there.
-    let nowhere = Config {
-        memory_dir: "/proc/none".into(),
-        ..config.clone()
-    };
-    Survey::new(&nowhere, local)
+    Survey::new(&without_memory(config), local)
         .look(true, Deadline::after(LOOK))
         .vip
-}
-
-/// A look and a check remember what they saw. Here they do so in a copy, that goes away with it.
-fn with_a_copy_of_memory<T>(config: &Config, act: impl FnOnce(&Config) -> T) -> Result<T, String> {
-    let memory = &config.memory_dir;
-    let trouble = |error: std::io::Error| format!("copying {}: {error}", memory.display());
-    let copy = tempfile::tempdir().map_err(trouble)?;
-    match fs::read_dir(memory) {
-        Ok(entries) => {
-            for entry in entries
-                .flatten()
-                .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_file()))
-            {
-                match fs::copy(entry.path(), copy.path().join(entry.file_name())) {
-                    // Written anew by rename meanwhile.
-                    Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                        return Err(trouble(error));
-                    }
-                    _ => {}
-                }
-            }
-        }
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-        Err(error) => return Err(trouble(error)),
-    }
-    Ok(act(&Config {
-        memory_dir: copy.path().to_owned(),
-        ..config.clone()
-    }))
 }

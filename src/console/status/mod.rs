@@ -1,5 +1,5 @@
 //! `keepalived-redis status`: all nodes at one glance, for a person, for a program, or for
-//! Prometheus. Reads only.
+//! Prometheus. It changes nothing in Redis, and remembers what every look remembers.
 
 pub(crate) mod cells;
 pub(crate) mod gathered;
