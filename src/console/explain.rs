@@ -25,34 +25,24 @@ const A_WHILE: Duration = Duration::from_secs(60);
 
 /// Explains, with the configuration at `path`; answers with the exit code.
 pub(crate) fn run(path: &Path, terminal: &Terminal) -> u8 {
-    let (config, local, notes) = match for_people(path) {
+    let (config, local, mut notes) = match for_people(path) {
         Ok(found) => found,
         Err(error) => {
             complain(&error);
             return code::CANNOT_TELL;
         }
     };
-    let (mut lines, notes) = match with_a_copy_of_memory(&config, |copied| explained(copied, local))
-    {
-        Ok(lines) => (lines, notes),
-        Err(why) => (
-            explained(&without_memory(&config), local),
-            [
-                notes,
-                vec![format!("{why}; what this node remembers is not looked at")],
-            ]
-            .concat(),
-        ),
-    };
-    lines.splice(
-        0..0,
-        notes.into_iter().map(|note| ("note".to_string(), note)),
-    );
-    for (who, what) in &lines {
+    let explained = with_a_copy_of_memory(&config, |copied| explain(copied, local));
+    let explained = explained.unwrap_or_else(|why| {
+        notes.push(format!("{why}; what this node remembers is not looked at"));
+        explain(&without_memory(&config), local)
+    });
+    let notes = notes.into_iter().map(|note| ("note".to_string(), note));
+    for (who, what) in notes.chain(explained) {
         if !terminal.line(&format!(
             "{}: {}",
-            terminal.paint(Tone::Strong, who),
-            plain(what)
+            terminal.paint(Tone::Strong, &who),
+            plain(&what)
         )) {
             break;
         }
@@ -61,7 +51,7 @@ pub(crate) fn run(path: &Path, terminal: &Terminal) -> u8 {
 }
 
 /// Whose step it is, or what is asked, and the answer.
-fn explained(config: &Config, local: SocketAddr) -> Vec<(String, String)> {
+fn explain(config: &Config, local: SocketAddr) -> Vec<(String, String)> {
     let journal = Journal::new(
         &config.log_dir,
         TRANSITIONS,
