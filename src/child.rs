@@ -1,8 +1,8 @@
-//! A program that we have started: it is waited for no longer than we can, and ended when we are
-//! done with it.
+//! A program that we have started: it is waited for no longer than we have time, and, where it is
+//! ours alone, ended when we are done with it.
 
 use std::io;
-use std::process::{ChildStdout, Command, ExitStatus};
+use std::process::{self, ChildStdout, Command, ExitStatus};
 use std::time::Duration;
 
 use crate::deadline::Deadline;
@@ -10,65 +10,61 @@ use crate::deadline::Deadline;
 /// How often it is looked after.
 const TICK: Duration = Duration::from_millis(5);
 
+/// Waits until `process` has ended; `None` where it has not at the `deadline`: then it goes on.
+/// `go_on` is asked all the while, and its error ends the waiting.
+pub(crate) fn wait<E: From<io::Error>>(
+    process: &mut process::Child,
+    deadline: Deadline,
+    mut go_on: impl FnMut() -> Result<(), E>,
+) -> Result<Option<ExitStatus>, E> {
+    loop {
+        if let Some(status) = process.try_wait()? {
+            return Ok(Some(status));
+        }
+        go_on()?;
+        if !deadline.pause(TICK) {
+            return Ok(None);
+        }
+    }
+}
+
 /// Dropping it ends it, and waits for that: no zombie, and nothing that works on without us.
 #[derive(Debug)]
-pub(crate) struct Child {
-    process: std::process::Child,
-    is_left: bool,
-}
+pub(crate) struct Child(process::Child);
 
 impl Child {
     pub(crate) fn start(command: &mut Command) -> io::Result<Child> {
-        Ok(Child {
-            process: command.spawn()?,
-            is_left: false,
-        })
+        command.spawn().map(Child)
     }
 
     pub(crate) fn id(&self) -> u32 {
-        self.process.id()
+        self.0.id()
     }
 
     /// How it has ended; `None` while it runs.
     pub(crate) fn ended(&mut self) -> io::Result<Option<ExitStatus>> {
-        self.process.try_wait()
+        self.0.try_wait()
     }
 
-    /// Waits until it has ended; `None` where it has not at the `deadline`. `go_on` is asked all
-    /// the while, and its error ends the waiting.
-    pub(crate) fn wait(
+    /// As [`wait`].
+    pub(crate) fn wait<E: From<io::Error>>(
         &mut self,
         deadline: Deadline,
-        go_on: &mut dyn FnMut() -> anyhow::Result<()>,
-    ) -> anyhow::Result<Option<ExitStatus>> {
-        loop {
-            if let Some(status) = self.ended()? {
-                return Ok(Some(status));
-            }
-            go_on()?;
-            if !deadline.pause(TICK) {
-                return Ok(None);
-            }
-        }
+        go_on: impl FnMut() -> Result<(), E>,
+    ) -> Result<Option<ExitStatus>, E> {
+        wait(&mut self.0, deadline, go_on)
     }
 
     /// The pipe that its standard output was made, once.
     pub(crate) fn take_stdout(&mut self) -> Option<ChildStdout> {
-        self.process.stdout.take()
-    }
-
-    /// It goes on without us, also when we have ended.
-    pub(crate) fn leave(mut self) {
-        self.is_left = true;
+        self.0.stdout.take()
     }
 }
 
 impl Drop for Child {
     fn drop(&mut self) {
-        if !self.is_left {
-            let _ = self.process.kill();
-            let _ = self.process.wait();
-        }
+        let _ = self.0.kill();
+        let _ = self.0.wait();
     }
 }
 
@@ -87,7 +83,9 @@ mod tests {
     #[test]
     fn one_that_does_not_end_is_waited_for_until_the_deadline_and_ended() {
         let mut child = sleep();
-        let waited = child.wait(Deadline::after(Duration::from_millis(20)), &mut || Ok(()));
+        let waited = child.wait(Deadline::after(Duration::from_millis(20)), || {
+            io::Result::Ok(())
+        });
         assert!(waited.is_ok_and(|status| status.is_none()));
         let id = child.id();
         assert!(is_there(id));
@@ -99,7 +97,7 @@ mod tests {
     fn whoever_may_not_go_on_waits_no_longer() {
         let mut child = sleep();
         let mut asked = 0;
-        let waited = child.wait(Deadline::after(Duration::from_secs(60)), &mut || {
+        let waited = child.wait(Deadline::after(Duration::from_secs(60)), || {
             asked += 1;
             anyhow::ensure!(asked < 3, "a signal has come");
             Ok(())
@@ -111,14 +109,13 @@ mod tests {
     }
 
     #[test]
-    fn one_that_is_left_goes_on() {
+    fn how_one_has_ended_is_told() {
         let mut child = Child::start(Command::new("sh").args(["-c", "exit 3"])).expect("sh");
-        let waited = child.wait(Deadline::after(Duration::from_secs(60)), &mut || Ok(()));
+        let waited = child.wait(Deadline::after(Duration::from_secs(60)), || {
+            io::Result::Ok(())
+        });
         let code = waited.expect("it ended").and_then(|status| status.code());
         assert_eq!(code, Some(3));
-        let child = Child::start(Command::new("sleep").arg("0.2")).expect("sleep");
-        let id = child.id();
-        child.leave();
-        assert!(is_there(id));
+        assert!(child.ended().is_ok_and(|status| status.is_some()));
     }
 }

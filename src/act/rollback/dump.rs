@@ -62,7 +62,7 @@ pub(crate) struct Verified {
 pub(crate) fn verify(file: &Path, deadline: Deadline, go_on: GoOn<'_>) -> anyhow::Result<Verified> {
     let mut child = checker(file)?;
     let status = child
-        .wait(deadline, &mut || Ok(go_on()?))?
+        .wait(deadline, || anyhow::Ok(go_on()?))?
         .context("redis-check-rdb was not done in time")?;
     // Read only now: it says a page or so, far less than a pipe holds.
     let mut said = Vec::new();

@@ -1,12 +1,13 @@
 //! The answer of one check, from the configuration to the exit code, and the journal of what has
 //! changed.
 
+use std::io;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use super::verdict::Verdict;
-use crate::child::Child;
+use crate::child;
 use crate::config::{Config, LOG_DIR, STATE_DIR};
 use crate::deadline::Deadline;
 use crate::exit::{code, say};
@@ -175,13 +176,12 @@ fn note_change(store: &Store, question: Question, journal: &Journal, kind: &str,
 
 /// Asks systemd, and does not wait for what comes of it: keepalived is about to end us.
 fn stop(journal: &Journal) {
-    let asked = Child::start(
-        Command::new("systemctl")
-            .args(["--no-block", "stop", "keepalived"])
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null()),
-    );
+    let asked = Command::new("systemctl")
+        .args(["--no-block", "stop", "keepalived"])
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn();
     let mut systemctl = match asked {
         Ok(systemctl) => systemctl,
         Err(error) => {
@@ -191,7 +191,8 @@ fn stop(journal: &Journal) {
             );
         }
     };
-    match systemctl.wait(Deadline::after(ASKED), &mut || Ok(())) {
+    let patience = Deadline::after(ASKED);
+    match child::wait(&mut systemctl, patience, || io::Result::Ok(())) {
         Ok(Some(status)) if status.success() => journal.line(
             "asked systemd to stop keepalived, as --stop-keepalived wants",
             &[],
@@ -200,12 +201,9 @@ fn stop(journal: &Journal) {
             &format!("stopping keepalived: systemctl ended with {status}"),
             &[],
         ),
-        _ => {
-            systemctl.leave();
-            journal.line(
-                "stopping keepalived: systemctl has not answered yet; leaving it to it",
-                &[],
-            );
-        }
+        _ => journal.line(
+            "stopping keepalived: systemctl has not answered yet; leaving it to it",
+            &[],
+        ),
     }
 }

@@ -1,7 +1,7 @@
 //! A program of the system is asked, and ended where it does not answer in time.
 
 use std::fs::File;
-use std::io::{Read, Seek};
+use std::io::{self, Read, Seek};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -45,7 +45,7 @@ pub(crate) fn ask(program: &str, arguments: &[&str], budget: Duration) -> Result
             .stderr(stream(&said)?),
     )
     .map_err(|error| format!("starting {program}: {error}"))?;
-    match child.wait(Deadline::after(budget), &mut || Ok(())) {
+    match child.wait(Deadline::after(budget), || io::Result::Ok(())) {
         Ok(Some(status)) => Ok(Said {
             code: status.code(),
             text: text(said),
