@@ -32,7 +32,7 @@ pub mod server;
 /// keepalived.conf as keepalived reads it.
 pub(crate) mod keepalived_conf;
 
-// The ground, which stands on nothing.
+// The ground: small things that lean on each other alone.
 pub(crate) mod child;
 pub mod deadline;
 pub(crate) mod exit;

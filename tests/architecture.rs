@@ -185,7 +185,9 @@ fn all_mentions() -> Vec<Mention> {
 
 fn floor(wing: &str) -> usize {
     let found = WINGS.iter().position(|known| *known == wing);
-    found.unwrap_or_else(|| panic!("{wing} is no wing: name it in WINGS, above what it leans on"))
+    found.unwrap_or_else(|| {
+        panic!("{wing} is no wing: name it in WINGS, behind all that it leans on")
+    })
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Of three nodes or more: the role has moved, and the others follow the new master at once. Their
+//! When the role has moved, the other nodes of three or more follow the new master at once. Their
 //! own programs would do it too, but only when their check has found the wrong role, seconds later,
 //! and by way of FAULT.
 

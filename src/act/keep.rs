@@ -217,8 +217,8 @@ impl<'a> Dropping<'a> {
             Deadline::after(config.timing.sync),
             &mut || {
                 if let Some(fence) = fence.as_mut().filter(|_| renewed.elapsed() >= RENEW) {
-                    // Where it fails, the look at what is left of it before the data is dropped
-                    // tells.
+                    // If this fails, `drop_data` finds out: it looks at the fence before it drops
+                    // anything.
                     let _ = fence.renew(server, HOLD + 2 * command, command);
                     renewed = Stopwatch::start();
                 }

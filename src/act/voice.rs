@@ -99,8 +99,8 @@ impl Voice {
         } else {
             REMINDER
         };
-        // Of each reason apart: two may alternate, as a copy that is refused and the link that is
-        // down then.
+        // Each reason has its own pace: two may alternate, as a refused copy and the link that is
+        // down because of it.
         if self
             .waits
             .get(&kind)

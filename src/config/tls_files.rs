@@ -9,7 +9,7 @@ use super::ConfigError;
 use super::password_file::{self, Access};
 use crate::server::tls::{Files, Part, Texts, Tls};
 
-/// Those who sign for half of the world fit in.
+/// A bundle of all public authorities is a quarter of that.
 const LARGEST_FILE: u64 = 1 << 20;
 
 /// What `section` names, all of it good: the key closed to others as a password is.

@@ -112,7 +112,7 @@ struct Steps {
 }
 
 impl Steps {
-    /// Of whom each is said, and what.
+    /// A line for the holder of the VIP, and one for each program that would run here.
     fn told(self, vip: Vip) -> Vec<(String, String)> {
         let line = |who: &str, what: String| (who.to_string(), what);
         let holder = match vip {

@@ -1,7 +1,4 @@
-//! What to do, given what was seen and what is remembered. Pure: no connection, no clock, no file.
-//!
-//! Every program asks here and none decides on its own, so that two nodes that look at the same
-//! pair answer alike.
+//! What one look saw, and what this node remembers: all that a decision may rest on. Pure.
 
 use std::net::SocketAddr;
 use std::time::Duration;

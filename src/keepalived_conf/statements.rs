@@ -1,4 +1,4 @@
-//! Words and blocks out of lines.
+//! Makes words and blocks out of lines.
 
 use super::{Place, Statement};
 

@@ -1,3 +1,6 @@
+//! Configurations with comments, parameters, includes and lines for one host, read as keepalived
+//! reads them.
+
 use proptest::prelude::*;
 
 use super::*;

@@ -22,8 +22,8 @@ use crate::server::info::Observation;
 struct Member {
     address: SocketAddr,
     server: Server,
-    /// Of a peer: since the first look of this process that it did not answer. For where the memory
-    /// can't be written.
+    /// When a look of this process first found the peer silent; used where the memory can't be
+    /// written.
     silent: Option<Stopwatch>,
 }
 

@@ -1,20 +1,20 @@
 //! The addresses that this machine's interfaces have at this moment.
 
-use std::io::{self};
+use std::io;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 
 use nix::ifaddrs::getifaddrs;
 use nix::sys::socket::SockaddrStorage;
 
-use super::addresses;
 use crate::config::Config;
 
-/// Those of `candidates` that this machine has, or all that it has. At least one of them has to be
-/// another machine's.
+/// Which of `candidates` this machine has; where a trial can't tell, every address that it has. One
+/// candidate at least has to be another machine's: where all of them can be bound, a trial tells
+/// nothing.
 ///
-/// By a trial `bind`, a tenth of the time of a list with its interfaces and their counters. Where
-/// that says nothing (with `ip_nonlocal_bind=1` all of them can be bound; none, where the interface
-/// is down) the kernel is asked for the list.
+/// A trial `bind` takes a tenth of the time of a list, with the interfaces and their counters. The
+/// kernel is asked for the list where all can be bound (with `ip_nonlocal_bind=1`), or none (where
+/// the interface is down).
 pub(crate) fn among(candidates: &[IpAddr]) -> io::Result<Vec<IpAddr>> {
     match bindable(candidates) {
         Some(own) if !own.is_empty() && own.len() < candidates.len() => Ok(own),
@@ -63,7 +63,7 @@ fn ip(address: &SockaddrStorage) -> Option<IpAddr> {
 /// # Errors
 /// A sentence that says which addresses were looked for.
 pub(crate) fn local_node(config: &Config) -> anyhow::Result<SocketAddr> {
-    Ok(config.local_node(&addresses::among(&config.addresses())?)?)
+    Ok(config.local_node(&among(&config.addresses())?)?)
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! What time it is: for people, and by a clock that nobody sets.
 
 use std::fs;
-use std::io::{self};
+use std::io;
 
 /// This boot of the machine, and the seconds since it: a clock that nobody sets.
 ///

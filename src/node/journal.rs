@@ -15,6 +15,7 @@ use crate::deadline::Deadline;
 use crate::node::clock;
 use crate::terminal;
 
+/// The journal of transitions: what keepalived notified, what a person moved, and each step of it.
 pub const TRANSITIONS: &str = "keepalived-redis-status.log";
 /// The journal of the checks: changes of verdict only.
 pub const CHECKS: &str = "check-redis-status.log";
@@ -82,8 +83,8 @@ impl Journal {
         }
     }
 
-    /// Of which instance its lines are. The default one's say nothing of it; those of any other end
-    /// with `instance=NAME`: several instances of a host may share a journal.
+    /// Marks its lines with their instance, for several instances of a host may share a journal:
+    /// those of the default one have no mark, those of any other end with `instance=NAME`.
     #[must_use]
     pub(crate) fn of(self, instance: &str) -> Self {
         Journal {

@@ -4,7 +4,6 @@ use serde::{Deserialize, Serialize};
 
 use super::journal::Label;
 
-/// A VRRP state, as the last notification gave it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum VrrpState {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::renamed::Commands;
 use super::tls::Tls;
 
-/// How to reach a Redis, and to log in to it; the same on every node.
+/// The same on every node.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Access {
     /// ACL user; `None` is Redis's `default` user.

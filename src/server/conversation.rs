@@ -114,7 +114,7 @@ impl Line {
     ) -> Result<Vec<Result<Value, Denial>>, Failure> {
         let answers = self.answers(sent, count);
         match (&answers, self.unheard) {
-            // A port for TLS closes what is not, without a word.
+            // A TLS port closes a plain-text connection without a word.
             (Err(Failure::Reset), Some(address))
                 if wants_tls(address, self.stream.deadline().half()) =>
             {

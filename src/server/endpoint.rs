@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-/// Where a Redis listens. Never a host name: a DNS lookup has no place in a failover.
+/// Never a host name: a DNS lookup has no place in a failover.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Endpoint {
     /// `192.168.158.11:6379` or `[::1]:6379`.

@@ -41,7 +41,6 @@ impl Denial {
     }
 }
 
-/// Why a Redis gave no usable answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Failure {
     Refused,

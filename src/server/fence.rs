@@ -2,8 +2,8 @@
 //!
 //! From 6.2 on `CLIENT PAUSE ms WRITE` (R12): it ends by itself. Before, and where CLIENT is
 //! disabled, `min-slaves-to-write` is set to a number that no master has replicas for, and clients
-//! get NOREPLICAS (R13): that does not end by itself, so the number itself says that it is ours and
-//! what stood there before: whoever finds it can undo it.
+//! get NOREPLICAS (R13). That does not end by itself. So the value is the former one plus a
+//! million: whoever finds it knows that it is ours, and can restore it.
 
 use std::time::Duration;
 

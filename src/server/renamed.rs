@@ -1,4 +1,4 @@
-//! What the commands are called that somebody has renamed in redis.conf (`rename-command`). Pure.
+//! The names of commands that somebody renamed in redis.conf (`rename-command`). Pure.
 //!
 //! The programs know each by its own name; the one place that writes them to a Redis translates.
 //! Sentinels know no other names. AUTH is not among them: who renames that keeps out every replica,

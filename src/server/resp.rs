@@ -1,7 +1,7 @@
 //! The bytes of an answer (RESP2), read into values. Pure.
 //!
-//! Not the `redis` crate's parser: before its first byte that asks the processor what it can do,
-//! which a virtual machine answers slowly, and it was a tenth of a check's CPU time.
+//! The `redis` crate's parser is not used: before its first byte it asks the processor what it can
+//! do, which is slow in a virtual machine and was a tenth of a check's CPU time.
 
 use redis::Value;
 

@@ -4,8 +4,8 @@
 //! server that answers one byte at a time holds it for ever. So the socket is ours; the `redis`
 //! crate encodes, and `resp` reads.
 //!
-//! With TLS the handshake belongs to the first exchange and its deadline: as without, to be
-//! connected proves only the kernel, and a server that hangs is silent and not gone.
+//! With TLS the handshake is a part of the first exchange, under its deadline. As without TLS, a
+//! connection proves only that the kernel lives: a server that hangs is silent, and not gone.
 
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};

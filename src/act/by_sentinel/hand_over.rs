@@ -19,8 +19,8 @@ use crate::server::info::{Replication, Role, Version};
 /// The master's writes stay stopped for so long while its replicas catch up; after it they go on,
 /// and all starts over.
 const CATCH_UP: Duration = Duration::from_millis(500);
-/// The old master's writes stay stopped for so long once a sentinel has been asked, should we die:
-/// it makes it a replica 8 to 11 s later (R22).
+/// If we die after a sentinel was asked, the old master's writes stay stopped this long: Sentinel
+/// makes it a replica 8 to 11 s later (R22).
 const DEMOTED: Duration = Duration::from_secs(20);
 
 /// Those of the other nodes that answer.

@@ -17,9 +17,10 @@ use crate::node::turn::Turn;
 use crate::server::failure::Failure;
 use crate::server::info::{Observation, Role};
 
+/// Between two looks at what the sentinels say.
 pub(crate) const TICK: Duration = Duration::from_millis(20);
 
-/// The same while a role is about to change: outage.
+/// Between two looks at who is master, while a role is about to change: that time is outage.
 const SOON: Duration = Duration::from_millis(5);
 
 /// From a sentinel's OK to a new master: it sends SLAVEOF NO ONE within two of its ticks of 0.1 s,
@@ -51,7 +52,7 @@ impl Attempt<'_> {
     pub(crate) fn promote(mut self) -> Result<Option<Outcome>, Trouble> {
         let _acting = self.turn.act()?;
         let (view, master) = (&self.scene.view, self.master);
-        // Where it is a replica itself, whoever is one may be promoted.
+        // If the old master is a replica by now, any replica may be promoted.
         let headless = view.seen(master).is_some_and(|seen| seen.is_ok());
         let nodes = view.nodes().filter_map(|node| {
             let seen = node
@@ -72,8 +73,8 @@ impl Attempt<'_> {
         let Some(sentinel) = best else {
             return Err(self.failed(reason));
         };
-        // Where it refuses no other one is asked, which does not know of what this one may yet do
-        // (R32).
+        // If this sentinel refuses, no other is asked: that one does not know what this one may
+        // still do (R32).
         self.fail_over(sentinel)?;
         let promoted = self.until_promoted()?;
         let took = ms(self.worker.clock.elapsed());

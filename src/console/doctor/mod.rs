@@ -1,7 +1,6 @@
 //! `keepalived-redis doctor`: every known trap that can be seen from here, and the way out of it.
 //!
-//! Looking (`of_*`) is apart from judging (`judge`). It changes nothing, on no machine; every wait
-//! has a budget.
+//! `look` looks, `judge` judges. It changes nothing, on no machine; every wait has a budget.
 
 pub(crate) mod finding;
 pub(crate) mod judge;
@@ -12,26 +11,16 @@ pub(crate) mod rights;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use self::finding::{Fact, Finding, Findings, Fix, Level, Subject};
 use self::judge::Expected;
 use self::look::keepalived::Keepalived;
 use self::look::servers::Redises;
 use self::redis_cli::RedisCli;
-use super::memory_copy::{with_a_copy_of_memory, without_memory};
 use crate::config::{Config, ConfigError};
-use crate::deadline::Deadline;
-use crate::decide::view::Vip;
 use crate::exit::code;
-use crate::look::survey::Survey;
 use crate::node::addresses::{self, local_node};
-use crate::programs::check_redis;
-use crate::programs::check_redis::verdict::Verdict;
 use crate::terminal::Terminal;
-
-/// For one look at all nodes and at the VIP.
-const LOOK: Duration = Duration::from_secs(2);
 
 /// What a person may want of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -85,11 +74,17 @@ fn examine(
     let expected = Expected::of(path, config, local);
     let mut found = of_file.list;
     if let Some(keepalived) = &keepalived {
-        found.extend(of_vrrp(keepalived, &expected, config));
+        found.extend(judged_vrrp(keepalived, &expected, config));
     }
     if let Some(config) = config {
         let cli = RedisCli::of(config);
-        found.extend(of_redis(config, local, &redises, keepalived.as_ref(), &cli));
+        found.extend(judged_redis(
+            config,
+            local,
+            &redises,
+            keepalived.as_ref(),
+            &cli,
+        ));
         if let Some(sentinel) = &config.sentinel {
             let mut lines = Findings::of(Subject::Sentinel);
             judge::sentinels::judge(
@@ -105,7 +100,7 @@ fn examine(
         }
     }
     if let Some(keepalived) = &keepalived {
-        found.extend(of_machine(config, local, &redises, keepalived));
+        found.extend(judged_machine(config, local, &redises, keepalived));
     }
     found.sort_by_key(|line| {
         Subject::ALL
@@ -183,7 +178,11 @@ fn configuration(
     }
 }
 
-fn of_vrrp(keepalived: &Keepalived, expected: &Expected, config: Option<&Config>) -> Vec<Finding> {
+fn judged_vrrp(
+    keepalived: &Keepalived,
+    expected: &Expected,
+    config: Option<&Config>,
+) -> Vec<Finding> {
     let mut found = Findings::of(Subject::Keepalived);
     let nodes: Vec<_> = config.map(Config::addresses).unwrap_or_default();
     let own = addresses::among(&nodes).unwrap_or_default();
@@ -194,7 +193,7 @@ fn of_vrrp(keepalived: &Keepalived, expected: &Expected, config: Option<&Config>
     found.list
 }
 
-fn of_redis(
+fn judged_redis(
     config: &Config,
     local: Option<SocketAddr>,
     redises: &Redises,
@@ -215,13 +214,19 @@ fn of_redis(
     let Some(local) = local else {
         return found.list;
     };
-    match with_a_copy_of_memory(config, |config| verdicts(config, local)) {
+    match look::checks::verdicts(config, local) {
         Ok((vip, health, eligible)) => {
             judge::servers::pair::judge(&mut found, redises, config, vip, cli);
             judge::checks::verdicts(&mut found, &health, &eligible, config.sentinel.is_some());
         }
         Err(why) => {
-            judge::servers::pair::judge(&mut found, redises, config, vip_alone(config, local), cli);
+            judge::servers::pair::judge(
+                &mut found,
+                redises,
+                config,
+                look::checks::vip_alone(config, local),
+                cli,
+            );
             found.unseen(
                 "check-redis",
                 Fact("K12"),
@@ -232,7 +237,7 @@ fn of_redis(
     found.list
 }
 
-fn of_machine(
+fn judged_machine(
     config: Option<&Config>,
     local: Option<SocketAddr>,
     redises: &Redises,
@@ -266,22 +271,4 @@ fn of_machine(
         );
     }
     found.list
-}
-
-/// What the checks would say, and where the VIP is.
-fn verdicts(config: &Config, local: SocketAddr) -> (Vip, Verdict, Verdict) {
-    let vip = Survey::new(config, local)
-        .look(true, Deadline::after(LOOK))
-        .vip;
-    let own = addresses::among(&config.addresses()).unwrap_or_default();
-    let health = check_redis::health(config, local, &own, Deadline::after(config.timing.check));
-    // As one that was well: what was silent for a moment is not for this to find.
-    let eligible = check_redis::eligible(config, local, true, Deadline::after(config.timing.check));
-    (vip, health, eligible)
-}
-
-fn vip_alone(config: &Config, local: SocketAddr) -> Vip {
-    Survey::new(&without_memory(config), local)
-        .look(true, Deadline::after(LOOK))
-        .vip
 }

@@ -1,4 +1,4 @@
-//! How the lines are shown.
+//! How the doctor's findings are shown.
 
 use serde_json::json;
 

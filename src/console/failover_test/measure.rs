@@ -13,7 +13,7 @@ pub(crate) struct Phase {
     pub name: &'static str,
     pub from: Duration,
     pub to: Option<Duration>,
-    /// What it was for has come about.
+    /// The change that it waits for was seen.
     pub reached: bool,
 }
 

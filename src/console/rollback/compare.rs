@@ -137,7 +137,8 @@ impl Candidate {
     }
 }
 
-/// The same of the service: what is not there, of another type or of another length needs no more.
+/// Measures the same keys in the service. A key that is missing, or of another type or length, is
+/// settled by that.
 fn hold_against(
     service: &mut Reader<'_>,
     db: u64,
@@ -178,7 +179,7 @@ fn other_length(one: &Candidate, length: u64) -> Fate {
     Fate::Differs(format!("length {}, {length} in the service", one.length))
 }
 
-/// Those of another type from those that are not there.
+/// Tells keys of another type from keys that are missing.
 fn tell_apart(
     service: &mut Reader<'_>,
     db: u64,

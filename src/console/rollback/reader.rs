@@ -146,7 +146,8 @@ impl<'s> Reader<'s> {
         }
     }
 
-    /// So long that it is at work for us no more than half of the time, and the pace is kept.
+    /// Pauses, so that the server works for us at most half of the time, and no faster than the
+    /// pace.
     fn rest(&self, commands: usize, took: Duration) -> anyhow::Result<()> {
         let Some(pace) = self.pace else { return Ok(()) };
         let rest = resting(commands, took, pace);

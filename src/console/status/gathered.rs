@@ -230,8 +230,8 @@ fn lag(view: &View, address: SocketAddr, found: &Observation) -> Option<u64> {
         .then(|| u64::try_from(theirs.offset.saturating_sub(mine.offset)).unwrap_or(0))
 }
 
-/// The same view from another node. What that one remembers is not seen from here, nor what this
-/// one does where it is `forgotten`: of a master where the VIP is it is taken that it serves.
+/// The same view from another node. What that node remembers can't be seen from here (nor what this
+/// one does, if `forgotten`), so a master beside the VIP is taken to serve.
 fn from(view: &View, address: SocketAddr, forgotten: bool) -> View {
     if view.local.address == address && !forgotten {
         return view.clone();

@@ -126,8 +126,8 @@ fn unrelated(
                 "{address} has data of term {theirs}, the local Redis of term {mine}"
             ));
         }
-        // A replica that was in sync when its master died goes on at once; what the other has more
-        // will be kept.
+        // A replica that was in sync when its master died goes on at once; what the other has
+        // beyond that is kept in a file.
         Some(Order::Same)
             if view.synced_this_run(local) && !peer.is_master() && holds(Rule::MemoryCounts) =>
         {

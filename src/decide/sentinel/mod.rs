@@ -16,11 +16,11 @@ use crate::server::info::Observation;
 
 /// Two looks are always further apart than this.
 const SECOND_LOOK: Duration = Duration::from_millis(10);
-/// A node that Sentinel calls master, and that is none, or that not all sentinels call so: they
-/// settle that within about two seconds, or not for long.
+/// How long to wait while the named node is no master, or the sentinels disagree: they usually
+/// settle that within two seconds.
 const NO_MASTER: Duration = Duration::from_secs(3);
-/// A failover of their own that does not come: they wait for twice `failover-timeout` after the
-/// last one, six minutes.
+/// How long a failover that the sentinels begin by themselves is waited for. After a failed one
+/// they pause for twice `failover-timeout`, six minutes.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// Of two nodes that have the VIP after a cut one hears of the other within an advert, of a second
 /// or less.

@@ -87,7 +87,6 @@ pub(crate) struct Script {
     pub weight: i32,
     /// It counts as failed before its first result.
     pub init_fail: bool,
-    /// All of it, as it stands there.
     pub block: Statement,
 }
 
@@ -99,7 +98,6 @@ pub(crate) struct TrackFile {
     pub file: PathBuf,
     /// `None` where it is not written: 1 then (K18).
     pub weight: Option<i32>,
-    /// All of it, as it stands there.
     pub block: Statement,
 }
 
@@ -115,7 +113,6 @@ pub(crate) struct Tracked {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Instance {
     pub name: String,
-    /// All of it, as it stands there.
     pub block: Statement,
     /// Its lines of one value, as written: `state`, `priority`...
     pub values: BTreeMap<String, String>,

@@ -1,4 +1,4 @@
-//! Values out of blocks.
+//! Reads scripts, files and instances out of the blocks of keepalived.conf.
 
 use std::net::IpAddr;
 

@@ -49,8 +49,8 @@ pub(super) fn word(answers: Vec<Result<Value, Denial>>) -> Result<Word, Failure>
     let fields = fields(state);
     let get = |name: &str| fields.get(name).map(String::as_str).unwrap_or_default();
     let flag = |name: &str| get("flags").split(',').any(|flag| flag == name);
-    // That says something of the master that it calls so, which is not yet the one that is
-    // promoted.
+    // These fields are of the master in this answer. It may still be the old one, when the first
+    // answer names the new one.
     let same = socket_address(get("ip"), get("port")) == Some(master);
     Ok(Word {
         master,

@@ -183,9 +183,8 @@ impl Store {
         Some(text)
     }
 
-    /// Replaces such a text. That is done only when it has changed, so this is also the time to
-    /// remove what programs that were killed in the middle of a write have left; a spell is written
-    /// each second and has no time for that, but a verdict changes where it begins and ends.
+    /// Replaces such a text. Notes change seldom, so this is also when the leftovers of killed
+    /// programs are removed; spells are written every second and leave that alone.
     pub fn set_note(&self, file: StateFile, text: &str) -> io::Result<()> {
         whole_file::clear_abandoned_in(&self.dir, StateFile::is_called);
         self.replace(file, text.as_bytes())

@@ -19,6 +19,10 @@ use crate::server::probe::probe;
 /// (R35).
 const DEPOSED: Duration = Duration::from_secs(4);
 
+/// A master that dies is missed here at once, and by the sentinels up to two seconds later: that is
+/// no cut, and they replace it.
+const CUT_OFF: Duration = Duration::from_secs(4);
+
 /// The VIP is not given up for one question that the sentinels did not answer.
 const SENTINELS_SILENT: Duration = Duration::from_secs(3);
 
@@ -67,7 +71,7 @@ pub(crate) fn wrong(
     let unseen = another.filter(|named| {
         !seen.is_master() && !poll.is_unheard(*named) && is_unseen(config, *named, deadline)
     });
-    if store.spell(StateFile::CutOff, unseen.is_some()) >= DEPOSED
+    if store.spell(StateFile::CutOff, unseen.is_some()) >= CUT_OFF
         && let Some(named) = unseen
     {
         return Some(format!(

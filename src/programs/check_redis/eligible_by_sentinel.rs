@@ -39,10 +39,10 @@ pub(crate) fn entitlement(
     local: &Observation,
     poll: &Poll,
 ) -> Entitlement {
-    let standing = sentinel::eligible(address, local, poll);
+    let claim = sentinel::eligible(address, local, poll);
     let was = store.get::<Elected>();
     let same_run = was.as_ref().is_some_and(|was| was.run_id == local.run_id);
-    match standing.eligible {
+    match claim.eligible {
         Some(eligible) => {
             // Where it can't be written down, nothing holds while the sentinels are silent.
             match (eligible, was) {
@@ -56,7 +56,7 @@ pub(crate) fn entitlement(
             Entitlement {
                 eligible,
                 held: false,
-                why: standing.why,
+                why: claim.why,
             }
         }
         None if poll.named() == Named::Silent
@@ -65,22 +65,18 @@ pub(crate) fn entitlement(
             Entitlement {
                 eligible: false,
                 held: false,
-                why: format!("{}; when_sentinels_silent is \"release\"", standing.why),
+                why: format!("{}; when_sentinels_silent is \"release\"", claim.why),
             }
         }
         None if same_run => Entitlement {
             eligible: true,
             held: true,
-            why: format!("as before: {}{}", alarm(poll), standing.why),
+            why: format!("as before: {}{}", alarm(poll), claim.why),
         },
         None => Entitlement {
             eligible: false,
             held: false,
-            why: format!(
-                "{}{}, and it was not named before",
-                alarm(poll),
-                standing.why
-            ),
+            why: format!("{}{}, and it was not named before", alarm(poll), claim.why),
         },
     }
 }

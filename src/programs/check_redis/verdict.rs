@@ -46,9 +46,9 @@ impl Verdict {
 }
 
 /// A local Redis that is busy, or silent for a moment, says nothing of its data: one slow command
-/// must not move the VIP. Whether it is dead is for the check to say that fails only when that is
-/// found twice, and for the watcher. `stays`: the last answer was yes, and the VIP is here; it is
-/// not brought back to a Redis that answers nobody.
+/// must not move the VIP. Whether it is dead is for the health check to say, which fails only when
+/// it finds that twice, and for the watcher. `stays`: the last answer was yes, and the VIP is here;
+/// it is not brought back to a Redis that answers nobody.
 pub(crate) fn silent(
     config: &Config,
     store: &Store,

@@ -1,8 +1,10 @@
-//! What `check_redis --watch` does: one connection to the local Redis is kept open. Its end is the
-//! death of the server, an answer that does not come within `timing.hang` is a hang, and keepalived
-//! reads the verdict from a file (a `vrrp_track_file`: 0 is well, 1 is FAULT) milliseconds later.
-//! Of roles it knows nothing; the check beside it does. But in Sentinel mode it also listens to the
-//! sentinels, so that the VIP follows a switch at once.
+//! Watches the local Redis over one open connection: this is what `check_redis --watch` does. A
+//! connection that ends, and does not come about again, is the death of the server. An answer that
+//! does not come within `timing.hang` is a hang.
+//!
+//! keepalived reads the verdict from a file milliseconds later (a `vrrp_track_file`: 0 is well, 1
+//! is FAULT). Of roles the watcher knows nothing; the check beside it does. But in Sentinel mode it
+//! also listens to the sentinels, so that the VIP follows a switch at once.
 
 pub(crate) mod listening;
 pub(crate) mod pulse;
@@ -36,6 +38,7 @@ const LONGEST_START: Duration = Duration::from_secs(3);
 const SHORT_LIVED: Duration = Duration::from_millis(10);
 /// systemd wants a sign of life.
 const SIGN_OF_LIFE: Duration = Duration::from_secs(1);
+
 /// Watches until SIGTERM, with the configuration at `path`, and writes the verdict into `file`.
 /// With `verbose` what is journalled is printed, too. Answers with the exit code.
 pub(crate) fn run(path: &Path, file: &Path, verbose: bool) -> u8 {

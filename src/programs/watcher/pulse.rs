@@ -5,7 +5,8 @@ use std::time::Duration;
 /// What has died, or kept us waiting, is well again after answers in time for so long: one slow
 /// answer moves the VIP once, and not to and fro.
 const STEADY: Duration = Duration::from_secs(1);
-/// Told when what was heard.
+
+/// The verdict so far; `heard` is told of each answer or silence, and when.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Pulse {
     /// `None` before the first answer or silence.

@@ -1,19 +1,5 @@
 //! The file that keepalived watches (`vrrp_track_file`): the watcher's verdict.
 
-/// The local Redis is well, and in Sentinel mode the one that Sentinel names. Also what keepalived
-/// reads from a file that is not there (K18).
-pub(crate) const WELL: u8 = 0;
-/// The local Redis is dead or silent: FAULT, with a weight of 0.
-pub(crate) const DEAD: u8 = 1;
-/// The same with the weight of -1 that Sentinel mode has: less than -253 is FAULT (K18).
-pub(crate) const DEAD_BY_WEIGHT: u8 = 254;
-/// With that weight: the sentinels are silent, and the last answer stands. Less than any node that
-/// is named on the other side of a partition (of 24 nodes), so that this one gives way as soon as
-/// they see each other; more than any that is not, also where that one's watcher is missing.
-pub(crate) const HELD: u8 = 30;
-/// With that weight: Sentinel names another node, and the priority is so much lower.
-pub(crate) const NOT_NAMED: u8 = 100;
-
 use std::fs;
 use std::io::{self, Write};
 use std::os::unix::fs::DirBuilderExt;
@@ -22,6 +8,20 @@ use std::time::Duration;
 
 use crate::deadline::Stopwatch;
 use crate::whole_file::{self, Readers};
+
+/// The local Redis is well, and in Sentinel mode the one that Sentinel names. Also what keepalived
+/// reads from a file that is not there (K18).
+pub(crate) const WELL: u8 = 0;
+/// The local Redis is dead or silent: FAULT, with a weight of 0.
+pub(crate) const DEAD: u8 = 1;
+/// The same with the weight of -1 that Sentinel mode has: less than -253 is FAULT (K18).
+pub(crate) const DEAD_BY_WEIGHT: u8 = 254;
+/// The sentinels are silent, and the last answer stands. It costs less than being unnamed, and more
+/// than any difference in priority of 24 nodes: so this node gives way once both sides of a
+/// partition see each other.
+pub(crate) const HELD: u8 = 30;
+/// With a weight of -1: Sentinel names another node, and the priority is so much lower.
+pub(crate) const NOT_NAMED: u8 = 100;
 
 const SECOND_LOOK: Duration = Duration::from_secs(1);
 

@@ -24,7 +24,7 @@ use crate::server::probe::Liveness;
 /// not named meanwhile.
 const FIRST_WORDS: Duration = Duration::from_millis(1500);
 
-/// The conversation with the local Redis.
+/// All that the watcher knows between two beats.
 pub(super) struct Watch {
     pub config: Config,
     pub survey: Survey,

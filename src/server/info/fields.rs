@@ -1,4 +1,4 @@
-//! The fields of INFO, each read for itself.
+//! How one field of INFO is parsed.
 
 use super::{Version, short};
 
@@ -69,7 +69,7 @@ pub(super) fn version(fields: &Fields<'_>) -> Version {
     Version(part(), part(), part())
 }
 
-/// Of all databases.
+/// How many keys all databases have together.
 pub(super) fn keys(fields: &Fields<'_>) -> u64 {
     fields
         .0

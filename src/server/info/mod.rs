@@ -55,7 +55,7 @@ pub struct Following {
     /// made on disk).
     pub copied: Option<Copied>,
     /// Bytes of the stream received, where the server says (7.0); the applied ones are
-    /// [`Replication::offset`].
+    /// [`Lineage::offset`].
     pub received: Option<i64>,
 }
 

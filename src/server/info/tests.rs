@@ -1,3 +1,5 @@
+//! INFO as a server writes it, and text that is no INFO.
+
 use super::*;
 use proptest::prelude::*;
 

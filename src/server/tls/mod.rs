@@ -1,5 +1,4 @@
-//! TLS: whom to trust and who we are; and what one connection of it goes through. The socket is
-//! [`crate::server::socket`]'s.
+//! TLS: whom to trust and who we are. The socket is [`crate::server::socket`]'s.
 
 pub(crate) mod session;
 

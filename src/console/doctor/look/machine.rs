@@ -48,7 +48,8 @@ pub(crate) struct LocalRedis {
     /// Either of them is on a file system that is read-only for Redis.
     pub read_only: bool,
     pub unit: Option<String>,
-    /// With what command that starts it; and its own command line, where that is still to be seen.
+    /// The commands by which its unit starts it; and its own command line, where that can still be
+    /// read.
     pub commands: Vec<String>,
 }
 

@@ -1,5 +1,7 @@
-//! What the doctor looks at: this machine, keepalived, each Redis, each sentinel. Changes nothing.
+//! What the doctor looks at: this machine, keepalived, each Redis, each sentinel, what the checks
+//! say. Changes nothing.
 
+pub(crate) mod checks;
 pub(crate) mod command;
 pub(crate) mod keepalived;
 pub(crate) mod machine;

@@ -1,5 +1,4 @@
-//! Files, their owners and modes, and what these mean for who may change them. Looking and judging
-//! apart.
+//! Files, their owners and modes, and what these mean for who may change them.
 
 use std::fs;
 use std::io::Read;
@@ -15,7 +14,7 @@ pub(crate) struct Mode {
 }
 
 impl Mode {
-    /// Of what `path` leads to.
+    /// A symbolic link is followed: what counts is the file that is run or read in the end.
     ///
     /// # Errors
     /// In the kernel's words.

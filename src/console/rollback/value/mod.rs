@@ -64,7 +64,7 @@ pub(crate) fn difference(
 }
 
 impl Pair<'_> {
-    /// So many elements are about as large as a piece may be.
+    /// How many elements to fetch at once, so that a piece stays near [`PIECE`] bytes.
     fn at_once(&self) -> u64 {
         let each = self.bytes.checked_div(self.length).unwrap_or(0).max(1);
         (PIECE / each).clamp(1, ELEMENTS)

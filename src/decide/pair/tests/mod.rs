@@ -1,4 +1,4 @@
-//! The decisions, by table.
+//! What the tables of the pair's decisions are built of.
 
 pub(crate) mod serve;
 pub(crate) mod terms;

@@ -1,4 +1,4 @@
-//! `CONFIG GET`, and the password by which it follows others.
+//! The settings of one Redis, by `CONFIG GET`, and its `masterauth`.
 
 use std::collections::BTreeMap;
 
