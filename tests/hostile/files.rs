@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use keepalived_redis::config::{Config, Environment, Flap};
+use keepalived_redis::config::{Config, Environment, Flap, SECTIONS};
 use keepalived_redis::node::deaths;
 use keepalived_redis::node::memory::{CopyDelay, InFile, Memory, Served, StateFile, Store, Synced};
 use keepalived_redis::node::ticket;
@@ -176,10 +176,9 @@ proptest! {
 
     #[test]
     fn any_value_of_any_kind_for_any_key_is_taken_or_refused_on_one_line(
-        key in prop::sample::select(KEYS.to_vec()), value in value(3),
+        (section, name) in prop::sample::select(every_place()), value in value(3),
     ) {
         let dir = tempfile::tempdir().expect("a directory");
-        let (section, name) = key.split_once('.').unwrap_or(("", key));
         let text = match section {
             "" => format!("{name} = {value}\n"),
             section => format!("[{section}]\n{name} = {value}\n"),
@@ -190,29 +189,19 @@ proptest! {
     }
 }
 
-const KEYS: [&str; 21] = [
-    "local",
-    "auth",
-    "auth.username",
-    "auth.password_file",
-    "timing.check",
-    "timing.connect",
-    "timing.command",
-    "timing.delay",
-    "timing.sync",
-    "timing.alone_after",
-    "timing.hang",
-    "policy.max_lag",
-    "policy.term_key",
-    "flap.count",
-    "flap.window",
-    "flap.hold",
-    "rollback.mode",
-    "rollback.dir",
-    "rollback.keep",
-    "log.dir",
-    "memory.dir",
-];
+/// Every key that `load` has not written yet, in its section, and every section in place of a key.
+fn every_place() -> Vec<(&'static str, &'static str)> {
+    let keys = SECTIONS
+        .iter()
+        .flat_map(|(section, keys)| keys.iter().map(|key| (*section, *key)));
+    let sections = SECTIONS
+        .iter()
+        .map(|(section, _)| section.rsplit_once('.').unwrap_or(("", section)));
+    let written = [("", "nodes"), ("", "vip"), ("", "")];
+    keys.chain(sections)
+        .filter(|place| !written.contains(place))
+        .collect()
+}
 
 /// A value of TOML, of any kind and size, nested so deeply.
 fn value(depth: u32) -> impl Strategy<Value = String> {
