@@ -9,7 +9,7 @@ pub(crate) mod handover;
 pub(crate) mod keep;
 pub(crate) mod local_writes;
 pub(crate) mod move_role;
-pub mod party;
+pub(crate) mod party;
 pub(crate) mod promote;
 pub(crate) mod record;
 pub(crate) mod rollback;

@@ -151,35 +151,6 @@ pub(crate) fn park(server: &mut Server, command: Duration) -> Result<(), Failure
         .map(|_: Value| ())
 }
 
-/// Disconnects the ordinary clients of a demoted Redis: their connections lead to a replica now.
-///
-/// # Errors
-/// The [`Failure`]; nothing depends on it.
-pub fn disconnect_clients(server: &mut Server, command: Duration) -> Result<(), Failure> {
-    if server.lacks("client") {
-        return Ok(());
-    }
-    let kill = |kind: &str| cmd("CLIENT").arg("KILL").arg("TYPE").arg(kind).clone();
-    for answer in server.batch(&[kill("normal"), kill("pubsub")], Deadline::after(command))? {
-        answer.map_err(Failure::Denied)?;
-    }
-    Ok(())
-}
-
-/// `CONFIG REWRITE`: without it a role is gone at the next restart (R10).
-///
-/// # Errors
-/// The [`Failure`]: no config file, a directory that can't be written, no right to it. A warning
-/// and no more.
-pub fn rewrite_config(server: &mut Server, command: Duration) -> Result<(), Failure> {
-    if server.lacks("config") {
-        return Ok(());
-    }
-    server
-        .call_again(cmd("CONFIG").arg("REWRITE"), Deadline::after(command))
-        .map(|_: Value| ())
-}
-
 fn slaveof(master: SocketAddr) -> Cmd {
     // Accepted by every version from 2.8 on, and by Valkey (R1).
     cmd("SLAVEOF")
