@@ -11,7 +11,7 @@ pub mod console;
 pub mod programs;
 
 /// Changing roles, one step at a time: hand over, promote, follow, keep what is dropped.
-pub mod act;
+pub(crate) mod act;
 
 /// Looking at all nodes, at the VIP and at the sentinels.
 pub mod look;
@@ -36,7 +36,7 @@ pub(crate) mod keepalived_conf;
 pub(crate) mod child;
 pub mod deadline;
 pub(crate) mod exit;
-pub mod terminal;
+pub(crate) mod terminal;
 pub(crate) mod whole_file;
 
 #[cfg(test)]

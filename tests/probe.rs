@@ -7,13 +7,13 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use keepalived_redis::act::party;
 use keepalived_redis::deadline::Deadline;
 use keepalived_redis::server::Server;
 use keepalived_redis::server::access::Access;
 use keepalived_redis::server::endpoint::Endpoint;
 use keepalived_redis::server::failure::Failure;
 use keepalived_redis::server::fence;
+use keepalived_redis::server::new_role;
 use keepalived_redis::server::probe::{Liveness, probe};
 use redis::cmd;
 
@@ -214,7 +214,7 @@ fn a_setting_survives_that_all_connections_are_ended() {
         || Server::connect(&redis.endpoint, &Access::default(), soon()).expect("connected");
     let mut server = connect();
     let end_all =
-        || party::disconnect_clients(&mut connect(), Duration::from_secs(5)).expect("ended");
+        || new_role::disconnect_clients(&mut connect(), Duration::from_secs(5)).expect("ended");
     server.call(&cmd("PING"), soon()).expect("an answer");
     end_all();
     assert_eq!(
@@ -229,7 +229,7 @@ fn a_setting_survives_that_all_connections_are_ended() {
     assert_eq!(server.setting("port", soon()), Ok(Some("0".to_owned())));
     end_all();
     // This Redis runs without a file: an answer all the same.
-    let rewritten = party::rewrite_config(&mut server, Duration::from_secs(5));
+    let rewritten = new_role::rewrite_config(&mut server, Duration::from_secs(5));
     assert!(
         matches!(rewritten, Err(Failure::Denied(_))),
         "{rewritten:?}"

@@ -1,5 +1,4 @@
-//! Moving the master role without losing a write, and promotion. Each looks again before it says
-//! that something was done.
+//! Moving the master role without losing a write; it looks again before it says that this was done.
 //!
 //! The order of a handover is that of R12: stop the writes on the giver, let the taker reach its
 //! offset, demote the giver, promote the taker. A death in between leaves two replicas, which the
@@ -26,10 +25,6 @@ const IN_FLIGHT: Duration = Duration::from_millis(20);
 /// Looks at an offset that is about to be reached are this far apart: less than the 1.3 ms that the
 /// whole takes.
 const TICK: Duration = Duration::from_micros(200);
-/// How long data that has already arrived may take to be applied before a promotion.
-const DRAIN: Duration = Duration::from_millis(200);
-/// An offset that has not moved for this long rests.
-const REST: Duration = Duration::from_millis(5);
 
 #[derive(Clone, Debug)]
 pub(crate) struct Moved {
@@ -160,36 +155,4 @@ fn restore(giver: &mut Party<'_>, taker: &mut Party<'_>, command: Duration) {
     if is_replica(taker) && is_replica(giver) {
         let _ = giver.server.call(&no_one(), Deadline::after(command));
     }
-}
-
-/// Promotes a replica whose master is gone. What has already arrived is applied first: until its
-/// link is seen down, or its offset rests (a frozen master keeps the link up, R3). Answers with the
-/// history that it makes from then on.
-///
-/// # Errors
-/// [`Trouble`]; nothing was changed unless the sentence says otherwise.
-pub(crate) fn promote(
-    party: &mut Party<'_>,
-    command: Duration,
-    go_on: &dyn Fn() -> Result<(), Ended>,
-) -> Result<String, Trouble> {
-    let limit = Deadline::after(DRAIN);
-    let mut last = None;
-    loop {
-        let seen = party.replication("looking at", Deadline::after(command))?;
-        let Role::Replica(following) = &seen.role else {
-            return Ok(seen.lineage.replid);
-        };
-        let applied = following
-            .received
-            .is_none_or(|received| received <= seen.lineage.offset);
-        let rests = last == Some(seen.lineage.offset);
-        if applied && (!following.link_up || rests) || limit.is_over() {
-            break;
-        }
-        last = Some(seen.lineage.offset);
-        limit.pause(REST);
-    }
-    go_on()?;
-    party.follow_nobody(command)
 }

@@ -6,11 +6,11 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::copy_delay;
 use super::party::{self, Party};
 use super::rollback::{self, About, History, Kept};
 use super::trouble::{Trouble, failed};
 use super::worker::Worker;
-use super::{copy_delay, handover};
 use crate::config::RollbackMode;
 use crate::deadline::{Deadline, Stopwatch, ms};
 use crate::decide::pair;
@@ -192,7 +192,7 @@ impl<'a> Dropping<'a> {
             );
         }
         let mut party = Party::connected(&mut worker.survey, local, mine.version)?;
-        handover::promote(&mut party, command, &|| turn.check()).map(|_| ())
+        party.promote(command, &|| turn.check()).map(|_| ())
     }
 
     fn take_file(&mut self, about: About) -> anyhow::Result<Kept> {

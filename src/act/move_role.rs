@@ -4,7 +4,7 @@ use std::fmt::Display;
 use std::net::SocketAddr;
 
 use super::bring_along::bring_along;
-use super::party::{Party, disconnect_clients};
+use super::party::Party;
 use super::trouble::{Trouble, failed, observed};
 use super::worker::Worker;
 use super::{handover, record};
@@ -13,6 +13,7 @@ use crate::decide::view::View;
 use crate::node::hook::Event;
 use crate::node::turn::Turn;
 use crate::server::fence;
+use crate::server::new_role::disconnect_clients;
 
 /// Moves the role from one node to another, one of which is this one. It is given away only where
 /// the holder of the VIP has no program that takes it, and in the same lossless way.

@@ -1,5 +1,5 @@
-//! One Redis that takes part in a change of roles, and the commands for it. What changes a role
-//! looks again before it says that it was done.
+//! One Redis that takes part in a change of roles, and the commands that change its role. Each but
+//! [`park`] looks again before it says that it was done.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -9,9 +9,15 @@ use redis::{Cmd, Value, cmd};
 use super::trouble::{Trouble, failed};
 use crate::deadline::Deadline;
 use crate::look::survey::Survey;
+use crate::node::turn::Ended;
 use crate::server::Server;
 use crate::server::failure::Failure;
 use crate::server::info::{Lineage, Replication, Role, Version};
+
+/// How long data that has already arrived may take to be applied before a promotion.
+const DRAIN: Duration = Duration::from_millis(200);
+/// An offset that has not moved for this long rests.
+const REST: Duration = Duration::from_millis(5);
 
 /// The connection to `node`, one of the nodes.
 ///
@@ -101,6 +107,37 @@ impl<'a> Party<'a> {
             )),
         }
     }
+    /// Promotes a replica whose master is gone. What has already arrived is applied first: until
+    /// its link is seen down, or its offset rests (a frozen master keeps the link up, R3). Answers
+    /// with the history that it makes from then on.
+    ///
+    /// # Errors
+    /// [`Trouble`]; nothing was changed unless the sentence says otherwise.
+    pub(crate) fn promote(
+        &mut self,
+        command: Duration,
+        go_on: &dyn Fn() -> Result<(), Ended>,
+    ) -> Result<String, Trouble> {
+        let limit = Deadline::after(DRAIN);
+        let mut last = None;
+        loop {
+            let seen = self.replication("looking at", Deadline::after(command))?;
+            let Role::Replica(following) = &seen.role else {
+                return Ok(seen.lineage.replid);
+            };
+            let applied = following
+                .received
+                .is_none_or(|received| received <= seen.lineage.offset);
+            let rests = last == Some(seen.lineage.offset);
+            if applied && (!following.link_up || rests) || limit.is_over() {
+                break;
+            }
+            last = Some(seen.lineage.offset);
+            limit.pause(REST);
+        }
+        go_on()?;
+        self.follow_nobody(command)
+    }
 }
 
 /// Makes a replica follow nobody: it keeps its data, takes no writes, and waits.
@@ -111,35 +148,6 @@ pub(crate) fn park(server: &mut Server, command: Duration) -> Result<(), Failure
             cmd("SLAVEOF").arg("127.0.0.1").arg(1),
             Deadline::after(command),
         )
-        .map(|_: Value| ())
-}
-
-/// Disconnects the ordinary clients of a demoted Redis: their connections lead to a replica now.
-///
-/// # Errors
-/// The [`Failure`]; nothing depends on it.
-pub fn disconnect_clients(server: &mut Server, command: Duration) -> Result<(), Failure> {
-    if server.lacks("client") {
-        return Ok(());
-    }
-    let kill = |kind: &str| cmd("CLIENT").arg("KILL").arg("TYPE").arg(kind).clone();
-    for answer in server.batch(&[kill("normal"), kill("pubsub")], Deadline::after(command))? {
-        answer.map_err(Failure::Denied)?;
-    }
-    Ok(())
-}
-
-/// `CONFIG REWRITE`: without it a role is gone at the next restart (R10).
-///
-/// # Errors
-/// The [`Failure`]: no config file, a directory that can't be written, no right to it. A warning
-/// and no more.
-pub fn rewrite_config(server: &mut Server, command: Duration) -> Result<(), Failure> {
-    if server.lacks("config") {
-        return Ok(());
-    }
-    server
-        .call_again(cmd("CONFIG").arg("REWRITE"), Deadline::after(command))
         .map(|_: Value| ())
 }
 

@@ -4,9 +4,9 @@ use std::net::SocketAddr;
 
 use super::bring_along::bring_along;
 use super::party::{self, Party};
+use super::record;
 use super::trouble::{Trouble, failed, observed};
 use super::worker::Worker;
-use super::{handover, record};
 use crate::deadline::{Stopwatch, ms};
 use crate::decide::view::View;
 use crate::node::hook::Event;
@@ -24,7 +24,7 @@ pub(crate) fn promote(
     let seen = observed(view, local)?;
     let acting = turn.act()?;
     let mut party = Party::connected(&mut worker.survey, local, seen.version)?;
-    let replid = handover::promote(&mut party, command, &|| turn.check())?;
+    let replid = party.promote(command, &|| turn.check())?;
     let (step, total) = (ms(clock.elapsed()), ms(worker.clock.elapsed()));
     let _ = fence::lift(party.server, seen.version, command);
     let unwritten = record::new_master(worker, view, local, &replid, &[local]);
@@ -71,7 +71,7 @@ pub(crate) fn raise(
     let version = observed(view, peer)?.version;
     let _acting = turn.act()?;
     let mut party = Party::connected(&mut worker.survey, peer, version)?;
-    let replid = handover::promote(&mut party, command, &|| turn.check())?;
+    let replid = party.promote(command, &|| turn.check())?;
     record::write_term(worker, view, peer, &replid);
     worker.voice.line(
         &format!("made {peer} master until we have its data: {why}"),

@@ -4,7 +4,6 @@
 
 use std::net::SocketAddr;
 
-use super::party::rewrite_config;
 use super::trouble::observed;
 use super::voice::Voice;
 use super::worker::Worker;
@@ -14,6 +13,7 @@ use crate::node::clock::now;
 use crate::node::memory::{Served, StateFile};
 use crate::server::failure::Failure;
 use crate::server::info::Observation;
+use crate::server::new_role::rewrite_config;
 use crate::server::term::Term;
 
 /// The nodes whose redis.conf does not have their role: it is gone at the next restart (R10).

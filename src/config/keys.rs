@@ -4,7 +4,7 @@ use crate::server::renamed::RENAMABLE;
 
 /// Every section and its keys; the first is what stands before any section. A dot is a section
 /// within another.
-pub(crate) const SECTIONS: &[(&str, &[&str])] = &[
+pub const SECTIONS: &[(&str, &[&str])] = &[
     ("", &["nodes", "vip", "local"]),
     ("auth", &["username", "password_file"]),
     ("tls", &["ca", "cert", "key", "server_name"]),

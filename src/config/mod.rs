@@ -19,6 +19,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 pub use self::error::ConfigError;
+pub use self::keys::SECTIONS;
 pub use self::settings::{
     Config, Flap, Hooks, Policy, Rollback, RollbackMode, Sentinel, SilentSentinels, Timing,
 };

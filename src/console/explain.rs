@@ -16,7 +16,7 @@ use crate::decide::view::{View, Vip};
 use crate::exit::code;
 use crate::node::journal::{Journal, Label, TRANSITIONS};
 use crate::node::{addresses, ticket};
-use crate::programs::check_redis;
+use crate::programs::{check_redis, redis_backup};
 use crate::terminal::{Terminal, Tone, complain, plain};
 
 /// As long as nothing has changed for a while: what the programs leave to others at first is told
@@ -82,7 +82,7 @@ fn explain(config: &Config, local: SocketAddr) -> Vec<(String, String)> {
             let steps = Steps {
                 serve: step(&pair::serve(&view, A_WHILE)),
                 serve_here: step(&pair::serve(&here, A_WHILE)),
-                follow: step(&pair::yield_role(&view, A_WHILE, Duration::from_secs(5))),
+                follow: step(&pair::yield_role(&view, A_WHILE, redis_backup::GRACE)),
             };
             steps.told(view.vip)
         }

@@ -109,7 +109,7 @@ fn work(worker: &mut Worker, turn: Turn, state: VrrpState) -> u8 {
                 .voice
                 .transition(Event::Stop, "keepalived stops here", &[]);
             if let Some(mut sentinels) = worker.sentinels() {
-                redis_backup::by_sentinel::diagnose(
+                redis_backup::by_sentinel::tell_words(
                     &worker.voice,
                     &sentinels.ask(Deadline::after(worker.config.timing.connect)),
                 );

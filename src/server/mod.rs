@@ -6,6 +6,7 @@ pub mod endpoint;
 pub mod failure;
 pub mod fence;
 pub mod info;
+pub mod new_role;
 pub mod probe;
 mod questions;
 pub mod renamed;

@@ -1,4 +1,4 @@
-//! What the programs ask of a Redis, and its answers read into values.
+//! What the programs ask of a Redis, and the term that they write.
 
 use redis::{Cmd, Value, cmd};
 

@@ -1,4 +1,4 @@
-//! Handover and promotion, step by step as `act::handover` does them.
+//! Models `src/act/handover.rs`, and the promotion in `src/act/party.rs`.
 
 use std::net::SocketAddr;
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::data::Millis;
-use super::following::InFile;
+use super::follow::InFile;
 use super::processes::{Pid, Ticket};
 use super::server::Redis;
 use super::vrrp::Keepalived;

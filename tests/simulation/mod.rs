@@ -8,27 +8,27 @@
 //! A failure prints its seed and its story. `SIMULATION_SEED=n` replays that one;
 //! `SIMULATION_CASES=n` runs more.
 
-mod check;
+mod bring_along;
+mod check_redis;
 mod data;
 mod faults;
-mod following;
-mod gathering;
+mod follow;
 mod handover;
 mod host;
 mod ledger;
 mod processes;
 mod program;
 mod random;
+mod redis_backup;
+mod redis_master;
 mod replication;
 mod run;
 mod scenario;
-mod serve;
 mod server;
 mod setup;
 mod stories;
 mod vrrp;
 mod world;
-mod yielding;
 
 use self::run::{Plan, report};
 use crate::decide::rule::{Rule, without};

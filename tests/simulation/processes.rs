@@ -9,7 +9,7 @@ use std::task::{Context, Poll, Waker};
 use super::data::Millis;
 use super::program::Program;
 use super::world::World;
-use super::{check, serve, yielding};
+use super::{check_redis, redis_backup, redis_master};
 use crate::node::vrrp_state::VrrpState;
 
 pub type Pid = u64;
@@ -198,10 +198,10 @@ impl Tasks {
             here.processes.insert(me, process);
             let program = Program::new(Rc::clone(world), me, fork.node, here.now);
             let future: Work = match fork.state {
-                None => Box::pin(check::run(program, parent, fork.eligible)),
-                Some(VrrpState::Master) => Box::pin(serve::notified(program)),
-                Some(VrrpState::Stop) => Box::pin(yielding::stopped(program)),
-                Some(state) => Box::pin(yielding::notified(program, state)),
+                None => Box::pin(check_redis::run(program, parent, fork.eligible)),
+                Some(VrrpState::Master) => Box::pin(redis_master::notified(program)),
+                Some(VrrpState::Stop) => Box::pin(redis_backup::stopped(program)),
+                Some(state) => Box::pin(redis_backup::notified(program, state)),
             };
             self.0.push((me, future));
         }

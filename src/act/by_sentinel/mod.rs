@@ -1,6 +1,6 @@
 //! Having the sentinels move the role, where it is Sentinel that decides who is master.
 
-pub(crate) mod hand_over;
+pub(crate) mod handover;
 
 use std::fmt::Display;
 use std::net::SocketAddr;

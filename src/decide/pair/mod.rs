@@ -7,5 +7,7 @@ pub(crate) mod verdicts;
 pub(crate) mod worth;
 
 pub use self::steps::{Step, serve, yield_role};
-pub use self::verdicts::{Eligibility, Standing, eligibility, well_peer, wrong_role};
-pub use self::worth::{containment, contains, in_sync, stragglers};
+pub(crate) use self::verdicts::well_peer;
+pub use self::verdicts::{Eligibility, Standing, eligibility, wrong_role};
+pub use self::worth::{containment, in_sync};
+pub(crate) use self::worth::{contains, stragglers};

@@ -45,7 +45,7 @@ pub fn eligibility(view: &View) -> Eligibility {
 }
 
 /// A peer that could serve in our place.
-pub fn well_peer(view: &View) -> Option<std::net::SocketAddr> {
+pub(crate) fn well_peer(view: &View) -> Option<std::net::SocketAddr> {
     let local = view.local.up()?;
     let well =
         |(address, peer): &(std::net::SocketAddr, &crate::server::info::Observation)| match peer

@@ -199,7 +199,7 @@ pub fn containment(local: &Observation, peer: &Observation) -> (bool, Option<u64
 }
 
 /// Does a master contain what a replica has, whose history is `lineage` by now?
-pub fn contains(master: &Observation, replica: &Observation, lineage: &Lineage) -> bool {
+pub(crate) fn contains(master: &Observation, replica: &Observation, lineage: &Lineage) -> bool {
     let mut now = replica.clone();
     now.replication.lineage = lineage.clone();
     containment(&now, master).0
@@ -208,7 +208,7 @@ pub fn contains(master: &Observation, replica: &Observation, lineage: &Lineage) 
 /// The other nodes that follow something else than `master`, to which the role has just moved, and
 /// whose data is contained in its: who moved it lets them follow at once, which their own programs
 /// would do some seconds later.
-pub fn stragglers(view: &View, master: SocketAddr) -> Vec<SocketAddr> {
+pub(crate) fn stragglers(view: &View, master: SocketAddr) -> Vec<SocketAddr> {
     let Some(Ok(theirs)) = view.seen(master) else {
         return Vec::new();
     };

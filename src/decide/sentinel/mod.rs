@@ -30,7 +30,7 @@ const RIVAL: Duration = Duration::from_secs(3);
 
 /// What is seen in Sentinel mode.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Scene {
+pub(crate) struct Scene {
     pub view: View,
     /// All nodes, in order of preference.
     pub order: Vec<SocketAddr>,
@@ -42,7 +42,7 @@ pub struct Scene {
 
 /// May this node hold the VIP, by Sentinel's word?
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Claim {
+pub(crate) struct Claim {
     /// Yes or no; `None` where only the last answer says it.
     pub eligible: Option<bool>,
     pub why: String,
@@ -50,7 +50,7 @@ pub struct Claim {
 
 /// The next move of `redis_master`. `why` is a sentence for the journal.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Move {
+pub(crate) enum Move {
     /// The local Redis is master, and Sentinel says so too.
     Done(String),
     /// Nothing can be done now; look again.
@@ -97,7 +97,7 @@ pub(crate) fn eligible(address: SocketAddr, local: &Observation, poll: &Poll) ->
 
 /// The next move of `redis_master`: this node has been given the VIP. `waited` is for how long all
 /// has been seen as it is now.
-pub fn serve(scene: &Scene, waited: Duration) -> Move {
+pub(crate) fn serve(scene: &Scene, waited: Duration) -> Move {
     let (view, poll) = (&scene.view, &scene.poll);
     let address = view.local.address;
     if let Vip::At(holder) = view.vip {

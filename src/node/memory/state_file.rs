@@ -7,6 +7,31 @@ use std::path::{Path, PathBuf};
 
 use crate::config::last_good;
 
+/// The peer of the example in [`StateFile::ALL`].
+const A_PEER: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 6379));
+
+/// The list of all and the names are made from the same lines. Behind what a file has in its name
+/// stands an example of that.
+macro_rules! state_files {
+    ($(#[$head:meta])* pub enum StateFile {
+        $($(#[$doc:meta])* $file:ident $(($of:ty = $example:expr))? = $name:expr,)*
+    }) => {
+        $(#[$head])*
+        pub enum StateFile { $($(#[$doc])* $file $(($of))?,)* }
+
+        impl StateFile {
+            /// All of them, and of those that have a peer's address in their name an example.
+            pub const ALL: &'static [StateFile] = &[$(StateFile::$file $(($example))?,)*];
+
+            /// `PEER` stands for the address of a peer.
+            const fn pattern(self) -> &'static str {
+                match self { $(StateFile::$file { .. } => $name,)* }
+            }
+        }
+    };
+}
+
+state_files! {
 /// A file in the directory of one instance. A file that is missing or damaged says nothing: what
 /// each loses by that stands with it. The names stay as they are, for a running pair is upgraded
 /// one node after the other, and each program reads what the one before it wrote.
@@ -15,128 +40,82 @@ pub enum StateFile {
     /// The run of the local Redis in which our programs made it master or found it to be one, and
     /// the history that it makes. Without it a serving node is judged by its data alone until
     /// `redis_master` confirms it.
-    Served,
+    Served = "served.toml",
     /// The run in which the local Redis had all that a serving peer had. Without it, and with the
     /// peer gone, this node is not eligible before `timing.alone_after`.
-    Synced,
+    Synced = "synced.toml",
     /// The value of `repl-diskless-sync-delay` that a program has set to 0 for a moment. Without it
     /// the 0 stays until Redis is restarted.
-    CopyDelay,
+    CopyDelay = "copy-delay.toml",
     /// The rollback file that holds the data that the local Redis has now. Without it the same data
     /// may be kept twice.
-    InFile,
+    InFile = "in-file.toml",
     /// When the local Redis died. Without it nothing holds this node back.
-    Failures,
+    Failures = "failures.toml",
     /// The run of the local Redis that was seen last, and whether its death has been counted.
     /// Without it a death that nobody has seen yet is not counted.
-    Life,
+    Life = "life.toml",
     /// A person wants this node to stay out of service. Without it the drain is over.
-    Drain,
+    Drain = "drain.toml",
     /// The history whose term and role have been written down in Redis. Without it that is done
     /// again.
-    Settled,
+    Settled = "settled",
     /// The newest notification of keepalived, and which process works for it. Without it the next
     /// notification is the newest, also one that comes late.
-    Turn,
+    Turn = "turn",
     /// The lock that is held while a Redis is commanded; it says nothing. Without it two programs
     /// may command at the same time, once.
-    Acting,
+    Acting = "acting",
     /// What `check_redis` said last. Without it the verdict is journalled again.
-    CheckVerdict,
+    CheckVerdict = "check.verdict",
     /// What `check_redis --eligible` said last. Without it the verdict is journalled again, and a
     /// local Redis that is silent at that moment is not eligible.
-    EligibleVerdict,
+    EligibleVerdict = "eligible.verdict",
     /// Since when the other node of two has been silent. Without it `timing.alone_after` begins
     /// anew.
-    Alone,
+    Alone = "alone.toml",
     /// Since when this one of several peers has been silent. Without it `timing.alone_after` begins
     /// anew.
-    AloneOf(SocketAddr),
+    AloneOf(SocketAddr = A_PEER) = "alone-PEER.toml",
     /// Since when the local Redis has been silent or busy. Without it the time for which the last
     /// answer stands begins anew.
-    Silent,
+    Silent = "silent.toml",
     /// Since when the VIP has been here, the local Redis in the wrong role, and no `redis_master`
     /// notified. Without it the time until the check fails begins anew.
-    Orphaned,
+    Orphaned = "orphaned.toml",
     /// Since when the local Redis has been in the wrong role with nobody at work on it. Without it
     /// the check begins anew to fail and pass by turns.
-    Unrepaired,
+    Unrepaired = "unrepaired.toml",
     /// Sentinel mode: the run of the local Redis that the sentinels named as master when they last
     /// named anybody. Without it this node is not eligible while they are silent.
-    Elected,
+    Elected = "elected.toml",
     /// Sentinel mode: the run in which the local Redis was a replica. If it is a master later,
     /// somebody promoted it. Without it such a node may be in FAULT for a second or two.
-    FollowedRun,
+    FollowedRun = "followed.run",
     /// Sentinel mode: since when the local Redis has been a master beside the one that the
     /// sentinels name. Without it the time until the check fails begins anew.
-    Deposed,
+    Deposed = "deposed.toml",
     /// Sentinel mode: since when this node has not seen the master that the sentinels see. Without
     /// it the check passes for a while.
-    CutOff,
+    CutOff = "cut-off.toml",
     /// Sentinel mode: since when too few sentinels have answered. Without it the time until the VIP
     /// is released begins anew.
-    SentinelsSilent,
+    SentinelsSilent = "sentinels-silent.toml",
     /// The last configuration that could be read. Without it a broken edit of the configuration
     /// file stops every program.
-    LastGoodConfig,
+    LastGoodConfig = last_good::FILE,
+}
 }
 
 impl StateFile {
-    /// All of them, and of those that have a peer's address in their name an example.
-    pub const ALL: [StateFile; 23] = [
-        StateFile::Served,
-        StateFile::Synced,
-        StateFile::CopyDelay,
-        StateFile::InFile,
-        StateFile::Failures,
-        StateFile::Life,
-        StateFile::Drain,
-        StateFile::Settled,
-        StateFile::Turn,
-        StateFile::Acting,
-        StateFile::CheckVerdict,
-        StateFile::EligibleVerdict,
-        StateFile::Alone,
-        StateFile::AloneOf(SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 6379))),
-        StateFile::Silent,
-        StateFile::Orphaned,
-        StateFile::Unrepaired,
-        StateFile::Elected,
-        StateFile::FollowedRun,
-        StateFile::Deposed,
-        StateFile::CutOff,
-        StateFile::SentinelsSilent,
-        StateFile::LastGoodConfig,
-    ];
-
     pub fn name(self) -> Cow<'static, str> {
-        Cow::Borrowed(match self {
-            StateFile::Served => "served.toml",
-            StateFile::Synced => "synced.toml",
-            StateFile::CopyDelay => "copy-delay.toml",
-            StateFile::InFile => "in-file.toml",
-            StateFile::Failures => "failures.toml",
-            StateFile::Life => "life.toml",
-            StateFile::Drain => "drain.toml",
-            StateFile::Settled => "settled",
-            StateFile::Turn => "turn",
-            StateFile::Acting => "acting",
-            StateFile::CheckVerdict => "check.verdict",
-            StateFile::EligibleVerdict => "eligible.verdict",
-            StateFile::Alone => "alone.toml",
+        let pattern = self.pattern();
+        match self {
             StateFile::AloneOf(peer) => {
-                return Cow::Owned(format!("alone-{peer}.toml").replace(':', "_"));
+                Cow::Owned(pattern.replace("PEER", &peer.to_string().replace(':', "_")))
             }
-            StateFile::Silent => "silent.toml",
-            StateFile::Orphaned => "orphaned.toml",
-            StateFile::Unrepaired => "unrepaired.toml",
-            StateFile::Elected => "elected.toml",
-            StateFile::FollowedRun => "followed.run",
-            StateFile::Deposed => "deposed.toml",
-            StateFile::CutOff => "cut-off.toml",
-            StateFile::SentinelsSilent => "sentinels-silent.toml",
-            StateFile::LastGoodConfig => last_good::FILE,
-        })
+            _ => Cow::Borrowed(pattern),
+        }
     }
 
     pub fn path(self, dir: &Path) -> PathBuf {

@@ -27,7 +27,7 @@ pub(crate) fn run(worker: &mut Worker, turn: &Turn) -> Result<Outcome, Ended> {
         turn.check()?;
         let scene = worker.look_with_sentinels(&mut sentinels);
         if !said {
-            diagnose(&worker.voice, &scene.poll);
+            tell_words(&worker.voice, &scene.poll);
             said = true;
         }
         let waited = worker.unchanged_for(&scene.view);
@@ -51,7 +51,7 @@ pub(crate) fn run(worker: &mut Worker, turn: &Turn) -> Result<Outcome, Ended> {
 }
 
 /// One line: each sentinel's word.
-pub(crate) fn diagnose(voice: &Voice, poll: &Poll) {
+pub(crate) fn tell_words(voice: &Voice, poll: &Poll) {
     let words: Vec<(String, String)> = poll
         .words
         .iter()

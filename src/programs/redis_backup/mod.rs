@@ -18,7 +18,7 @@ use crate::node::hook::Event;
 use crate::node::turn::{Ended, Turn};
 
 /// What is the other node's to do is left to it for this long.
-const GRACE: Duration = Duration::from_secs(5);
+pub(crate) const GRACE: Duration = Duration::from_secs(5);
 /// Between two looks, at first.
 const SOON: Duration = Duration::from_millis(50);
 /// Between two looks, when nothing has changed for [`WHILE`].

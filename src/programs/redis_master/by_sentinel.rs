@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::act::by_sentinel::{Attempt, TICK};
-use crate::act::hold::LocalWrites;
+use crate::act::local_writes::LocalWrites;
 use crate::act::trouble::Trouble;
 use crate::act::worker::Worker;
 use crate::deadline::{Deadline, Stopwatch, ms};

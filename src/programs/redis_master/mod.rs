@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::act::bring_along::bring_along;
 use crate::act::follow::follow;
-use crate::act::hold::LocalWrites;
+use crate::act::local_writes::LocalWrites;
 use crate::act::move_role::move_role;
 use crate::act::promote::{park, promote, raise};
 use crate::act::trouble::Trouble;

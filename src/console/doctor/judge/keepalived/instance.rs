@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use super::hosts::{each_its_own, of_all};
-use super::{adverts, conf, globals};
+use super::{conf, globals, network};
 use crate::console::doctor::finding::{Fact, Findings, Fix};
 use crate::console::doctor::judge::{Expected, ours};
 use crate::console::doctor::look::keepalived::Keepalived;
@@ -45,9 +45,9 @@ pub(crate) fn judge(
     vip(found, instance, expected);
     state(found, instance);
     priorities(found, keepalived, instance, expected);
-    adverts::addresses(found, instance, expected, own);
-    adverts::adverts(found, vrrp, instance);
-    adverts::alike(found, keepalived, instance, expected);
+    network::addresses(found, instance, expected, own);
+    network::adverts(found, vrrp, instance);
+    network::alike(found, keepalived, instance, expected);
     globals::judge(found, keepalived, instance);
 }
 

@@ -1,4 +1,4 @@
-//! redis_master, as `programs::redis_master` does it.
+//! Models `src/programs/redis_master/mod.rs`.
 
 use super::data::Millis;
 use super::handover::observed;

@@ -1,4 +1,4 @@
-//! check_redis and check_redis --eligible, as `programs::check_redis` does them.
+//! Models `src/programs/check_redis/mod.rs`, with and without `--eligible`.
 
 use super::data::Millis;
 use super::program::Program;

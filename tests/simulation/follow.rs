@@ -1,5 +1,5 @@
-//! Becoming a replica, step by step as `act::follow` and `act::keep` do it: nothing is dropped that
-//! is not elsewhere.
+//! Models `src/act/follow.rs` and `src/act/keep.rs`: becoming a replica, where nothing is dropped
+//! that is not elsewhere.
 
 use crate::decide::pair;
 use std::net::SocketAddr;

@@ -1,4 +1,5 @@
-//! redis_backup, redis_fault and redis_stop, as `programs` does them.
+//! Models `src/programs/redis_backup/mod.rs`, which redis_fault runs as well, and
+//! `src/programs/redis_stop.rs`.
 
 use crate::decide::pair;
 use std::time::Duration;

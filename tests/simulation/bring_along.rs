@@ -1,4 +1,4 @@
-//! The other nodes of three follow the new master, as `act::bring_along` lets them.
+//! Models `src/act/bring_along.rs`: the other nodes of three follow the new master.
 
 use crate::decide::pair;
 use std::net::SocketAddr;

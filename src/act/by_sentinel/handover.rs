@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::{Attempt, MADE_KNOWN, NOBODY, TICK};
-use crate::act::party::{self, Party, connected};
+use crate::act::party::{Party, connected};
 use crate::act::record;
 use crate::act::trouble::{Trouble, failed, observed};
 use crate::deadline::{Deadline, Stopwatch, ms};
@@ -15,6 +15,7 @@ use crate::node::hook::Event;
 use crate::server::failure::Failure;
 use crate::server::fence::Fence;
 use crate::server::info::{Replication, Role, Version};
+use crate::server::new_role;
 
 /// The master's writes stay stopped for so long while its replicas catch up; after it they go on,
 /// and all starts over.
@@ -166,7 +167,7 @@ impl Attempt<'_> {
         let Ok(server) = self.worker.survey.node(old) else {
             return;
         };
-        let disconnected = party::disconnect_clients(server, command);
+        let disconnected = new_role::disconnect_clients(server, command);
         record::rewrite(self.worker, &[old]).warn(&self.worker.voice);
         if let Err(failure) = disconnected {
             self.worker.voice.warn(format_args!(
