@@ -64,13 +64,7 @@ const SHARED: &str = r##"
     SELECT 3
     SET other 1
     SELECT 0
-    EVAL "for i=1,1500 do redis.call('HSET',KEYS[1],'f'..i,string.rep('v',i%300)) \
-        redis.call('RPUSH',KEYS[2],string.rep('e',i%200)) redis.call('SADD',KEYS[3],'member:'..i) \
-        redis.call('ZADD',KEYS[4],i/3,'member:'..i) \
-        redis.call('XADD',KEYS[5],'5-'..i,'f',string.rep('v',i%100)) end \
-        redis.call('SET',KEYS[6],string.rep('x',1200001)) for _,k in ipairs(KEYS) do \
-        redis.call('COPY',k,'same-'..k) \
-        end" 6 big-hash big-list big-set big-zset big-stream big-string
+    EVAL "for i=1,1500 do redis.call('HSET',KEYS[1],'f'..i,string.rep('v',i%300)) redis.call('RPUSH',KEYS[2],string.rep('e',i%200)) redis.call('SADD',KEYS[3],'member:'..i) redis.call('ZADD',KEYS[4],i/3,'member:'..i) redis.call('XADD',KEYS[5],'5-'..i,'f',string.rep('v',i%100)) end redis.call('SET',KEYS[6],string.rep('x',1200001)) for _,k in ipairs(KEYS) do redis.call('COPY',k,'same-'..k) end" 6 big-hash big-list big-set big-zset big-stream big-string
 "##;
 /// Each a change that leaves the length as it is, but the first three.
 const ONLY_ON_A: &str = r#"
@@ -106,10 +100,7 @@ const ONLY_ON_A: &str = r#"
 /// The same values in other encodings, and what nobody is to hear of.
 const ONLY_ON_B: &str = r#"
     SET only-on-b 1
-    EVAL "for i=1,600 do redis.call('HSET','same-hash','x'..i,1) \
-        redis.call('SADD','same-set','x'..i) redis.call('ZADD','same-zset',1,'x'..i) end for \
-        i=1,600 do redis.call('HDEL','same-hash','x'..i) redis.call('SREM','same-set','x'..i) \
-        redis.call('ZREM','same-zset','x'..i) end" 0
+    EVAL "for i=1,600 do redis.call('HSET','same-hash','x'..i,1) redis.call('SADD','same-set','x'..i) redis.call('ZADD','same-zset',1,'x'..i) end for i=1,600 do redis.call('HDEL','same-hash','x'..i) redis.call('SREM','same-set','x'..i) redis.call('ZREM','same-zset','x'..i) end" 0
 "#;
 
 /// a has kept a file of its own data and follows b.
