@@ -280,8 +280,9 @@ fn whatever_stands_in_place_of_a_memory_file_holds_nobody_up() {
         assert!(made.success(), "a pipe in place of {file:?}");
     }
     assert_eq!(Store::new(dir.path()).read(), Memory::default());
+    // Whoever read one of them to its end would need a second for it, and there are more than twenty.
     assert!(
-        clock.elapsed() < Duration::from_secs(1),
+        clock.elapsed() < Duration::from_secs(10),
         "{:?}",
         clock.elapsed()
     );
