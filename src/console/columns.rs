@@ -1,4 +1,7 @@
-//! A table on the screen: rows below a heading, each column as wide as its widest cell.
+//! A table on the screen: rows below a heading, each column as wide as its widest cell. A letter
+//! counts as the columns that a terminal gives it, as in text that is wrapped.
+
+use textwrap::core::display_width;
 
 /// A column's heading, and how its cells stand.
 #[derive(Clone, Copy, Debug)]
@@ -22,7 +25,7 @@ impl Column {
     pub(crate) fn of_texts(heading: &'static str) -> Column {
         Column {
             heading,
-            width: heading.chars().count(),
+            width: display_width(heading),
             is_flush_right: false,
         }
     }
@@ -40,7 +43,7 @@ impl Table {
     /// A row, with a cell for each column.
     pub(crate) fn push(&mut self, cells: Vec<String>) {
         for (column, cell) in self.columns.iter_mut().zip(&cells) {
-            column.width = column.width.max(cell.chars().count());
+            column.width = column.width.max(display_width(cell));
         }
         self.rows.push(cells);
     }
@@ -74,11 +77,11 @@ impl Table {
             .iter()
             .zip(cells)
             .map(|(column, cell)| {
-                let width = column.width;
+                let blanks = " ".repeat(column.width.saturating_sub(display_width(cell)));
                 if column.is_flush_right {
-                    format!("{cell:>width$}")
+                    format!("{blanks}{cell}")
                 } else {
-                    format!("{cell:<width$}")
+                    format!("{cell}{blanks}")
                 }
             })
             .collect();
@@ -89,6 +92,15 @@ impl Table {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_wide_letter_counts_as_the_two_columns_that_it_takes() {
+        let mut table = Table::new(vec![Column::of_texts("A"), Column::of_texts("B")], 1);
+        table.push(vec!["数据".to_owned(), "x".to_owned()]);
+        table.push(vec!["a—b".to_owned(), "y".to_owned()]);
+        let lines: Vec<String> = table.lines().collect();
+        assert_eq!(lines, ["数据 x", "a—b  y"]);
+    }
 
     #[test]
     fn a_column_is_as_wide_as_its_widest_cell_and_no_line_ends_with_blanks() {
