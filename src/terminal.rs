@@ -163,6 +163,10 @@ pub(crate) fn escaped_json(json: &str) -> String {
 /// Steers a terminal, ends a line, turns the direction of what is written after it, or is not seen
 /// at all, so that one name passes for another.
 pub(crate) fn is_hidden(letter: char) -> bool {
+    // Nearly all text is ASCII, and a check looks at some.
+    if letter.is_ascii() {
+        return letter.is_ascii_control();
+    }
     letter.is_control()
         || matches!(letter,
             '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
