@@ -57,8 +57,9 @@ fn without_rollback_files_the_campaign_finds_the_losses() {
     );
     let tally = campaign(&orders, &|_| ()).expect("a campaign can be played (root?)");
     let lost: usize = tally.0.iter().map(|outcome| outcome.lost).sum();
+    // How many there are depends on the pace of the client and of the machine.
     assert!(
-        lost > 50,
+        lost > 10,
         "two masters for seconds, no file, and nothing lost?\n{}",
         tally.summary()
     );
