@@ -1,9 +1,13 @@
 //! The architecture: every wing of `src/` leans only on those below it, and no two modules lean on
 //! each other.
 
+mod sources;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
+
+use self::sources::rust_files;
 
 /// From the ground up. A wing may use itself and those that stand before it.
 const WINGS: &[&str] = &[
@@ -53,20 +57,6 @@ impl Mention {
 
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
-}
-
-fn rust_files(dir: &Path) -> Vec<PathBuf> {
-    let mut files = Vec::new();
-    for entry in fs::read_dir(dir).expect("a directory of the sources") {
-        let path = entry.expect("an entry").path();
-        if path.is_dir() {
-            files.extend(rust_files(&path));
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
-            files.push(path);
-        }
-    }
-    files.sort();
-    files
 }
 
 /// `src/server/tls/mod.rs` is the module `server::tls`.

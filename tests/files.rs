@@ -1,6 +1,8 @@
 //! docs/files.md names every file that the programs leave on a disk, and no other. A file of the
 //! state has its name from [`StateFile`] alone.
 
+mod sources;
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,6 +10,8 @@ use std::path::{Path, PathBuf};
 use keepalived_redis::config::{LOG_DIR, Rollback, STATE_DIR};
 use keepalived_redis::node::journal::{CHECKS, TRANSITIONS};
 use keepalived_redis::node::memory::StateFile;
+
+use self::sources::rust_files;
 
 const PAGE: &str = include_str!("../docs/files.md");
 
@@ -104,19 +108,6 @@ fn each_row_says_in_whole_sentences_what_who_and_what_then() {
             assert!(begins && cell.ends_with('.'), "{}: {cell}", row.name);
         }
     }
-}
-
-fn rust_files(dir: &Path) -> Vec<PathBuf> {
-    let mut files = Vec::new();
-    for entry in fs::read_dir(dir).expect("a directory of the sources") {
-        let path = entry.expect("an entry").path();
-        if path.is_dir() {
-            files.extend(rust_files(&path));
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
-            files.push(path);
-        }
-    }
-    files
 }
 
 #[test]

@@ -28,6 +28,13 @@ pub(crate) enum Answers {
     NoDatabase,
 }
 
+/// How many commands a server was asked so far, and in what time.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Asked {
+    pub commands: u64,
+    pub time: Duration,
+}
+
 /// One side of a comparison: a Redis that is only read.
 pub(crate) struct Reader<'s> {
     server: &'s mut Server,
@@ -64,9 +71,11 @@ impl<'s> Reader<'s> {
         }
     }
 
-    /// How many commands it was asked so far, and in what time.
-    pub(crate) fn asked(&self) -> (u64, Duration) {
-        (self.asked, self.clock.elapsed())
+    pub(crate) fn asked(&self) -> Asked {
+        Asked {
+            commands: self.asked,
+            time: self.clock.elapsed(),
+        }
     }
 
     /// Asks in the database `db`. All commands only read, so that they may be asked once more where

@@ -10,6 +10,7 @@ use super::compare::{Entry, Fate};
 use super::export::Exported;
 use super::found::Found;
 use super::key::quoted;
+use super::reader::Asked;
 use crate::act::rollback::Verified;
 use crate::terminal::{Terminal, Tone, plain};
 
@@ -138,17 +139,17 @@ impl<'t> Report<'t> {
         &self,
         tally: &Tally,
         node: SocketAddr,
-        asked: (u64, Duration),
+        asked: Asked,
         took: Duration,
         in_file: Option<u64>,
         exported: Option<Exported>,
     ) {
-        let (commands, time) = asked;
-        let a_second = commands as f64 / time.as_secs_f64().max(0.001);
+        let a_second = asked.commands as f64 / asked.time.as_secs_f64().max(0.001);
         if self.json {
-            let summary = json!({"compared": tally.keys(), "same": tally.same, "only_in_file": tally.only,
-                "differ": tally.differ, "not_compared": tally.unclear, "expired": tally.expired, "in_file": in_file,
-                "with": node, "commands": commands, "commands_per_second": a_second.round(),
+            let summary = json!({"compared": tally.keys(), "same": tally.same,
+                "only_in_file": tally.only, "differ": tally.differ, "not_compared": tally.unclear,
+                "expired": tally.expired, "in_file": in_file, "with": node,
+                "commands": asked.commands, "commands_per_second": a_second.round(),
                 "took_ms": took.as_millis(), "exported": exported.as_ref().map(|done| done.keys)});
             self.terminal
                 .json(&json!({ "summary": summary }).to_string());
@@ -194,13 +195,14 @@ impl<'t> Report<'t> {
         if let Some(done) = exported {
             self.terminal.line(&done.to_string());
         }
-        let rate = if time >= Duration::from_secs(1) {
+        let rate = if asked.time >= Duration::from_secs(1) {
             format!(", {a_second:.0} a second")
         } else {
             String::new()
         };
         let said = format!(
-            "times to live are not compared; {node} was only read: {commands} commands{rate}"
+            "times to live are not compared; {node} was only read: {} commands{rate}",
+            asked.commands
         );
         self.terminal.line(&self.terminal.paint(Tone::Faint, &said));
     }
@@ -251,7 +253,8 @@ mod tests {
         let line = key_json(3, &entry(b"a\"b", Fate::Differs("field \"f\"".to_owned())));
         assert_eq!(
             line,
-            json!({"what": "differs", "db": 3, "type": "hash", "key": "a\"b", "detail": "field \"f\""})
+            json!({"what": "differs", "db": 3, "type": "hash", "key": "a\"b",
+                "detail": "field \"f\""})
         );
         let line = key_json(0, &entry(b"\xff\x00", Fate::OnlyInFile));
         assert_eq!(
