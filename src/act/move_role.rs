@@ -9,6 +9,7 @@ use super::trouble::{Trouble, failed, observed};
 use super::worker::Worker;
 use super::{handover, record};
 use crate::deadline::ms;
+use crate::decide::pair::Reign;
 use crate::decide::view::View;
 use crate::node::hook::Event;
 use crate::node::turn::Turn;
@@ -58,7 +59,8 @@ pub(crate) fn move_role(
     if comes_here {
         let _ = fence::lift(taker.server, mine, command);
     }
-    let unwritten = record::new_master(worker, view, to, &moved.replid, &[local, peer]);
+    let unwritten =
+        record::new_master(worker, view, Reign::Sure, to, &moved.replid, &[local, peer]);
     let mut pairs: Vec<(&str, &dyn Display)> = vec![("took_ms", &took)];
     if comes_here {
         pairs.push(("since_start_ms", &total));

@@ -8,6 +8,7 @@ use super::record;
 use super::trouble::{Trouble, failed, observed};
 use super::worker::Worker;
 use crate::deadline::{Stopwatch, ms};
+use crate::decide::pair::Reign;
 use crate::decide::view::View;
 use crate::node::hook::Event;
 use crate::node::turn::Turn;
@@ -17,6 +18,7 @@ pub(crate) fn promote(
     worker: &mut Worker,
     turn: &Turn,
     view: &View,
+    reign: Reign,
     why: &str,
 ) -> Result<(), Trouble> {
     let clock = Stopwatch::start();
@@ -27,7 +29,7 @@ pub(crate) fn promote(
     let replid = party.promote(command, &|| turn.check())?;
     let (step, total) = (ms(clock.elapsed()), ms(worker.clock.elapsed()));
     let _ = fence::lift(party.server, seen.version, command);
-    let unwritten = record::new_master(worker, view, local, &replid, &[local]);
+    let unwritten = record::new_master(worker, view, reign, local, &replid, &[local]);
     for peer in &view.peers {
         if let Err(failure) = &peer.seen {
             worker.voice.line(
@@ -72,7 +74,7 @@ pub(crate) fn raise(
     let _acting = turn.act()?;
     let mut party = Party::connected(&mut worker.survey, peer, version)?;
     let replid = party.promote(command, &|| turn.check())?;
-    record::write_term(worker, view, peer, &replid);
+    record::write_term_of(worker, view, Reign::Sure, peer, &replid);
     worker.voice.line(
         &format!("made {peer} master until we have its data: {why}"),
         &[("peer", &peer)],

@@ -8,13 +8,15 @@ use super::trouble::observed;
 use super::voice::Voice;
 use super::worker::Worker;
 use crate::deadline::Deadline;
+use crate::decide::pair::Reign;
+use crate::decide::pair::reign::{Stamp, next_term};
 use crate::decide::view::View;
 use crate::node::clock::now;
-use crate::node::memory::{Served, StateFile};
+use crate::node::memory::{Pending, Served, StateFile};
 use crate::server::failure::Failure;
 use crate::server::info::Observation;
 use crate::server::new_role::rewrite_config;
-use crate::server::term::Term;
+use crate::server::term::{Term, new_id};
 
 /// The nodes whose redis.conf does not have their role: it is gone at the next restart (R10).
 #[must_use]
@@ -50,15 +52,18 @@ pub(crate) fn rewrite(worker: &mut Worker, nodes: &[SocketAddr]) -> Unwritten {
 pub(crate) fn new_master(
     worker: &mut Worker,
     view: &View,
+    reign: Reign,
     master: SocketAddr,
     replid: &str,
     changed: &[SocketAddr],
 ) -> Unwritten {
     let is_local = master == worker.local;
+    // Before it is remembered that the local Redis serves: whoever finds that but no term takes the
+    // reign for a sure one.
+    write_term_of(worker, view, reign, master, replid);
     if is_local && let Some(seen) = view.local.up() {
         remember_served(worker, &seen.run_id, replid);
     }
-    write_term(worker, view, master, replid);
     let unwritten = rewrite(worker, changed);
     if is_local {
         settle(worker, replid);
@@ -68,24 +73,63 @@ pub(crate) fn new_master(
     unwritten
 }
 
-/// Writes a new term into `node`, which has just become master and makes the history `replid`:
-/// later than any in `view`. Where that is refused it is a warning, and two cold nodes may not be
-/// told apart one day.
-pub(crate) fn write_term(worker: &mut Worker, view: &View, node: SocketAddr, replid: &str) {
+/// Writes a new term into `node`, which is master and makes the history that it has in `view`.
+pub(crate) fn write_term(worker: &mut Worker, view: &View, reign: Reign, node: SocketAddr) {
+    if let Ok(seen) = observed(view, node) {
+        let replid = seen.replication.lineage.replid.clone();
+        write_term_of(worker, view, reign, node, &replid);
+    }
+}
+
+/// Writes a new term into `node`, which has just become master and makes the history `replid`.
+pub(crate) fn write_term_of(
+    worker: &mut Worker,
+    view: &View,
+    reign: Reign,
+    node: SocketAddr,
+    replid: &str,
+) {
+    let stamp = Stamp {
+        id: new_id(),
+        at: now(),
+    };
+    let term = next_term(view, reign, node, replid, stamp);
+    put_term(worker, view, node, term);
+}
+
+/// Writes `term` into `node`, a master. Where the local Redis refuses it, check_redis tries again:
+/// until it stands two cold nodes may not be told apart.
+pub(crate) fn put_term(worker: &mut Worker, view: &View, node: SocketAddr, term: Term) {
     let command = worker.config.timing.command;
-    let Ok(version) = observed(view, node).map(|seen| seen.version) else {
+    let Ok(seen) = observed(view, node) else {
         return;
     };
-    let term = Term::after(view.terms(), node, replid, now());
+    let is_local = node == worker.local;
+    if is_local {
+        let pending = Pending {
+            term: term.clone(),
+            run_id: seen.run_id.clone(),
+        };
+        remembered(worker, worker.store.set(&pending));
+    }
     let written = worker
         .survey
         .node(node)
-        .and_then(|server| server.write_term(&term, version, Deadline::after(command)));
-    if let Err(failure) = written {
-        worker.voice.warn(format_args!(
-            "writing term {} into {node}: {failure}; going on without",
-            term.number
-        ));
+        .and_then(|server| server.write_term(&term, seen.version, Deadline::after(command)));
+    match written {
+        Ok(_) if is_local => remembered(worker, worker.store.clear::<Pending>()),
+        Ok(_) => {}
+        Err(failure) => {
+            let next = if is_local {
+                "check_redis --eligible tries again each second"
+            } else {
+                "going on without"
+            };
+            worker.voice.warn(format_args!(
+                "writing term {} into {node}: {failure}; {next}",
+                term.numbers()
+            ));
+        }
     }
 }
 

@@ -10,7 +10,7 @@ use super::memory_copy::{with_a_copy_of_memory, without_memory};
 use crate::act::worker::Worker;
 use crate::config::Config;
 use crate::deadline::{Deadline, Stopwatch};
-use crate::decide::pair::{self, Step};
+use crate::decide::pair::{self, Reign, Step};
 use crate::decide::sentinel::{self, Move};
 use crate::decide::view::{View, Vip};
 use crate::exit::code;
@@ -153,7 +153,10 @@ fn step(step: &Step) -> String {
         Step::Done(why) => format!("nothing to do: {why}"),
         Step::Wait(why) => format!("waits: {why}"),
         Step::Hold(why) => format!("holds the writes of the local Redis, and waits: {why}"),
-        Step::Promote(why) => format!("makes the local Redis master: {why}"),
+        Step::Promote(Reign::Sure, why) => format!("makes the local Redis master: {why}"),
+        Step::Promote(Reign::Unsure, why) => {
+            format!("makes the local Redis master, whose data may be old: {why}")
+        }
         Step::TakeOver(peer, why) => {
             format!("takes the role over from {peer}, without losing a write: {why}")
         }

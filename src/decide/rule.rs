@@ -23,16 +23,38 @@ pub enum Rule {
     /// Of one history a master is never behind its replica: the two were only read one after the
     /// other.
     MasterMakesTheHistory,
-    /// An empty data set never wins over one with keys.
-    EmptyNeverWins,
-    /// Where both have gone on past a fork, the one with more bytes stands.
-    MorePastTheFork,
-    /// Where the ids say nothing, the later term wins.
+    /// Where the ids prove nothing, the later term wins.
     LaterTermWins,
+    /// Of two reigns that began apart, the one whose maker knew that it had all wins.
+    SureOverUnsure,
+    /// Where both have gone on past a known fork and the terms say nothing, the one with more bytes
+    /// stands.
+    MorePastTheFork,
+    /// Whoever serves is not overridden by a newcomer on anything weaker than the ids or a term.
+    ServingStands,
+    /// Data with a term wins over data without one.
+    TermOverNone,
+    /// A Redis without keys and without a term has lost its disk, and loses to one with keys.
+    LostDiskLoses,
     /// Of one term the node that made it was master, and has at least what its replica has.
     MakerOfTheTermWins,
     /// Where ids and terms say nothing, a Redis of which nothing is known loses to a master.
     UnknownLosesToMaster,
+    /// A reign that is begun without knowing whether the data is the newest keeps its number, and
+    /// counts beside it.
+    UnsureKeepsTheNumber,
+    /// A sure reign is above all numbers that this node remembers, too.
+    NumbersAreRemembered,
+    /// A master that goes on without a node that had shared its data begins a new reign.
+    GoingOnBeginsAReign,
+    /// It does so only when clients have written since: one that nobody reaches begins nothing.
+    OnlyWritesBeginAReign,
+    /// It does so only where no node is known to have later data.
+    OldDataBeginsNoReign,
+    /// A term that Redis has refused is written as soon as it can be.
+    RefusedTermIsTriedAgain,
+    /// A term that was erased is put back.
+    ErasedTermIsPutBack,
     /// What this node remembers of the present run counts where nothing else does.
     MemoryCounts,
     /// A master that has renamed its history since it became one is still the one that it was.

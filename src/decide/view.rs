@@ -52,8 +52,8 @@ pub struct View {
     pub peers: Vec<Node>,
     pub vip: Vip,
     pub memory: Memory,
-    /// For how long those peers that can't be compared with have not answered, without a break: of
-    /// several the one that was heard last counts.
+    /// For how long those peers that can't be compared with have said nothing of their data, without
+    /// a break: of several the one that was heard last counts.
     pub alone_for: Duration,
     /// `timing.alone_after`.
     pub alone_after: Duration,
@@ -173,6 +173,14 @@ impl View {
             .as_ref()
             .filter(|served| served.run_id == local.run_id);
         served.is_some_and(|served| served.replid == lineage.replid || renamed)
+    }
+
+    /// The term that the data of `local` is to have, and has not yet.
+    pub(crate) fn pending_term(&self, local: &Observation) -> Option<Term> {
+        let pending = self.memory.pending.as_ref();
+        let pending = pending.filter(|pending| pending.run_id == local.run_id)?;
+        let stands = |term: &Term| term.id == pending.term.id || term.sure > pending.term.sure;
+        (!local.term.as_ref().is_some_and(stands)).then(|| pending.term.clone())
     }
 
     pub(crate) fn synced_this_run(&self, local: &Observation) -> bool {

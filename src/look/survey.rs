@@ -9,7 +9,9 @@ use std::time::Duration;
 use super::Budgets;
 use crate::config::{Config, Flap};
 use crate::deadline::{Deadline, Stopwatch};
+use crate::decide::pair::reign;
 use crate::decide::view::{Node, View, Vip};
+use crate::node::clock::now;
 use crate::node::memory::{StateFile, Store};
 use crate::node::{addresses, deaths, drain};
 use crate::server::Server;
@@ -22,8 +24,8 @@ use crate::server::info::Observation;
 struct Member {
     address: SocketAddr,
     server: Server,
-    /// When a look of this process first found the peer silent; used where the memory can't be
-    /// written.
+    /// When a look of this process first heard nothing of the peer's data; used where the memory
+    /// can't be written.
     silent: Option<Stopwatch>,
 }
 
@@ -140,7 +142,7 @@ impl Survey {
         };
         let store = Store::new(&self.memory_dir);
         let alone_for = self.alone_for(&store, &peers);
-        View {
+        let mut view = View {
             local,
             peers,
             vip,
@@ -150,11 +152,17 @@ impl Survey {
             max_lag: self.max_lag,
             flapping: deaths::held_back(&store, &self.flap),
             drained: drain::current(&store).map(|drain| drain.to_string()),
+        };
+        if let Some(reigns) = reign::learned(&view, &now()) {
+            // A directory that refuses is said by whoever has to write there.
+            let _ = store.set(&reigns);
+            view.memory.reigns = reigns;
         }
+        view
     }
 
-    /// For how long those peers that can't be compared with have been silent; what is alive has not
-    /// been.
+    /// For how long those peers that can't be compared with have said nothing of their data. One
+    /// that is alive and only says no says nothing either; one that loads its data will.
     fn alone_for(&mut self, store: &Store, peers: &[Node]) -> Duration {
         let pair = self.peers.len() == 1;
         let silences = self
@@ -162,7 +170,7 @@ impl Survey {
             .iter_mut()
             .zip(peers)
             .filter_map(|(member, node)| {
-                let silent = !node.is_alive();
+                let silent = node.seen.is_err();
                 member.silent = silent.then(|| member.silent.unwrap_or_else(Stopwatch::start));
                 let file = if pair {
                     StateFile::Alone
@@ -214,15 +222,6 @@ impl Survey {
             Some(member) => Ok((local, member.server.open(deadline)?)),
             None => Err(Failure::Network(format!("{peer} is not one of the nodes"))),
         }
-    }
-}
-
-impl Node {
-    fn is_alive(&self) -> bool {
-        self.seen
-            .as_ref()
-            .err()
-            .is_none_or(Failure::comes_from_a_server)
     }
 }
 

@@ -138,12 +138,7 @@ impl Turn {
     /// waits here.
     pub(crate) fn act(&self) -> Result<Acting, Ended> {
         let patience = Deadline::after(ACT_WAIT);
-        let file = OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o600)
-            .open(StateFile::Acting.path(&self.dir));
+        let file = acting_file(&self.dir);
         if let Ok(file) = &file {
             while file.try_lock_exclusive().is_err() && patience.pause(Duration::from_millis(1)) {
                 self.check()?;
@@ -159,6 +154,22 @@ impl Turn {
             let _ = ticket::finish(&self.dir, self.me);
         }
     }
+}
+
+/// The right to command for who has no turn, where nobody has it at the moment.
+pub(crate) fn act_now(dir: &Path) -> Option<Acting> {
+    let file = acting_file(dir).ok()?;
+    file.try_lock_exclusive().ok()?;
+    Some(Acting { _lock: Some(file) })
+}
+
+fn acting_file(dir: &Path) -> std::io::Result<File> {
+    OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(StateFile::Acting.path(dir))
 }
 
 #[cfg(test)]

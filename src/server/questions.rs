@@ -49,7 +49,7 @@ impl Server {
             .filter_map(|answer| string(answer).ok());
         let term = terms
             .filter_map(|text| Term::read(&text))
-            .max_by_key(|term| term.number);
+            .max_by_key(|term| (term.sure, term.unsure));
         Ok(Observation {
             term,
             ..Server::observation(answers.into_iter())?

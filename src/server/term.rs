@@ -6,91 +6,106 @@
 //! with it (R24; Redis 7, Valkey). For older servers there is a key, where `policy.term_key` names
 //! one.
 
+use std::hash::{BuildHasher, Hasher};
 use std::net::SocketAddr;
 
 use redis::{Cmd, cmd};
+use serde::{Deserialize, Serialize};
 
-/// One reign: a node became master, by whatever program.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// One reign: a node became master, or went on as one without a node that had shared its data.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct Term {
-    /// One more than any that its maker saw.
-    pub number: u64,
+    /// One more than any that its maker saw or remembered, where the role moved surely: whoever
+    /// began it had all that there was.
+    pub sure: u64,
+    /// How many times since a node has served without knowing whether it had all: it was alone for
+    /// long enough. It counts beside `sure`, so that such a reign never outranks one that did not
+    /// stop.
+    pub unsure: u32,
     /// The node that became master.
     pub node: SocketAddr,
     /// The history that it made from then on.
     pub replid: String,
+    /// The `id` of the sure term that this one grew from; its own, where `unsure` is 0.
+    pub base: String,
+    /// Eight random hexadecimal digits: two nodes that begin a reign apart from each other may
+    /// come to the same numbers.
+    pub id: String,
     /// When, in local time; for people.
     pub at: String,
-}
-
-/// How two terms stand to each other.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Order {
-    /// The local data is of the later reign.
-    Later,
-    Earlier,
-    /// Both are of the same reign.
-    Same,
-    /// Two nodes became master without seeing each other.
-    Rivals,
 }
 
 /// The function library that carries it.
 pub(crate) const LIBRARY: &str = "keepalived_redis";
 const FUNCTION: &str = "keepalived_redis_term";
 /// Longer texts are not ours.
-const LONGEST: usize = 200;
+const LONGEST: usize = 240;
+/// The length of `id` and `base`.
+const ID: usize = 8;
 
 impl Term {
-    /// Reads what a Redis answered; `None` for anything that [`Term`]'s display did not write.
+    /// Reads what a Redis answered; `None` for anything that [`Term`]'s display did not write, or
+    /// that of the programs of before, which had one number: a running pair is upgraded one node
+    /// after the other.
     pub(crate) fn read(text: &str) -> Option<Term> {
         if text.len() > LONGEST {
             return None;
         }
         let mut words = text.split(' ');
-        let term = Term {
-            number: words.next()?.parse().ok().filter(|number| *number > 0)?,
-            node: words.next()?.parse().ok()?,
-            replid: words
-                .next()
-                .filter(|id| id.len() == 40 && id.bytes().all(|b| b.is_ascii_hexdigit()))?
-                .to_string(),
-            at: words
-                .next()
-                .filter(|at| {
-                    at.bytes()
-                        .all(|b| b.is_ascii_graphic() && !b"'\\".contains(&b))
-                })?
-                .to_string(),
-        };
-        words.next().is_none().then_some(term)
-    }
-
-    /// Compares the term of the local data with a peer's.
-    pub(crate) fn order(&self, peer: &Term) -> Order {
-        match self.number.cmp(&peer.number) {
-            std::cmp::Ordering::Greater => Order::Later,
-            std::cmp::Ordering::Less => Order::Earlier,
-            std::cmp::Ordering::Equal if self.node == peer.node && self.replid == peer.replid => {
-                Order::Same
-            }
-            std::cmp::Ordering::Equal => Order::Rivals,
+        let sure = words.next()?.parse().ok()?;
+        let node = words.next()?.parse().ok()?;
+        let replid = words.next().filter(|id| is_hex(id, 40))?.to_string();
+        let last = words.next().filter(|last| {
+            last.bytes()
+                .all(|b| b.is_ascii_graphic() && !b"'\\".contains(&b))
+        })?;
+        if words.next().is_some() {
+            return None;
         }
+        let mut parts = last.split(',');
+        let at = parts.next()?.to_string();
+        let Some(unsure) = parts.next() else {
+            if sure == 0 {
+                return None;
+            }
+            let id = replid[..ID].to_string();
+            return Some(Term {
+                sure,
+                unsure: 0,
+                node,
+                replid,
+                base: id.clone(),
+                id,
+                at,
+            });
+        };
+        let unsure = unsure.strip_prefix("unsure=")?.parse().ok()?;
+        let base = parts
+            .next()?
+            .strip_prefix("base=")
+            .filter(|id| is_hex(id, ID))?;
+        let id = parts
+            .next()?
+            .strip_prefix("id=")
+            .filter(|id| is_hex(id, ID))?;
+        parts.next().is_none().then(|| Term {
+            sure,
+            unsure,
+            node,
+            replid,
+            base: base.to_string(),
+            id: id.to_string(),
+            at,
+        })
     }
 
-    /// The term of `node`, master of the history `replid`, beside data of the terms `seen`.
-    pub(crate) fn after<'a>(
-        seen: impl Iterator<Item = &'a Term>,
-        node: SocketAddr,
-        replid: &str,
-        at: String,
-    ) -> Term {
-        let highest = seen.map(|term| term.number).max().unwrap_or(0);
-        Term {
-            number: highest.saturating_add(1),
-            node,
-            replid: replid.to_string(),
-            at,
+    /// Its numbers, for people: `7`, or `7+1` where it was begun without knowing whether the data
+    /// was the newest.
+    pub(crate) fn numbers(&self) -> String {
+        match self.unsure {
+            0 => self.sure.to_string(),
+            unsure => format!("{}+{unsure}", self.sure),
         }
     }
 
@@ -123,13 +138,40 @@ impl Term {
 }
 
 impl std::fmt::Display for Term {
+    // What is new stands behind the time, in one word with it: the programs of before read it as a
+    // time, and the rest as ever.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(
             f,
-            "{} {} {} {}",
-            self.number, self.node, self.replid, self.at
+            "{} {} {} {},unsure={},base={},id={}",
+            self.sure, self.node, self.replid, self.at, self.unsure, self.base, self.id
         )
     }
+}
+
+impl TryFrom<String> for Term {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Term, String> {
+        Term::read(&text).ok_or_else(|| format!("{text} is no term"))
+    }
+}
+
+impl From<Term> for String {
+    fn from(term: Term) -> String {
+        term.to_string()
+    }
+}
+
+fn is_hex(text: &str, length: usize) -> bool {
+    text.len() == length && text.bytes().all(|b| b.is_ascii_hexdigit())
+}
+
+/// The `id` of a new term.
+pub(crate) fn new_id() -> String {
+    // Each state of the standard library's maps is random.
+    let random = std::collections::hash_map::RandomState::new().build_hasher();
+    format!("{:08x}", random.finish() >> 32)
 }
 
 #[cfg(test)]
@@ -137,68 +179,57 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn term(number: u64, node: &str, replid: char) -> Term {
-        let at = "2026-01-02T03:04:05.678+01:00".to_string();
+    fn term(sure: u64, unsure: u32, node: &str) -> Term {
         Term {
-            number,
+            sure,
+            unsure,
             node: node.parse().expect("an address"),
-            replid: replid.to_string().repeat(40),
-            at,
+            replid: "a".repeat(40),
+            base: "0123abcd".to_string(),
+            id: "4567cdef".to_string(),
+            at: "2026-01-02T03:04:05.678+01:00".to_string(),
         }
     }
 
     #[test]
     fn what_is_written_is_read() {
         for node in ["192.168.158.11:6379", "[2001:db8::1]:6379"] {
-            let term = term(7, node, 'a');
-            assert_eq!(Term::read(&term.to_string()), Some(term));
+            for term in [term(7, 0, node), term(u64::MAX, u32::MAX, node)] {
+                assert_eq!(Term::read(&term.to_string()), Some(term));
+            }
         }
     }
 
     #[test]
-    fn the_later_reign_wins_and_rivals_are_told_apart() {
-        let (a, b) = ("192.168.158.11:6379", "192.168.158.12:6379");
-        for (local, peer, expected) in [
-            (term(2, a, 'x'), term(1, b, 'y'), Order::Later),
-            (term(1, a, 'x'), term(2, a, 'y'), Order::Earlier),
-            (term(2, a, 'x'), term(2, a, 'x'), Order::Same),
-            (term(2, a, 'x'), term(2, b, 'y'), Order::Rivals),
-            (term(2, a, 'x'), term(2, a, 'y'), Order::Rivals),
-        ] {
-            assert_eq!(local.order(&peer), expected, "{local} {peer}");
-        }
-    }
-
-    #[test]
-    fn a_new_term_is_higher_than_all_that_were_seen() {
+    fn a_term_of_the_programs_of_before_is_read_and_they_read_ours() {
         let node = "192.168.158.11:6379";
-        let (one, two) = (term(4, node, 'x'), term(9, node, 'y'));
-        let next = |seen: &[&Term]| {
-            Term::after(
-                seen.iter().copied(),
-                node.parse().expect("an address"),
-                "z",
-                String::new(),
-            )
-            .number
-        };
+        let old = format!("7 {node} {} 2026-01-02T03:04:05.678+01:00", "a".repeat(40));
+        let read = Term::read(&old).expect("a term");
+        assert_eq!((read.sure, read.unsure), (7, 0));
         assert_eq!(
-            (
-                next(&[]),
-                next(&[&one, &two]),
-                next(&[&term(u64::MAX, node, 'x')])
-            ),
-            (1, 10, u64::MAX)
+            (read.id.as_str(), read.base.as_str()),
+            ("aaaaaaaa", "aaaaaaaa")
         );
+        // As they did: four words, the last one of graphic letters, 200 bytes in all.
+        let ours = term(7, 2, "[2001:db8:1111:2222:3333:4444:5555:6666]:16379").to_string();
+        let words: Vec<&str> = ours.split(' ').collect();
+        assert_eq!(words.len(), 4);
+        assert!(words[3].bytes().all(|b| b.is_ascii_graphic()) && ours.len() <= 200);
+    }
+
+    #[test]
+    fn no_two_new_ids_are_the_same() {
+        let (one, two) = (new_id(), new_id());
+        assert!(is_hex(&one, ID) && is_hex(&two, ID) && one != two);
     }
 
     proptest! {
         #[test]
         fn no_answer_makes_it_panic_and_what_is_read_can_be_written(
-            text in "([0-9]{1,22} )?(192.168.158.11:6379 )?([0-9a-f]{40} )?[ -~]{0,40}",
+            text in "([0-9]{1,22} )?(192.168.158.11:6379 )?([0-9a-f]{40} )?[ -~]{0,20}(,unsure=[0-9]{1,2},base=[0-9a-f]{8},id=[0-9a-f]{8})?",
         ) {
             if let Some(term) = Term::read(&text) {
-                prop_assert_eq!(term.to_string(), text);
+                prop_assert_eq!(Term::read(&term.to_string()), Some(term.clone()));
                 // Nothing of it ends the string of the library early.
                 let once = term.lua().matches('\'').count() == 8;
                 prop_assert!(once);

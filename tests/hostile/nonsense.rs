@@ -87,7 +87,11 @@ pub fn memory() -> impl Strategy<Value = Memory> {
             peer: PEERS[0],
             at,
         });
-        Memory { served, synced }
+        Memory {
+            served,
+            synced,
+            ..Memory::default()
+        }
     })
 }
 
@@ -149,7 +153,7 @@ fn whom(step: &Step) -> Option<SocketAddr> {
         | Step::Park(peer, _)
         | Step::Raise(peer, _) => Some(*peer),
         Step::Follow { peer, .. } => Some(*peer),
-        Step::Done(_) | Step::Wait(_) | Step::Hold(_) | Step::Promote(_) | Step::Refuse(_) => None,
+        Step::Done(_) | Step::Wait(_) | Step::Hold(_) | Step::Promote(..) | Step::Refuse(_) => None,
     }
 }
 
@@ -186,7 +190,7 @@ proptest! {
             prop_assert!(whom(&step) != Some(PEERS[0]), "{:?}", step);
             // Nor because of it: what nobody answers for is promoted after `alone_after`, or where
             // it was in sync.
-            if let Step::Promote(_) = step && !other {
+            if let Step::Promote(..) = step && !other {
                 let synced = view.memory.synced.as_ref().is_some_and(|s| s.run_id == local.run_id);
                 prop_assert!(synced || alone >= 20, "{:?}", step);
             }
@@ -278,7 +282,7 @@ fn a_look_at_a_redis_and_a_peer_that_is_none_sees_the_redis_and_ends_in_time() {
         );
         for step in steps(&view) {
             assert!(
-                whom(&step).is_none() && !matches!(step, Step::Promote(_)),
+                whom(&step).is_none() && !matches!(step, Step::Promote(..)),
                 "{what}: {step:?}"
             );
         }

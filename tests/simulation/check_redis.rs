@@ -3,7 +3,8 @@
 use super::data::Millis;
 use super::program::Program;
 use super::world::address;
-use crate::decide::pair;
+use crate::decide::pair::reign::Due;
+use crate::decide::pair::{self, Reign};
 use crate::decide::view::{View, Vip};
 use crate::node::vrrp_state::VrrpState;
 use crate::server::failure::Failure;
@@ -30,8 +31,32 @@ pub async fn run(mut program: Program, instance: u64, is_eligible: bool) {
 async fn eligible(program: &mut Program) -> (bool, String) {
     let view = program.look(false).await;
     remember(program, &view);
+    uphold(program, &view).await;
     let found = pair::eligibility(&view);
     (found.eligible, found.why)
+}
+
+/// As `programs::check_redis::reign::uphold`.
+async fn uphold(program: &Program, view: &View) {
+    let ticket = program.world.borrow().ticket(program.node);
+    let at_work = ticket.is_some_and(|ticket| program.world.borrow().is_at_work(&ticket));
+    if at_work || program.world.borrow().nodes[program.node].acting.is_some() {
+        return;
+    }
+    let Some(due) = pair::reign::due(view).filter(|_| program.world.borrow().setup.terms) else {
+        return;
+    };
+    let local = view.local.seen.as_ref().ok();
+    let replid = local.map_or("", |seen| &seen.replication.lineage.replid);
+    program.tell(|| format!("check_redis: {due:?}"));
+    match due {
+        Due::Again(term, _) => program.put_term(view, program.node, term).await,
+        Due::New(_) => {
+            program
+                .write_term(view, Reign::Sure, program.node, replid)
+                .await
+        }
+    }
 }
 
 async fn health(program: &mut Program) -> (bool, String) {

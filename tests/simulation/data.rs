@@ -89,25 +89,39 @@ impl Writes {
     }
 }
 
-/// A data set: keys, and the term inside.
+/// A data set: what clients have done to it, how many keys that has left, and the term inside.
 #[derive(Clone, Debug, Default)]
 pub struct Data {
+    /// Deletions too: what was deleted must not come back.
     pub writes: Writes,
+    pub keys: u64,
     pub term: Option<Term>,
 }
 
 #[derive(Clone, Debug)]
 pub enum Change {
     Write(u32),
+    /// A client deletes all keys.
+    Clear(u32),
     Ping,
     Term(Term),
+    /// A client's FUNCTION FLUSH.
+    NoTerm,
 }
 
 impl Data {
     pub fn apply(&mut self, change: &Change) {
         match change {
-            Change::Write(write) => self.writes.add(*write),
+            Change::Write(write) => {
+                self.writes.add(*write);
+                self.keys += 1;
+            }
+            Change::Clear(write) => {
+                self.writes.add(*write);
+                self.keys = 0;
+            }
             Change::Ping => {}
+            Change::NoTerm => self.term = None,
             Change::Term(term) => self.term = Some(term.clone()),
         }
     }

@@ -1,6 +1,6 @@
 //! What goes wrong, and how it is repaired.
 
-use super::data::Millis;
+use super::data::{Change, Millis};
 use super::host::Delivery;
 use super::random::Random;
 use super::server::Command;
@@ -48,6 +48,13 @@ pub enum Fault {
     Hand(usize, ByHand),
     /// All at once.
     PowerOfAll,
+    /// An application deletes all its keys.
+    Clear,
+    /// An application's FUNCTION FLUSH on this node.
+    EraseTerm(usize),
+    RefuseTerms(usize),
+    /// Of two nodes; VRRP goes on.
+    TcpCut(usize, usize),
 }
 
 /// A fault, when it begins and when it ends.
@@ -97,6 +104,10 @@ impl Timed {
             Fault::OtherCheck(node),
             Fault::Hand(node, hand),
             Fault::PowerOfAll,
+            Fault::Clear,
+            Fault::EraseTerm(node),
+            Fault::RefuseTerms(node),
+            Fault::TcpCut(node, other),
         ];
         let at = random.between(from, to) / 50 * 50;
         let length = random.one_of(&[100, 500, 1500, 4000, 8000, 20_000, 45_000]);
@@ -132,7 +143,7 @@ impl World {
             Fault::EmptyRedis(node) => {
                 self.end_redis(node, false, false);
                 let before = std::mem::take(&mut self.nodes[node].redis.data.writes);
-                self.nodes[node].redis.data.term = None;
+                self.nodes[node].redis.data = super::data::Data::default();
                 self.nodes[node].redis.disk = super::server::Saved::default();
                 self.dropped(node, before, super::ledger::By::TheDisk);
             }
@@ -157,6 +168,10 @@ impl World {
             Fault::NoMasterProgram(node) => self.nodes[node].no_master_program = true,
             Fault::OtherCheck(node) => self.nodes[node].barred = true,
             Fault::Hand(node, hand) => self.by_hand(node, hand),
+            Fault::Clear => self.client_clears(),
+            Fault::EraseTerm(node) => self.erase_term(node),
+            Fault::RefuseTerms(node) => self.nodes[node].redis.refuses_terms = true,
+            Fault::TcpCut(a, b) => self.wire(a, b, |wire| wire.no_tcp = true),
         }
     }
 
@@ -192,7 +207,13 @@ impl World {
             }
             Fault::NoMasterProgram(node) => self.nodes[node].no_master_program = false,
             Fault::OtherCheck(node) => self.nodes[node].barred = false,
-            Fault::KillVrrpChild(_) | Fault::KillPrograms(_) | Fault::Hand(..) => {}
+            Fault::RefuseTerms(node) => self.nodes[node].redis.refuses_terms = false,
+            Fault::TcpCut(a, b) => self.wire(a, b, |wire| wire.no_tcp = false),
+            Fault::KillVrrpChild(_)
+            | Fault::KillPrograms(_)
+            | Fault::Hand(..)
+            | Fault::Clear
+            | Fault::EraseTerm(_) => {}
         }
     }
 
@@ -206,7 +227,9 @@ impl World {
         }
         for a in 0..self.nodes.len() {
             self.isolate(a, false);
-            self.wires[a].iter_mut().for_each(|wire| wire.lossy = false);
+            for wire in &mut self.wires[a] {
+                (wire.lossy, wire.no_tcp) = (false, false);
+            }
             self.thaw(a);
             let node = &mut self.nodes[a];
             (
@@ -217,6 +240,7 @@ impl World {
             ) = (false, 0, None, false);
             node.barred = false;
             (node.redis.hung, node.redis.busy_until) = (false, 0);
+            node.redis.refuses_terms = false;
             self.power_on(a);
             self.start_redis(a);
             self.start_keepalived(a);
@@ -260,6 +284,14 @@ impl World {
                     self.client_writes(node);
                 }
             }
+        }
+    }
+
+    fn erase_term(&mut self, node: usize) {
+        let (now, takes) = (self.now, self.nodes[node].redis.takes_writes(self.now));
+        if takes && self.nodes[node].lives() {
+            let redis = &mut self.nodes[node].redis;
+            redis.change(&mut self.histories, now, 40, Change::NoTerm);
         }
     }
 

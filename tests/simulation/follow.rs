@@ -94,13 +94,14 @@ impl Program {
         if held.lapsed || held.ends.is_some_and(|ends| ends < self.now() + COMMAND) {
             return Err(failed("the local writes went on, or soon may"));
         }
-        if held.ends.is_some()
-            && self.ask(self.node).await?.replication.lineage.offset
-                != held.kept_to.unwrap_or(mine.replication.lineage.offset)
-        {
+        self.order(self.node, Command::Slaveof(Some(peer))).await?;
+        // Read in the same round trip: no step between.
+        let last = self.world.borrow().nodes[self.node].redis.offset;
+        let kept_to = held.kept_to.unwrap_or(mine.replication.lineage.offset);
+        if held.ends.is_some() && last != kept_to {
+            let _ = self.order(self.node, Command::Slaveof(Some(NOBODY))).await;
             return Err(failed("the local writes went on"));
         }
-        self.order(self.node, Command::Slaveof(Some(peer))).await?;
         if self.ask(self.node).await?.follows(peer) {
             Ok(())
         } else {

@@ -6,7 +6,6 @@ use super::setup::Boot;
 use super::vrrp::Vrrp;
 use super::world::{Contact, TICK, World, address};
 use crate::decide::lineage::{Relation, compare};
-use crate::server::term::Order;
 
 /// Programs and checks need this long to notice that a node is behind, and to act.
 const NOTICE: Millis = 4000;
@@ -185,7 +184,8 @@ impl World {
             return;
         }
         // VRRP has no answer where not everybody hears everybody.
-        let split = self.wires.iter().flatten().any(|wire| wire.cut) && self.nodes.len() > 2;
+        let cut = |wire: &super::world::Wire| wire.is_cut_for_redis();
+        let split = self.wires.iter().flatten().any(cut) && self.nodes.len() > 2;
         let lossy = self.wires.iter().flatten().any(|wire| wire.lossy);
         for a in 0..self.nodes.len() {
             for b in (0..self.nodes.len()).filter(|b| *b != a) {
@@ -221,7 +221,7 @@ impl World {
         compare(&mine.replication.lineage, &theirs.replication.lineage) != Relation::Unrelated
             || matches!(
                 (mine.term, theirs.term),
-                (Some(mine), Some(theirs)) if mine.order(&theirs) == Order::Earlier
+                (Some(mine), Some(theirs)) if mine.sure < theirs.sure
             )
     }
 

@@ -8,8 +8,10 @@ use super::data::Millis;
 use super::processes::{Pid, Shared, step};
 use super::server::Command;
 use super::world::{Contact, address};
+use crate::decide::pair::reign::{Stamp, next_term};
+use crate::decide::pair::{self, Reign};
 use crate::decide::view::{Node, View, Vip};
-use crate::node::memory::{Served, Synced};
+use crate::node::memory::{Pending, Served, Synced};
 use crate::server::failure::{Denial, Failure};
 use crate::server::info::Observation;
 use crate::server::term::Term;
@@ -240,6 +242,12 @@ impl Program {
             None => Vip::Unknown,
         };
         let alone = self.alone_for(&peers);
+        let mut view = self.view(local, peers, vip, alone);
+        self.learn(&mut view);
+        view
+    }
+
+    fn view(&self, local: Node, peers: Vec<Node>, vip: Vip, alone: Millis) -> View {
         let world = self.world.borrow();
         View {
             local,
@@ -254,13 +262,21 @@ impl Program {
         }
     }
 
+    /// As `Survey::look` does with what it has seen.
+    fn learn(&self, view: &mut View) {
+        if let Some(reigns) = pair::reign::learned(view, "") {
+            self.world.borrow_mut().nodes[self.node].memory.reigns = reigns.clone();
+            view.memory.reigns = reigns;
+        }
+    }
+
     /// As `Survey::alone_for`.
     fn alone_for(&mut self, peers: &[Node]) -> Millis {
         const SPELLS: [&str; 2] = ["alone", "alone of the second"];
         let now = self.now();
         let mut silences = Vec::new();
         for ((peer, name), since) in peers.iter().zip(SPELLS).zip(&mut self.silent) {
-            let silent = !matches!(peer.seen, Ok(_) | Err(Failure::Denied(_)));
+            let silent = peer.seen.is_err();
             *since = silent.then(|| since.unwrap_or(now));
             let spell = self.world.borrow_mut().spell(self.node, name, silent);
             if peer.seen.as_ref().is_ok_and(|seen| !seen.loading) {
@@ -331,19 +347,33 @@ impl Program {
         self.world.borrow_mut().nodes[self.node].memory.synced = Some(synced);
     }
 
-    /// A term for the master that was made, later than any in `view`.
-    pub async fn write_term(&self, view: &View, to: usize, replid: &str) {
+    /// As `record::write_term`: a new term for the master that was made.
+    pub async fn write_term(&self, view: &View, reign: Reign, to: usize, replid: &str) {
         if !self.world.borrow().setup.terms {
             return;
         }
-        let term = Term::after(
-            view.terms(),
-            address(to),
-            replid,
-            "2026-01-02T03:04:05.678+01:00".to_string(),
-        );
-        self.tell(|| format!("writes term {} into node {to}", term.number));
-        let _ = self.order(to, Command::Load(term)).await;
+        let stamp = Stamp {
+            id: format!("{:08x}", self.world.borrow_mut().random.below(1 << 32)),
+            at: "2026-01-02T03:04:05.678+01:00".to_string(),
+        };
+        let term = next_term(view, reign, address(to), replid, stamp);
+        self.put_term(view, to, term).await;
+    }
+
+    /// As `record::put_term`.
+    pub async fn put_term(&self, view: &View, to: usize, term: Term) {
+        self.tell(|| format!("writes term {} into node {to}", term.numbers()));
+        let seen = view.local.seen.as_ref().ok().filter(|_| to == self.node);
+        if let Some(seen) = seen {
+            self.world.borrow_mut().nodes[to].memory.pending = Some(Pending {
+                term: term.clone(),
+                run_id: seen.run_id.clone(),
+            });
+        }
+        let written = self.order(to, Command::Load(term)).await;
+        if written.is_ok() && seen.is_some() {
+            self.world.borrow_mut().nodes[to].memory.pending = None;
+        }
     }
 }
 

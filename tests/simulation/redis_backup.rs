@@ -10,7 +10,7 @@ use super::processes::{Taken, step};
 use super::program::{Ended, Program, Trouble};
 use super::server::Command;
 use super::world::address;
-use crate::decide::pair::Step;
+use crate::decide::pair::{Reign, Step};
 use crate::decide::view::View;
 use crate::node::vrrp_state::VrrpState;
 use crate::server::failure::Failure;
@@ -105,7 +105,7 @@ async fn give_up(
     let acting = program.act().await?;
     let replid = program.swap(program.node, taker).await?;
     program.forget_served();
-    program.write_term(view, taker, &replid).await;
+    program.write_term(view, Reign::Sure, taker, &replid).await;
     let _ = program.order(program.node, Command::Rewrite).await;
     let _ = program.order(taker, Command::Rewrite).await;
     drop(acting);

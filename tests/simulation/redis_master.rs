@@ -7,7 +7,7 @@ use super::processes::{Taken, step};
 use super::program::{ALONE_AFTER, Ended, Program, Trouble};
 use super::server::Command;
 use super::world::{NOBODY, address};
-use crate::decide::pair::{self, Step};
+use crate::decide::pair::{self, Reign, Step};
 use crate::decide::view::{View, Vip};
 use crate::node::vrrp_state::VrrpState;
 
@@ -103,7 +103,6 @@ async fn take(
             }
             let seen = observed(view, local)?;
             let replid = seen.replication.lineage.replid.clone();
-            program.remember_served(&seen.run_id, &replid);
             let settled = knows_it_serves(view);
             if !settled {
                 let _ = program.order(node, Command::Rewrite).await;
@@ -113,8 +112,12 @@ async fn take(
                 .as_ref()
                 .is_none_or(|term| term.node != local || term.replid != replid)
             {
-                program.write_term(view, node, &replid).await;
+                match view.pending_term(seen) {
+                    Some(term) => program.put_term(view, node, term).await,
+                    None => program.write_term(view, Reign::Sure, node, &replid).await,
+                }
             }
+            program.remember_served(&seen.run_id, &replid);
             if !settled {
                 program.bring_along(local).await?;
             }
@@ -127,12 +130,12 @@ async fn take(
             *held |= program.order(node, Command::Pause(until)).await.is_ok();
             Ok(false)
         }
-        Step::Promote(_) => {
+        Step::Promote(reign, _) => {
             let seen = observed(view, local)?;
             let acting = program.act().await?;
             let replid = program.promote(node).await?;
+            program.write_term(view, *reign, node, &replid).await;
             program.remember_served(&seen.run_id, &replid);
-            program.write_term(view, node, &replid).await;
             let _ = program.order(node, Command::Rewrite).await;
             drop(acting);
             program.bring_along(local).await?;
@@ -143,8 +146,8 @@ async fn take(
             let giver = program.world.borrow().resolve(node, *peer).unwrap_or(node);
             let acting = program.act().await?;
             let replid = program.swap(giver, node).await?;
+            program.write_term(view, Reign::Sure, node, &replid).await;
             program.remember_served(&seen.run_id, &replid);
-            program.write_term(view, node, &replid).await;
             let _ = program.order(node, Command::Rewrite).await;
             let _ = program.order(giver, Command::Rewrite).await;
             drop(acting);
@@ -155,7 +158,7 @@ async fn take(
             let other = program.world.borrow().resolve(node, *peer).unwrap_or(node);
             let _acting = program.act().await?;
             let replid = program.promote(other).await?;
-            program.write_term(view, other, &replid).await;
+            program.write_term(view, Reign::Sure, other, &replid).await;
             Ok(false)
         }
         Step::Park(parked, _) => {

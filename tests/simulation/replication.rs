@@ -159,7 +159,9 @@ impl World {
 
     fn stream(&mut self, node: usize, source: usize) {
         let end = self.nodes[source].redis.offset;
-        if self.nodes[source].redis.of == Some(address(node)) || self.wires[node][source].cut {
+        if self.nodes[source].redis.of == Some(address(node))
+            || self.wires[node][source].is_cut_for_redis()
+        {
             return;
         }
         let lag = self.setup.lag.max(self.nodes[node].slow_stream);

@@ -99,6 +99,8 @@ pub struct Redis {
     pub master_since: Millis,
     /// redis-cli --rdb takes a copy until then; it counts as a replica.
     pub dumped_until: Millis,
+    /// Terms are denied: no right to it, no memory, no disk.
+    pub refuses_terms: bool,
 }
 
 impl Redis {
@@ -128,6 +130,7 @@ impl Redis {
             wiped: false,
             master_since: 0,
             dumped_until: 0,
+            refuses_terms: false,
         }
     }
 
@@ -185,7 +188,7 @@ impl Redis {
             ),
             version: Version(7, 0, 15),
             loading: self.is_loading(now),
-            keys: self.data.writes.len(),
+            keys: self.data.keys,
             changes: 0,
             replication: Replication {
                 role,
@@ -222,6 +225,7 @@ impl Redis {
             Command::Rewrite => self.configured = self.of,
             _ if self.is_loading(now) => return Err("LOADING"),
             Command::Load(_) if !self.is_master() => return Err("READONLY"),
+            Command::Load(_) if self.refuses_terms => return Err("OOM"),
             Command::Load(term) => {
                 let bytes = i64::try_from(term.written_bytes()).unwrap_or(0);
                 self.change(histories, now, bytes, Change::Term(term));

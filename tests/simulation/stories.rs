@@ -91,6 +91,7 @@ pub fn all() -> Vec<Scenario> {
             &[MorePastTheFork],
             Setup {
                 nopreempt: true,
+                terms: false,
                 lag: 0,
                 ..plain()
             },
@@ -144,8 +145,11 @@ pub fn all() -> Vec<Scenario> {
         ),
         scenario(
             "of two cold nodes the empty one does not serve",
-            &[EmptyNeverWins],
-            plain(),
+            &[LostDiskLoses],
+            Setup {
+                terms: false,
+                ..plain()
+            },
             &[
                 at(25.0, 5.0, Fault::PowerOfAll),
                 at(25.05, 1.0, Fault::EmptyRedis(0)),
@@ -197,7 +201,10 @@ pub fn all() -> Vec<Scenario> {
                 terms: false,
                 ..configured()
             },
-            &[at(25.0, 20.0, Fault::KillRedis(0))],
+            &[
+                at(25.0, 15.0, Fault::KillRedis(0)),
+                at(41.0, 14.0, Fault::StopKeepalived(1)),
+            ],
             Limits { in_files: 5, ..ANY },
         ),
         scenario(
@@ -309,7 +316,7 @@ pub fn all() -> Vec<Scenario> {
                 ..configured()
             },
             &[at(0.05, 0.5, Fault::StopKeepalived(0))],
-            Limits { roles: 3, ..ANY },
+            Limits { moves: 3, ..ANY },
         ),
         scenario(
             "the role goes to a holder of the VIP whose redis_master hangs",
@@ -449,6 +456,150 @@ pub fn all() -> Vec<Scenario> {
             Limits {
                 outage: 1000,
                 in_files: 0,
+                ..ANY
+            },
+        ),
+        scenario(
+            "a master that went on alone stands beside one that woke later and served meanwhile",
+            &[GoingOnBeginsAReign, UnsureKeepsTheNumber],
+            plain(),
+            &[
+                at(22.0, 20.0, Fault::Power(1)),
+                at(40.0, 26.0, Fault::Power(0)),
+            ],
+            Limits {
+                in_files: 120,
+                ..ANY
+            },
+        ),
+        scenario(
+            "of two reigns that began apart the one that knew that it had all stands",
+            &[SureOverUnsure],
+            plain(),
+            &[
+                at(22.0, 38.0, Fault::Partition(0, 1)),
+                at(26.0, 3.0, Fault::Power(1)),
+                at(55.0, 8.0, Fault::Power(0)),
+            ],
+            Limits {
+                in_files: 250,
+                ..ANY
+            },
+        ),
+        scenario(
+            "the survivor whose term is refused serves on when the old master is back",
+            &[ServingStands],
+            configured(),
+            &[
+                at(20.0, 55.0, Fault::RefuseTerms(1)),
+                at(25.0, 15.0, Fault::KillRedis(0)),
+            ],
+            Limits { in_files: 5, ..ANY },
+        ),
+        scenario(
+            "a term that was refused is there before the next cold start",
+            &[RefusedTermIsTriedAgain],
+            plain(),
+            &[
+                at(20.0, 30.0, Fault::RefuseTerms(1)),
+                at(25.0, 36.0, Fault::Power(0)),
+                at(25.0, 2.0, Fault::Power(1)),
+                at(58.0, 4.0, Fault::Power(1)),
+            ],
+            Limits {
+                in_files: 25,
+                ..ANY
+            },
+        ),
+        scenario(
+            "a term that an application has erased is there before the next cold start",
+            &[ErasedTermIsPutBack],
+            plain(),
+            &[
+                at(22.0, 0.0, Fault::EraseTerm(0)),
+                at(25.0, 37.0, Fault::Power(1)),
+                at(55.0, 9.0, Fault::Power(0)),
+            ],
+            Limits {
+                in_files: 15,
+                ..ANY
+            },
+        ),
+        scenario(
+            "terms never go back",
+            &[NumbersAreRemembered],
+            plain(),
+            &[
+                at(15.0, 3.0, Fault::StopKeepalived(0)),
+                at(30.0, 20.0, Fault::Power(0)),
+                at(40.0, 0.0, Fault::EraseTerm(1)),
+                at(40.0, 0.0, Fault::KillVrrpChild(1)),
+            ],
+            Limits { in_files: 5, ..ANY },
+        ),
+        scenario(
+            "of two cold nodes the one that still has a term stands",
+            &[TermOverNone],
+            plain(),
+            &[
+                at(20.0, 55.0, Fault::RefuseTerms(0)),
+                at(25.0, 0.0, Fault::EraseTerm(0)),
+                at(27.5, 34.5, Fault::Power(0)),
+                at(55.0, 9.0, Fault::Power(1)),
+            ],
+            Limits {
+                in_files: 15,
+                ..ANY
+            },
+        ),
+        scenario(
+            "what was deleted while the other node was away does not come back",
+            &[],
+            plain(),
+            &[
+                at(25.0, 15.0, Fault::KillRedis(0)),
+                at(35.0, 0.0, Fault::Clear),
+            ],
+            Limits { in_files: 5, ..ANY },
+        ),
+        scenario(
+            "a node that nobody could write to begins no reign that beats the one that served",
+            &[OnlyWritesBeginAReign],
+            plain(),
+            &[
+                at(25.0, 37.0, Fault::Unplug(0)),
+                at(45.0, 19.0, Fault::Power(0)),
+                at(57.0, 7.0, Fault::Power(1)),
+            ],
+            Limits {
+                in_files: 15,
+                ..ANY
+            },
+        ),
+        scenario(
+            "a new number does not lift old data above newer",
+            &[OldDataBeginsNoReign],
+            plain(),
+            &[
+                at(21.0, 33.0, Fault::Unplug(0)),
+                at(50.0, 3.0, Fault::KillRedis(1)),
+                at(51.0, 9.0, Fault::OtherCheck(1)),
+            ],
+            Limits {
+                in_files: 180,
+                ..ANY
+            },
+        ),
+        scenario(
+            "a node whose peer lives and only says no serves in the end",
+            &[],
+            plain(),
+            &[
+                at(24.0, 51.0, Fault::Busy(1)),
+                at(25.0, 5.0, Fault::Power(0)),
+            ],
+            Limits {
+                outage: 40_000,
                 ..ANY
             },
         ),

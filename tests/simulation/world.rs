@@ -24,7 +24,15 @@ const PING: (Millis, i64) = (10_000, 14);
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Wire {
     pub cut: bool,
+    /// Only what Redis says; VRRP gets through.
+    pub no_tcp: bool,
     pub lossy: bool,
+}
+
+impl Wire {
+    pub fn is_cut_for_redis(self) -> bool {
+        self.cut || self.no_tcp
+    }
 }
 
 /// How another Redis answers a connection.
@@ -109,7 +117,9 @@ impl World {
     pub fn contact(&self, from: usize, to: usize) -> Contact {
         let node = &self.nodes[to];
         match &node.redis {
-            _ if from != to && (!node.lives() || self.wires[from][to].cut) => Contact::Silent,
+            _ if from != to && (!node.lives() || self.wires[from][to].is_cut_for_redis()) => {
+                Contact::Silent
+            }
             redis if !redis.running => Contact::Refuses,
             redis if redis.hung => Contact::Hangs,
             _ => Contact::Answers,
@@ -145,7 +155,9 @@ impl World {
             return Some(from);
         }
         let holds = |to: &usize| {
-            self.nodes[*to].keepalived.vip && self.nodes[*to].lives() && !self.wires[from][*to].cut
+            self.nodes[*to].keepalived.vip
+                && self.nodes[*to].lives()
+                && !self.wires[from][*to].is_cut_for_redis()
         };
         (0..self.nodes.len())
             .filter(holds)
@@ -262,6 +274,20 @@ impl World {
 
     /// One write, acknowledged when the Redis there takes it.
     pub fn client_writes(&mut self, node: usize) {
+        self.client_does(node, Change::Write);
+    }
+
+    /// Whoever writes at the VIP deletes all that there is.
+    pub fn client_clears(&mut self) {
+        for node in 0..self.nodes.len() {
+            let it = &self.nodes[node];
+            if it.keepalived.vip && it.lives() && !it.no_clients {
+                self.client_does(node, Change::Clear);
+            }
+        }
+    }
+
+    fn client_does(&mut self, node: usize, change: impl Fn(u32) -> Change) {
         let now = self.now;
         let redis = &mut self.nodes[node].redis;
         if !redis.takes_writes(now) {
@@ -269,7 +295,7 @@ impl World {
         }
         let write = self.ledger.next_write;
         self.ledger.next_write += 1;
-        redis.change(&mut self.histories, now, WRITE, Change::Write(write));
+        redis.change(&mut self.histories, now, WRITE, change(write));
         self.acknowledged(node, write);
     }
 

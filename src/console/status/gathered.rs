@@ -213,7 +213,7 @@ fn seen(node: &Node) -> NodeStatus {
         uptime_seconds: None,
         keys: found.map(|found| found.keys),
         offset: found.map(|found| found.replication.lineage.offset),
-        term: found.and_then(|found| Some(found.term.as_ref()?.number)),
+        term: found.and_then(|found| Some(found.term.as_ref()?.sure)),
     }
 }
 
@@ -263,7 +263,7 @@ fn from(view: &View, address: SocketAddr, forgotten: bool) -> View {
         });
     let memory = Memory {
         served,
-        synced: None,
+        ..Memory::default()
     };
     View {
         local,

@@ -3,7 +3,9 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::worth::{better, containment, in_sync, is_clearly_better, loses_to};
+use super::containment::containment;
+use super::step::{Reign, Step};
+use super::worth::{beside_each_other, better, in_sync, is_clearly_better, loses_to};
 use crate::decide::lineage::compare;
 use crate::decide::rule::{Rule, holds};
 use crate::decide::view::{View, Vip};
@@ -16,40 +18,6 @@ const SETTLED: Duration = Duration::from_secs(1);
 /// A master whose data is the better one waits so many times the grace for the holder of the VIP to
 /// follow it.
 const BETTER: u32 = 12;
-
-/// The next step. `why` is a sentence for the journal.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Step {
-    /// What was wanted is so.
-    Done(String),
-    /// Nothing can be done now; look again.
-    Wait(String),
-    /// The same, while the local Redis must not take writes: it may be old, and clients already
-    /// reach it.
-    Hold(String),
-    /// Make the local Redis master.
-    Promote(String),
-    /// Move the role from the serving peer to the local Redis, which is in sync with it.
-    TakeOver(SocketAddr, String),
-    /// Move the role from the local Redis to the peer that holds the VIP, because nobody else does.
-    GiveUp(SocketAddr, String),
-    /// Make the node a replica of nobody: what it follows is about to become master, and it would
-    /// drop its own data for that by itself, before a program could keep it.
-    Park(SocketAddr, String),
-    /// Make the peer master: there is none, and its data is the better.
-    Raise(SocketAddr, String),
-    /// Make the local Redis a replica of the peer.
-    Follow {
-        peer: SocketAddr,
-        /// The local data is provably contained in the peer's. Otherwise it is kept in a rollback
-        /// file first.
-        contained: bool,
-        /// Bytes past the fork that only the local Redis has, where the ids tell.
-        diverged: Option<u64>,
-        why: String,
-    },
-    Refuse(String),
-}
 
 /// The next step of `redis_master`: this node has been given the VIP. `waited` is for how long the
 /// pair has been seen as it is now.
@@ -105,7 +73,8 @@ fn serve_as_master(view: &View, local: &Observation, waited: Duration) -> Step {
     if complete {
         Step::Done("master already".to_string())
     } else if view.is_alone() {
-        Step::Done(
+        Step::Promote(
+            Reign::Unsure,
             "master already, and whoever does not answer has not for long enough".to_string(),
         )
     } else if holds(Rule::UnknownTakesNoWrites) {
@@ -125,7 +94,9 @@ fn serve_from_replica(
         if local.follows(address) {
             return match in_sync(local, peer, view.max_lag) {
                 Ok(()) => Step::TakeOver(address, format!("in sync with {address}")),
-                Err(missing) if !holds(Rule::SyncedBeforeTakingOver) => Step::Promote(missing),
+                Err(missing) if !holds(Rule::SyncedBeforeTakingOver) => {
+                    Step::Promote(Reign::Sure, missing)
+                }
                 Err(missing) => Step::Wait(missing),
             };
         }
@@ -133,20 +104,15 @@ fn serve_from_replica(
             "it follows {}:{} and the master is {address}",
             following.host, following.port
         );
-        if is_clearly_better(local, peer) && holds(Rule::BetterReplicaIsPromoted) {
+        if clearly_better(view, local, address, peer) && holds(Rule::BetterReplicaIsPromoted) {
             return park_for(view, view.local.address).unwrap_or_else(|| {
-                Step::Promote(format!(
-                    "{address} is master but has less, and has to follow"
-                ))
+                Step::Promote(
+                    Reign::Sure,
+                    format!("{address} is master but has less, and has to follow"),
+                )
             });
         }
-        // An empty master must not wipe us: it is the one to follow.
-        return match (peer.keys, local.keys) {
-            (0, keys) if keys > 0 && holds(Rule::EmptyNeverWins) => Step::Promote(format!(
-                "{address} is master but empty, and we have {keys} keys"
-            )),
-            _ => follow(local, address, peer, now),
-        };
+        return follow(local, address, peer, now);
     }
     if let Some(why) = view.undecided(local, waited) {
         return Step::Wait(why);
@@ -161,12 +127,15 @@ fn serve_from_replica(
         return park;
     }
     if view.is_complete() {
-        return Step::Promote("no node is master, and none has newer data".to_string());
+        return Step::Promote(
+            Reign::Sure,
+            "no node is master, and none has newer data".to_string(),
+        );
     }
     if view.synced_this_run(local) && holds(Rule::MemoryCounts) {
-        return Step::Promote("in sync when the master went away".to_string());
+        return Step::Promote(Reign::Sure, "in sync when the master went away".to_string());
     }
-    Step::Promote(view.waits_alone())
+    Step::Promote(Reign::Unsure, view.waits_alone())
 }
 
 /// The next step of `redis_backup` and `redis_fault`: this node does not hold the VIP. `waited` is
@@ -213,10 +182,10 @@ pub fn yield_role(view: &View, waited: Duration, grace: Duration) -> Step {
         if !holds(Rule::ReplicaFollowsTheServing) {
             return Step::Wait(now);
         }
-        if peer.keys == 0 && local.keys > 0 && waited < grace {
+        if peer.keys == 0 && peer.term.is_none() && local.keys > 0 && waited < grace {
             return Step::Wait(format!("{now}, which is empty"));
         }
-        if is_clearly_better(local, peer)
+        if clearly_better(view, local, address, peer)
             && waited < BETTER * grace
             && holds(Rule::BetterWaitsLonger)
         {
@@ -241,11 +210,11 @@ pub fn yield_role(view: &View, waited: Duration, grace: Duration) -> Step {
     let relation = compare(&local.replication.lineage, &peer.replication.lineage);
     // It may be keeping a large file of its own data before it follows us: somebody takes a copy
     // there.
-    let keeping = peer.replication.replicas > 0 && is_clearly_better(local, peer);
+    let keeping = peer.replication.replicas > 0 && clearly_better(view, local, address, peer);
     let better = keeping && holds(Rule::BetterWaitsLonger);
     let patience = if better { BETTER * grace } else { grace };
     if relation.may_follow()
-        || local.keys == 0
+        || local.keys == 0 && local.term.is_none()
         || waited >= patience
         || !holds(Rule::GraceBeforeDropping)
     {
@@ -285,6 +254,17 @@ fn without_a_serving_peer(
             "{holder} holds the VIP and is not ready for the role"
         )),
     }
+}
+
+/// See [`is_clearly_better`], of what `view` saw.
+pub(super) fn clearly_better(
+    view: &View,
+    local: &Observation,
+    address: SocketAddr,
+    peer: &Observation,
+) -> bool {
+    let (ours, other) = beside_each_other(view, local, address, peer);
+    is_clearly_better(ours, other)
 }
 
 fn follow(local: &Observation, address: SocketAddr, peer: &Observation, why: String) -> Step {

@@ -1,6 +1,7 @@
 //! The verdicts of the checks. Pure.
 
-use super::worth::{better, in_sync, is_clearly_better, loses_to};
+use super::steps::clearly_better;
+use super::worth::{better, in_sync, loses_to};
 use crate::decide::rule::{Rule, holds};
 use crate::decide::view::{View, Vip};
 
@@ -91,11 +92,15 @@ fn judge(view: &View) -> (bool, Standing, String) {
                 Standing::Serving,
                 format!("master, and {address} has no more"),
             ),
-            None if is_clearly_better(local, peer) && holds(Rule::BetterReplicaIsPromoted) => (
-                true,
-                Standing::InSync,
-                format!("{address} is master and has less"),
-            ),
+            None if clearly_better(view, local, address, peer)
+                && holds(Rule::BetterReplicaIsPromoted) =>
+            {
+                (
+                    true,
+                    Standing::InSync,
+                    format!("{address} is master and has less"),
+                )
+            }
             None => (
                 false,
                 Standing::Behind,

@@ -2,11 +2,12 @@
 
 use std::net::SocketAddr;
 
+use super::containment::relation;
 use crate::decide::lineage::{Relation, compare};
 use crate::decide::rule::{Rule, holds};
-use crate::decide::view::View;
-use crate::server::info::{Copied, Lineage, Observation};
-use crate::server::term::Order;
+use crate::decide::view::{View, Vip};
+use crate::server::info::{Copied, Observation};
+use crate::server::term::Term;
 
 /// Is a replica as far as its serving peer? `Err` says what is missing. `master` was observed
 /// before or together with `replica`, so that an equal offset proves it (R2).
@@ -35,10 +36,18 @@ pub fn in_sync(replica: &Observation, master: &Observation, max_lag: u64) -> Res
     }
 }
 
+/// The data of one node, as a comparison sees it.
+#[derive(Clone, Copy)]
+pub(crate) struct Held<'a> {
+    pub address: SocketAddr,
+    pub seen: &'a Observation,
+}
+
 /// Is the local data the worse one, beside a peer that is master or could be? With the reason.
 ///
-/// In this order: what the ids prove; an empty data set against one with keys; bytes past a known
-/// fork; the terms; what this node remembers.
+/// What the ids prove comes first. Then the order is that of docs/protocol.md: the later reign;
+/// bytes past a known fork; who serves; and at the very end keys against no keys, for to delete is
+/// to write.
 pub(crate) fn loses_to(
     view: &View,
     local: &Observation,
@@ -47,7 +56,8 @@ pub(crate) fn loses_to(
 ) -> Option<String> {
     let (mine, theirs) = (&local.replication.lineage, &peer.replication.lineage);
     let same = mine.replid == theirs.replid;
-    match compare(mine, theirs) {
+    let (ours, other) = beside_each_other(view, local, address, peer);
+    match apart_from_terms(local, peer) {
         Relation::Equal | Relation::Ahead(_) => None,
         // It was read a moment before its replica, which is no proof.
         Relation::Behind(_) if same && local.is_master() && holds(Rule::MasterMakesTheHistory) => {
@@ -61,182 +71,194 @@ pub(crate) fn loses_to(
             "{address} was promoted out of our history at offset {} and holds {bytes} bytes more",
             theirs.second_offset
         )),
-        Relation::Diverged { .. } | Relation::Unrelated
-            if peer.keys == 0 && holds(Rule::EmptyNeverWins) =>
-        {
-            None
-        }
-        Relation::Diverged { .. } | Relation::Unrelated
-            if local.keys == 0 && holds(Rule::EmptyNeverWins) =>
-        {
-            (peer.keys > 0).then(|| {
-                format!(
-                    "the local Redis is empty and {address} has {} keys",
-                    peer.keys
-                )
-            })
-        }
         Relation::Diverged {
-            local: ours,
-            peer: others,
-        } => diverged(local, address, peer, ours, others).filter(|_| holds(Rule::MorePastTheFork)),
-        Relation::Unrelated => unrelated(view, local, address, peer),
+            local: ours_past,
+            peer: others_past,
+        } => beside(view, ours, other, Some((ours_past, others_past))),
+        Relation::Unrelated => beside(view, ours, other, None),
     }
 }
 
-/// Bytes past the fork, but not those that only wrote a term: they are nobody's data.
-fn diverged(
-    local: &Observation,
+pub(crate) fn beside_each_other<'a>(
+    view: &View,
+    local: &'a Observation,
     address: SocketAddr,
-    peer: &Observation,
-    ours: u64,
-    others: u64,
-) -> Option<String> {
-    let order = order(local, peer);
-    let written = |seen: &Observation| seen.term.as_ref().map_or(0, |term| term.written_bytes());
-    let ours = ours.saturating_sub(if order == Some(Order::Later) {
-        written(local)
-    } else {
-        0
-    });
-    let others = others.saturating_sub(if order == Some(Order::Earlier) {
-        written(peer)
-    } else {
-        0
-    });
-    (others > ours || others == ours && order == Some(Order::Earlier)).then(|| {
-        format!(
-            "{address} has {others} bytes past the fork of our histories, the local Redis {ours}"
-        )
-    })
+    peer: &'a Observation,
+) -> (Held<'a>, Held<'a>) {
+    let ours = Held {
+        address: view.local.address,
+        seen: local,
+    };
+    let other = Held {
+        address,
+        seen: peer,
+    };
+    (ours, other)
 }
 
-fn unrelated(
+/// How the local data stands to the peer's by their ids. Bytes past a fork that only wrote a term
+/// are nobody's data.
+fn apart_from_terms(local: &Observation, peer: &Observation) -> Relation {
+    let relation = compare(&local.replication.lineage, &peer.replication.lineage);
+    let Relation::Diverged {
+        local: ours,
+        peer: others,
+    } = relation
+    else {
+        return relation;
+    };
+    let written = |seen: &Observation| {
+        let here = |term: &&Term| term.replid == seen.replication.lineage.replid;
+        let term = seen.term.as_ref().filter(here);
+        term.map_or(0, Term::written_bytes)
+    };
+    let (ours, others) = (
+        ours.saturating_sub(written(local)),
+        others.saturating_sub(written(peer)),
+    );
+    match (ours, others) {
+        (ours, 0) if ours > 0 => Relation::Ahead(ours),
+        (0, others) if others > 0 => Relation::Behind(others),
+        _ => Relation::Diverged {
+            local: ours,
+            peer: others,
+        },
+    }
+}
+
+/// The local data beside the peer's, where the ids do not prove that one contains the other; `past`
+/// are the bytes past a fork that is known.
+fn beside(
     view: &View,
-    local: &Observation,
-    address: SocketAddr,
-    peer: &Observation,
+    ours: Held<'_>,
+    other: Held<'_>,
+    past: Option<(u64, u64)>,
 ) -> Option<String> {
-    match order(local, peer) {
-        Some(Order::Later) if holds(Rule::LaterTermWins) => return None,
-        Some(Order::Earlier) if holds(Rule::LaterTermWins) => {
-            let number = |seen: &Observation| seen.term.as_ref().map_or(0, |term| term.number);
-            let (mine, theirs) = (number(local), number(peer));
-            return Some(format!(
-                "{address} has data of term {theirs}, the local Redis of term {mine}"
-            ));
+    let (local, peer, address) = (ours.seen, other.seen, other.address);
+    let later = || {
+        let (mine, theirs) = (numbers(local), numbers(peer));
+        format!("{address} has data of term {theirs}, the local Redis of term {mine}")
+    };
+    if let Some(wins) = by_reign(ours, other) {
+        return (!wins).then(later);
+    }
+    let terms = local.term.as_ref().zip(peer.term.as_ref());
+    if let Some((ours, others)) = past
+        && terms.is_none_or(|(mine, theirs)| mine.id == theirs.id)
+        && ours != others
+        && holds(Rule::MorePastTheFork)
+    {
+        return (others > ours).then(|| {
+            format!(
+                "{address} has {others} bytes past the fork of our histories, the local Redis \
+                 {ours}"
+            )
+        });
+    }
+    let serves = view.vip == Vip::Here && local.is_master() && view.served_this_run(local);
+    // The check does not ask who answers on a VIP that is not here.
+    let may_hold_it = view.vip == Vip::At(address) || view.vip == Vip::Unknown;
+    let other_serves = may_hold_it && is_in_service(peer);
+    if serves != other_serves && holds(Rule::ServingStands) {
+        return other_serves.then(|| format!("{address} is master and holds the VIP"));
+    }
+    match (&local.term, &peer.term) {
+        (Some(mine), Some(theirs)) if mine.unsure != theirs.unsure => {
+            return (mine.unsure < theirs.unsure).then(later);
         }
         // A replica that was in sync when its master died goes on at once; what the other has
         // beyond that is kept in a file.
-        Some(Order::Same)
-            if view.synced_this_run(local) && !peer.is_master() && holds(Rule::MemoryCounts) =>
+        (Some(mine), Some(theirs))
+            if mine.id == theirs.id
+                && view.synced_this_run(local)
+                && !peer.is_master()
+                && holds(Rule::MemoryCounts) =>
         {
             return None;
         }
-        Some(Order::Same) if holds(Rule::MakerOfTheTermWins) => {
-            let maker = local.term.as_ref().map(|term| term.node);
-            if maker == Some(view.local.address) {
+        (Some(mine), Some(theirs)) if mine.id == theirs.id && holds(Rule::MakerOfTheTermWins) => {
+            if mine.node == ours.address {
                 return None;
             }
-            if maker == Some(address) {
+            if mine.node == address {
                 return Some(format!(
                     "{address} was the master of the term that the local data is of, too"
                 ));
             }
         }
+        (Some(_), None) if holds(Rule::TermOverNone) => return None,
+        (None, Some(_)) if holds(Rule::TermOverNone) => return Some(later()),
         _ => {}
+    }
+    let emptied = (has_lost_its_disk(local), has_lost_its_disk(peer));
+    if emptied.0 != emptied.1 && holds(Rule::LostDiskLoses) {
+        let keys = peer.keys;
+        return emptied
+            .0
+            .then(|| format!("the local Redis is empty and {address} has {keys} keys"));
     }
     if (view.served_this_run(local) || view.synced_this_run(local)) && holds(Rule::MemoryCounts) {
         return None;
     }
-    (peer.is_master() && holds(Rule::UnknownLosesToMaster)).then(|| {
+    // Of two fresh nodes neither has to follow the other.
+    let unknown = peer.is_master() && !emptied.1;
+    (unknown && holds(Rule::UnknownLosesToMaster)).then(|| {
         format!("{address} is master and nothing is known of the local data since its restart")
     })
 }
 
-/// How the local data stands to the peer's. What a replica of a replica has of the history that a
-/// master makes was the master's before, and is more only because it was read later.
-pub(crate) fn relation(local: &Observation, peer: &Observation) -> Relation {
-    let (mine, theirs) = (&local.replication.lineage, &peer.replication.lineage);
-    let makes_it = mine.replid == theirs.replid && peer.is_master() && !local.is_master();
-    match compare(mine, theirs) {
-        Relation::Ahead(_) if makes_it && holds(Rule::MasterMakesTheHistory) => Relation::Equal,
-        relation => relation,
+/// Does `ours` stand by what the terms say, or `other`? `None` where they say nothing, or where it
+/// depends on who serves.
+fn by_reign(ours: Held<'_>, other: Held<'_>) -> Option<bool> {
+    let (mine, theirs) = (ours.seen.term.as_ref()?, other.seen.term.as_ref()?);
+    if mine.sure != theirs.sure {
+        return holds(Rule::LaterTermWins).then_some(mine.sure > theirs.sure);
     }
+    let sure = (mine.unsure == 0, theirs.unsure == 0);
+    let apart = mine.base != theirs.base && sure.0 != sure.1;
+    (apart && holds(Rule::SureOverUnsure)).then_some(sure.0)
 }
 
-/// Is the local data better by its ids or its term, whatever is remembered? Then the other side
-/// would see it too.
-pub(crate) fn is_clearly_better(local: &Observation, peer: &Observation) -> bool {
-    match relation(local, peer) {
-        Relation::Ahead(_) => true,
-        Relation::Equal | Relation::Behind(_) => false,
-        Relation::Diverged { local, peer } => local > peer,
-        Relation::Unrelated => {
-            local.keys > 0 && (peer.keys == 0 || order(local, peer) == Some(Order::Later))
-        }
-    }
+fn numbers(seen: &Observation) -> String {
+    let term = seen.term.as_ref();
+    term.map_or("none".to_string(), Term::numbers)
 }
 
-/// Only where both have one: the right to read it may be missing on one side.
-fn order(local: &Observation, peer: &Observation) -> Option<Order> {
-    Some(local.term.as_ref()?.order(peer.term.as_ref()?))
+/// No keys and no term. A Redis whose clients have deleted everything still has its term.
+pub(super) fn has_lost_its_disk(seen: &Observation) -> bool {
+    seen.keys == 0 && seen.term.is_none()
 }
 
-/// Is the local data provably contained in the peer's, and how many bytes past the fork are only
-/// here, where the ids tell? An empty data set is contained in any.
-pub fn containment(local: &Observation, peer: &Observation) -> (bool, Option<u64>) {
-    let relation = relation(local, peer);
-    let diverged = match relation {
-        Relation::Ahead(bytes) | Relation::Diverged { local: bytes, .. } => Some(bytes),
-        Relation::Equal | Relation::Behind(_) => Some(0),
+/// A master that clients write to, as far as others can see.
+fn is_in_service(seen: &Observation) -> bool {
+    seen.is_master() && !(has_lost_its_disk(seen) && seen.version.has_functions())
+}
+
+/// Is `ours` better by its ids or its term, whatever is remembered? Then the other side would see
+/// it too.
+pub(crate) fn is_clearly_better(ours: Held<'_>, other: Held<'_>) -> bool {
+    let (local, peer) = (ours.seen, other.seen);
+    let past = match relation(local, peer) {
+        Relation::Ahead(_) => return true,
+        Relation::Equal | Relation::Behind(_) => return false,
+        Relation::Diverged { .. } => match apart_from_terms(local, peer) {
+            Relation::Diverged { local, peer } => Some(local > peer),
+            relation => return matches!(relation, Relation::Ahead(_)),
+        },
         Relation::Unrelated => None,
     };
-    (
-        local.keys == 0 || relation.may_follow() || !holds(Rule::KeptBeforeDropping),
-        diverged,
-    )
-}
-
-/// Does a master contain what a replica has, whose history is `lineage` by now?
-pub(crate) fn contains(master: &Observation, replica: &Observation, lineage: &Lineage) -> bool {
-    let mut now = replica.clone();
-    now.replication.lineage = lineage.clone();
-    containment(&now, master).0
-}
-
-/// The other nodes that follow something else than `master`, to which the role has just moved, and
-/// whose data is contained in its: who moved it lets them follow at once, which their own programs
-/// would do some seconds later.
-pub(crate) fn stragglers(view: &View, master: SocketAddr) -> Vec<SocketAddr> {
-    let Some(Ok(theirs)) = view.seen(master) else {
-        return Vec::new();
-    };
-    let strays = |seen: &Observation| {
-        !seen.is_master()
-            && !seen.follows(master)
-            && containment(seen, theirs).0
-            && (theirs.keys > 0 || seen.keys == 0)
-    };
-    let others = view
-        .reachable()
-        .filter(|(address, seen)| *address != master && strays(seen));
-    // Of two nodes the other one gave the role, or has a program of its own.
-    let wanted = view.peers.len() > 1
-        && theirs.is_master()
-        && !theirs.loading
-        && holds(Rule::OthersAreBroughtAlong);
-    others
-        .filter(|_| wanted)
-        .map(|(address, _)| address)
-        .collect()
+    let terms = local.term.is_some() && peer.term.is_some();
+    by_reign(ours, other)
+        .or(past.filter(|_| !terms))
+        .unwrap_or(has_lost_its_disk(peer) && !has_lost_its_disk(local))
 }
 
 /// A node whose data is better than the local one, with the reason; of several the best.
 pub(crate) fn better(view: &View, local: &Observation) -> Option<(SocketAddr, String)> {
-    let all = view
-        .reachable()
-        .filter_map(|(address, peer)| Some((peer, address, loses_to(view, local, address, peer)?)));
+    let all = view.reachable().filter_map(|(address, seen)| {
+        let why = loses_to(view, local, address, seen)?;
+        Some((Held { address, seen }, why))
+    });
     let best = all.reduce(|best, next| {
         if is_clearly_better(next.0, best.0) {
             next
@@ -244,5 +266,5 @@ pub(crate) fn better(view: &View, local: &Observation) -> Option<(SocketAddr, St
             best
         }
     });
-    best.map(|(_, address, why)| (address, why))
+    best.map(|(held, why)| (held.address, why))
 }

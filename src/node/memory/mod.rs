@@ -3,6 +3,7 @@
 //! Each file has one meaning and is replaced whole, so that programs which run at the same time
 //! can't undo each other's news. A missing or damaged file is "unknown", never an error.
 
+mod reigns;
 mod spell;
 mod state_file;
 
@@ -15,6 +16,7 @@ use std::path::{Path, PathBuf};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+pub use self::reigns::{Elsewhere, Pending, Place, Reigns, Shared};
 pub use self::state_file::StateFile;
 use super::clock::now;
 use crate::whole_file::{self, Readers};
@@ -70,6 +72,10 @@ pub struct Memory {
     pub served: Option<Served>,
     /// See [`Synced`].
     pub synced: Option<Synced>,
+    /// See [`Reigns`].
+    pub reigns: Reigns,
+    /// See [`Pending`].
+    pub pending: Option<Pending>,
 }
 
 /// Something that has a file of its own.
@@ -108,6 +114,8 @@ impl Store {
         Memory {
             served: self.get(),
             synced: self.get(),
+            reigns: self.get().unwrap_or_default(),
+            pending: self.get(),
         }
     }
 
@@ -275,7 +283,7 @@ mod tests {
         #[test]
         fn damaged_files_are_unknown(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
             let dir = tempfile::tempdir().expect("a directory");
-            for file in [Served::FILE, Synced::FILE] {
+            for file in [Served::FILE, Synced::FILE, Reigns::FILE, Pending::FILE] {
                 fs::write(file.path(dir.path()), &bytes).expect("a write");
             }
             let _ = Store::new(dir.path()).read();

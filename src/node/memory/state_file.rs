@@ -44,6 +44,13 @@ pub enum StateFile {
     /// The run in which the local Redis had all that a serving peer had. Without it, and with the
     /// peer gone, this node is not eligible before `timing.alone_after`.
     Synced = "synced.toml",
+    /// The terms that this node has seen in its own data and in its peers'. Without it a new term
+    /// is above those that can be seen at that moment alone, and a term that was erased is not put
+    /// back.
+    Reigns = "reigns.toml",
+    /// A term that Redis has refused, or that was not yet seen in its data. Without it the data
+    /// stays without that term until its next reign.
+    PendingTerm = "pending-term.toml",
     /// The value of `repl-diskless-sync-delay` that a program has set to 0 for a moment. Without it
     /// the 0 stays until Redis is restarted.
     CopyDelay = "copy-delay.toml",

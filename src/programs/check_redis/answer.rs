@@ -89,7 +89,7 @@ pub(crate) fn answer(
             let was = store
                 .note(question.file())
                 .is_some_and(|kind| kind.starts_with("ok"));
-            check_redis::eligible(&config, local, was, deadline)
+            check_redis::eligible_and_upheld(&config, local, was, deadline)
         }
     };
     let mut kind = verdict.kind();

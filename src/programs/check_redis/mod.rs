@@ -1,9 +1,11 @@
 //! What `check_redis` does: is the local Redis alive and in the role that this node's VRRP state
-//! demands, and, with `--eligible`, may this node take the VIP? Read-only towards Redis.
+//! demands, and, with `--eligible`, may this node take the VIP? Read-only towards Redis, but for the
+//! term of a reign.
 
 pub(crate) mod answer;
 pub(crate) mod by_sentinel;
 pub(crate) mod eligible_by_sentinel;
+mod reign;
 pub(crate) mod verdict;
 
 use std::net::{IpAddr, SocketAddr};
@@ -172,22 +174,60 @@ fn judge(config: &Config, store: &Store, view: &View) -> Option<String> {
     wrong.filter(|_| unrepaired % (2 * UNREPAIRED) < UNREPAIRED)
 }
 
-/// May this node take the VIP? `was` is what the last run said.
+/// May this node take the VIP? `was` is what the last run said. Read-only towards Redis.
 pub(crate) fn eligible(
     config: &Config,
     local: SocketAddr,
     was: bool,
     deadline: Deadline,
 ) -> Verdict {
-    let store = Store::new(&config.memory_dir);
-    if let Some(sentinel) = &config.sentinel {
-        let found = by_sentinel::eligible(config, sentinel, local, was, deadline);
-        return match drain::current(&store) {
-            Some(drain) => Verdict::no(format!("{}; but {drain}", found.sentence)),
-            None => found,
-        };
+    if config.sentinel.is_some() {
+        return chosen(config, local, was, deadline);
     }
     let view = Survey::new(config, local).look(false, deadline);
+    eligible_in(config, &view, was)
+}
+
+/// The same. Where the local Redis serves and its data lacks a term that is due, that is written;
+/// what came of it is news, or an ALARM.
+pub(crate) fn eligible_and_upheld(
+    config: &Config,
+    local: SocketAddr,
+    was: bool,
+    deadline: Deadline,
+) -> Verdict {
+    if config.sentinel.is_some() {
+        return chosen(config, local, was, deadline);
+    }
+    let mut survey = Survey::new(config, local);
+    let view = survey.look(false, deadline);
+    let verdict = eligible_in(config, &view, was);
+    match reign::uphold(config, &mut survey, &view, deadline) {
+        None => verdict,
+        Some(Ok(news)) => Verdict {
+            news: Some(news),
+            ..verdict
+        },
+        Some(Err(alarm)) => Verdict {
+            sentence: format!("{}; ALARM: {alarm}", verdict.sentence),
+            ..verdict
+        },
+    }
+}
+
+/// In Sentinel mode.
+fn chosen(config: &Config, local: SocketAddr, was: bool, deadline: Deadline) -> Verdict {
+    let sentinel = config.sentinel.as_ref();
+    let found = sentinel.map(|it| by_sentinel::eligible(config, it, local, was, deadline));
+    let found = found.unwrap_or_else(|| Verdict::no("no sentinels are configured".to_string()));
+    match drain::current(&Store::new(&config.memory_dir)) {
+        Some(drain) => Verdict::no(format!("{}; but {drain}", found.sentence)),
+        None => found,
+    }
+}
+
+fn eligible_in(config: &Config, view: &View, was: bool) -> Verdict {
+    let store = Store::new(&config.memory_dir);
     if let Some(verdict) = silent(
         config,
         &store,
@@ -196,8 +236,8 @@ pub(crate) fn eligible(
     ) {
         return verdict;
     }
-    remember(&store, &view);
-    let found = pair::eligibility(&view);
+    remember(&store, view);
+    let found = pair::eligibility(view);
     let sentence = format!("{}: {}", found.standing, found.why);
     if found.eligible {
         Verdict::yes(sentence)

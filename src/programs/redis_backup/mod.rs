@@ -55,7 +55,7 @@ pub(crate) fn run(worker: &mut Worker, turn: &Turn) -> Result<Outcome, Ended> {
                 worker.voice.waiting(why);
                 Ok(())
             }
-            Step::Promote(_) | Step::TakeOver(..) | Step::Raise(..) | Step::Park(..) => Ok(()),
+            Step::Promote(..) | Step::TakeOver(..) | Step::Raise(..) | Step::Park(..) => Ok(()),
         };
         worker.voice.outcome(taken)?;
         worker.lift_stale_fence(&view);

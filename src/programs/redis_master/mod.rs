@@ -14,7 +14,7 @@ use crate::act::trouble::Trouble;
 use crate::act::worker::Worker;
 use crate::act::{copy_delay, record};
 use crate::deadline::{Deadline, ms};
-use crate::decide::pair::{self, Step};
+use crate::decide::pair::{self, Reign, Step};
 use crate::decide::view::{View, Vip};
 use crate::exit::Outcome;
 use crate::node::hook::Event;
@@ -120,8 +120,8 @@ fn take(
             writes.hold(worker, view);
             worker.voice.waiting(&format!("{why}; its writes are held"));
         }
-        Step::Promote(why) => {
-            promote(worker, turn, view, why)?;
+        Step::Promote(reign, why) => {
+            promote(worker, turn, view, *reign, why)?;
             return Ok(Some(Outcome::Yes));
         }
         Step::TakeOver(peer, why) => {
@@ -145,11 +145,14 @@ fn serve(worker: &mut Worker, turn: &Turn, view: &View, why: &str) -> Result<(),
         .up()
         .map_or("", |seen| &seen.replication.lineage.replid);
     if let Ok(seen) = &view.local.seen {
-        record::remember_served(worker, &seen.run_id, replid);
         let is_ours = |term: &Term| term.node == local && term.replid == *replid;
         if !seen.term.as_ref().is_some_and(is_ours) {
-            record::write_term(worker, view, local, replid);
+            match view.pending_term(seen) {
+                Some(term) => record::put_term(worker, view, local, term),
+                None => record::write_term(worker, view, Reign::Sure, local),
+            }
         }
+        record::remember_served(worker, &seen.run_id, replid);
     }
     if !record::is_settled(worker, view) {
         // Whoever promoted it may have died before it could write that down.

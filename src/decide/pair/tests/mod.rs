@@ -154,7 +154,7 @@ fn name(step: &Step) -> &'static str {
         Step::Done(_) => "done",
         Step::Wait(_) => "wait",
         Step::Hold(_) => "hold",
-        Step::Promote(_) => "promote",
+        Step::Promote(..) => "promote",
         Step::TakeOver(..) => "take over",
         Step::GiveUp(..) => "give up",
         Step::Raise(..) => "raise",

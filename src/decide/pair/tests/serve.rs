@@ -243,7 +243,7 @@ fn a_master_with_the_vip_stands_unless_a_peer_has_more() {
         (
             "restarted, peer silent for long",
             alone(view(master('x', 50), GONE, Vip::Here)),
-            "done",
+            "promote",
         ),
         (
             "woken from a freeze, the peer was promoted",

@@ -7,12 +7,20 @@ fn nobody() -> SocketAddr {
     "127.0.0.1:1".parse().expect("an address")
 }
 
+fn id_of(number: u64, node: SocketAddr) -> String {
+    let last = node.ip().to_string().bytes().last().unwrap_or_default();
+    format!("{number:06x}{last:02x}")
+}
+
 /// With a term that `node` made.
 fn term(mut seen: Observation, number: u64, node: SocketAddr) -> Observation {
     seen.term = Some(Term {
-        number,
+        sure: number,
+        unsure: 0,
         node,
         replid: id('e'),
+        base: id_of(number, node),
+        id: id_of(number, node),
         at: "2026-01-02T03:04:05.678+00:00".into(),
     });
     seen
@@ -55,10 +63,10 @@ fn of_two_cold_nodes_the_one_of_the_later_term_serves() {
             "raise",
         ),
         (
-            "the peer's is later, but it is empty",
+            "the peer's is later, , and it was emptied by its clients",
             parked('x', 2, a()),
             keys(parked('y', 3, b()), 0),
-            "promote",
+            "raise",
         ),
         (
             "only one has a term",
@@ -151,16 +159,15 @@ fn a_replica_that_was_in_sync_goes_on_beside_its_restarted_master() {
 
 #[test]
 fn bytes_that_only_wrote_a_term_are_nobodys_data() {
-    let late = term(out_of(master('y', 50), 'x', 51), 3, b());
+    let of_y = |seen: Observation| {
+        let mut seen = term(seen, 3, b());
+        seen.term.as_mut().expect("just set").replid = id('y');
+        seen
+    };
+    let late = of_y(out_of(master('y', 50), 'x', 51));
     let bytes =
         i64::try_from(late.term.as_ref().expect("a term").written_bytes()).expect("a small number");
-    let promoted = |more: i64| {
-        Ok(term(
-            out_of(master('y', 50 + bytes + more), 'x', 51),
-            3,
-            b(),
-        ))
-    };
+    let promoted = |more: i64| Ok(of_y(out_of(master('y', 50 + bytes + more), 'x', 51)));
     // Frozen at 50 + 30, the other one was promoted at 50.
     let thawed = || served(view(term(master('x', 80), 2, a()), promoted(0), Vip::Here));
     assert_eq!(

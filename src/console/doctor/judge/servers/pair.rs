@@ -292,7 +292,7 @@ fn term(found: &mut Findings, up: &[(&AskedNode, &Seen)], config: &Config) {
         Some(term) => found.ok(
             "term",
             Fact("R24"),
-            format!("the data of {} has term {}", node.address, term.number),
+            format!("the data of {} has term {}", node.address, term.numbers()),
         ),
         None => {
             let says = format!(

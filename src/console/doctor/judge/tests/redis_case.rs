@@ -58,9 +58,12 @@ pub(crate) fn following(of: &str) -> Role {
 
 pub(crate) fn seen(config: &Config, role: Role) -> Seen {
     let term = Term {
-        number: 3,
+        sure: 3,
+        unsure: 0,
         node: address(A),
         replid: "a".repeat(40),
+        base: "a".repeat(8),
+        id: "a".repeat(8),
         at: "now".to_owned(),
     };
     let version = Version(7, 0, 15);
