@@ -8,4 +8,5 @@ pub(crate) mod lineage;
 pub mod pair;
 pub(crate) mod rule;
 pub mod sentinel;
+pub(crate) mod versions;
 pub mod view;

@@ -5,3 +5,4 @@ pub(crate) mod node;
 pub(crate) mod pair;
 pub(crate) mod rights;
 pub(crate) mod settings;
+pub(crate) mod versions;

@@ -14,7 +14,9 @@ use crate::console::doctor::redis_cli::RedisCli;
 use crate::console::doctor::rights::wanted;
 use crate::decide::view::Vip;
 use crate::server::failure::{Denial, Failure};
-use crate::server::info::{Following, Lineage, Observation, Replication, Role, Version};
+use crate::server::info::{
+    Disk, Following, Lineage, Make, Observation, Replication, Role, Version,
+};
 use crate::server::term::Term;
 
 pub(crate) const A: &str = "192.168.158.11:6379";
@@ -67,13 +69,16 @@ pub(crate) fn seen(config: &Config, role: Role) -> Seen {
     let observation = Observation {
         run_id: "r".repeat(40),
         version,
+        make: Make::Redis,
         loading: false,
         keys: 5,
         changes: 0,
+        disk: Disk::default(),
         replication: Replication {
             role,
             lineage: Lineage::default(),
             replicas: 1,
+            backlog: None,
         },
         term: Some(term),
     };
