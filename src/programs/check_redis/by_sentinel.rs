@@ -117,7 +117,9 @@ pub(crate) fn eligible(
     });
     let poll = poll.unwrap_or_else(|_| sentinels.silence());
     let store = Store::new(&config.memory_dir);
-    if let Some(verdict) = silent(config, &store, &seen, was && survey.holds_vip()) {
+    // Another node can go on only when Sentinel has made it master.
+    let stays = was && survey.holds_vip();
+    if let Some(verdict) = silent(config, &store, &seen, stays, None) {
         return verdict;
     }
     match seen {

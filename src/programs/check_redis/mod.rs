@@ -12,8 +12,8 @@ use std::time::Duration;
 use self::verdict::{Verdict, silent};
 use crate::config::Config;
 use crate::deadline::{Deadline, ms};
-use crate::decide::pair;
 use crate::decide::view::{View, Vip};
+use crate::decide::{ability, pair};
 use crate::look::survey::Survey;
 use crate::node::memory::{StateFile, Store, Synced};
 use crate::node::vrrp_state::VrrpState;
@@ -37,6 +37,9 @@ const UNREPAIRED: u64 = 5;
 
 /// What was known of the data of a Redis that answers nobody counts for so long.
 const SILENT: Duration = Duration::from_secs(5);
+/// A script that runs for longer holds the service up, where another node can go on. Redis says
+/// BUSY after `busy-reply-threshold`, which is 5 s by default, and only then can it be ended.
+const BUSY: Duration = Duration::from_secs(10);
 
 /// Is the local Redis alive, and in the right role on a machine that has these `addresses`?
 pub(crate) fn health(
@@ -187,17 +190,22 @@ pub(crate) fn eligible(
             None => found,
         };
     }
-    let view = Survey::new(config, local).look(false, deadline);
-    if let Some(verdict) = silent(
-        config,
-        &store,
-        &view.local.seen,
-        was && view.vip == Vip::Here,
-    ) {
+    let mut survey = Survey::new(config, local);
+    let view = survey.look(false, deadline);
+    let stays = was && view.vip == Vip::Here;
+    let another = ability::goes_on_for(&view);
+    if let Some(verdict) = silent(config, &store, &view.local.seen, stays, another) {
         return verdict;
     }
     remember(&store, &view);
-    let found = pair::eligibility(&view);
+    let refusal = view
+        .local
+        .seen
+        .as_ref()
+        .ok()
+        .filter(|seen| !seen.loading)
+        .and_then(|seen| survey.refusal(local, seen, deadline));
+    let found = ability::unless_it_refuses(pair::eligibility(&view), &view, refusal.as_ref());
     let sentence = format!("{}: {}", found.standing, found.why);
     if found.eligible {
         Verdict::yes(sentence)

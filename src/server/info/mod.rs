@@ -4,11 +4,13 @@
 //! demanded.
 
 mod fields;
+mod memory;
 mod software;
 
 use std::net::{IpAddr, SocketAddr};
 
 use self::fields::{Fields, fields, hex_id, keys, make, number, version};
+pub(crate) use self::memory::Memory;
 pub use self::software::{Make, Version};
 use super::term::Term;
 use crate::terminal::plain;

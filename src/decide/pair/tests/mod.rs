@@ -1,5 +1,6 @@
 //! What the tables of the pair's decisions are built of.
 
+pub(crate) mod ability;
 pub(crate) mod readable;
 pub(crate) mod serve;
 pub(crate) mod terms;

@@ -89,6 +89,7 @@ pub(crate) fn seen(config: &Config, role: Role) -> Seen {
         ("repl-timeout", "60"),
         ("appendonly", "yes"),
         ("save", "3600 1"),
+        ("stop-writes-on-bgsave-error", "yes"),
         ("bind", "* -::*"),
         ("min-replicas-to-write", "0"),
         ("replica-read-only", "yes"),
@@ -98,6 +99,11 @@ pub(crate) fn seen(config: &Config, role: Role) -> Seen {
     let info = [
         ("config_file", "/etc/redis/redis.conf"),
         ("latest_fork_usec", "1000"),
+        ("connected_clients", "20"),
+        ("maxclients", "10000"),
+        ("used_memory", "1000000"),
+        ("maxmemory", "100000000"),
+        ("maxmemory_policy", "noeviction"),
     ];
     Seen {
         observation,
