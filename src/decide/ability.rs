@@ -58,17 +58,8 @@ pub(crate) fn unless_it_refuses(
     let (Some(refusal), Some(local)) = (refusal, view.local.up()) else {
         return found;
     };
-    let able = view
-        .reachable()
-        .filter(|(address, peer)| takes_writes(peer) && !refusal.is_shared_by(*address))
-        .find(|(address, peer)| match peer.following() {
-            None => local.follows(*address),
-            Some(_) => {
-                peer.follows(view.local.address) && in_sync(peer, local, view.max_lag).is_ok()
-            }
-        });
-    let (eligible, instead) = match able {
-        Some((address, _)) => (
+    let (eligible, instead) = match able(view, local, refusal) {
+        Some(address) => (
             false,
             format!("; {address} has the same data and takes them"),
         ),
@@ -79,6 +70,19 @@ pub(crate) fn unless_it_refuses(
         why: format!("{}; ALARM: the local Redis {refusal}{instead}", found.why),
         ..found
     }
+}
+
+/// A node that has the data of `local` and takes writes.
+pub(crate) fn able(view: &View, local: &Observation, refusal: &Refusal) -> Option<SocketAddr> {
+    view.reachable()
+        .filter(|(address, peer)| takes_writes(peer) && !refusal.is_shared_by(*address))
+        .find(|(address, peer)| match peer.following() {
+            None => local.follows(*address),
+            Some(_) => {
+                peer.follows(view.local.address) && in_sync(peer, local, view.max_lag).is_ok()
+            }
+        })
+        .map(|(address, _)| address)
 }
 
 /// The peer that goes on for a local Redis which a script keeps busy and which therefore says
@@ -96,6 +100,6 @@ pub(crate) fn goes_on_for(view: &View) -> Option<SocketAddr> {
 }
 
 /// Nothing that it says of itself speaks against it.
-fn takes_writes(seen: &Observation) -> bool {
+pub(crate) fn takes_writes(seen: &Observation) -> bool {
     !seen.disk.aof_failed && !seen.disk.save_failed
 }
