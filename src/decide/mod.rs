@@ -4,8 +4,10 @@
 //! Every program asks here and none decides on its own, so that two nodes that look at the same
 //! pair answer alike.
 
+pub(crate) mod ability;
 pub(crate) mod lineage;
 pub mod pair;
 pub(crate) mod rule;
 pub mod sentinel;
+pub(crate) mod versions;
 pub mod view;

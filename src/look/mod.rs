@@ -1,5 +1,6 @@
 //! Looking at every node, at the virtual IP, and at the sentinels.
 
+mod ability;
 pub mod sentinels;
 pub mod survey;
 

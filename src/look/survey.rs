@@ -76,6 +76,13 @@ impl Survey {
         }
     }
 
+    /// The addresses of all nodes, this one first.
+    pub(super) fn nodes(&self) -> impl Iterator<Item = SocketAddr> {
+        std::iter::once(&self.local)
+            .chain(&self.peers)
+            .map(|member| member.address)
+    }
+
     pub(crate) fn address(&self) -> SocketAddr {
         self.local.address
     }

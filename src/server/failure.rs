@@ -35,6 +35,11 @@ impl Denial {
             || self.text.starts_with("invalid password")
     }
 
+    /// It has as many clients as it may have, and none of them is wrong.
+    pub(crate) fn is_about_clients(&self) -> bool {
+        self.text.starts_with("max number of clients")
+    }
+
     /// There is no such command: renamed or disabled in redis.conf, or older than it.
     pub(crate) fn is_missing_command(&self) -> bool {
         renamed::is_missing(&self.text)

@@ -3,7 +3,7 @@
 use redis::{Cmd, Value, cmd};
 
 use super::failure::{Denial, Failure};
-use super::info::{Observation, Replication, Version, short};
+use super::info::{Memory, Observation, Replication, Version, short};
 use super::term::Term;
 use super::{Server, string};
 use crate::deadline::Deadline;
@@ -113,6 +113,12 @@ impl Server {
             .trim()
             .parse()
             .ok()
+    }
+
+    /// How much of its memory it uses; `None` where it does not say.
+    pub(crate) fn memory(&mut self, deadline: Deadline) -> Option<Memory> {
+        let text = self.call_again(cmd("INFO").arg("memory"), deadline).ok()?;
+        Memory::read(&string(text).ok()?)
     }
 
     /// One configuration parameter; `None` where this version does not know it.

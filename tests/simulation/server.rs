@@ -4,7 +4,9 @@
 use std::net::SocketAddr;
 
 use super::data::{Change, Data, Histories, Id, Millis};
-use crate::server::info::{Following, Lineage, Observation, Replication, Role, Version};
+use crate::server::info::{
+    Disk, Following, Lineage, Make, Observation, Replication, Role, Version,
+};
 use crate::server::term::Term;
 
 /// Where the data is when Redis is not running.
@@ -187,13 +189,16 @@ impl Redis {
                     .map_or("00", |(_, last)| last)
             ),
             version: Version(7, 0, 15),
+            make: Make::Redis,
             loading: self.is_loading(now),
             keys: self.data.keys,
             changes: 0,
+            disk: Disk::default(),
             replication: Replication {
                 role,
                 lineage,
                 replicas,
+                backlog: None,
             },
             term: self.data.term.clone().filter(|_| terms),
         }

@@ -6,11 +6,11 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::journal_tail::tail;
-use super::troubles::troubles;
+use super::troubles::{notes, refusals, troubles};
 use crate::config::Config;
 use crate::deadline::Deadline;
 use crate::decide::view::{Node, View, Vip};
-use crate::decide::{pair, sentinel};
+use crate::decide::{ability, pair, sentinel};
 use crate::look::sentinels::Sentinels;
 use crate::look::survey::Survey;
 use crate::node::clock::now;
@@ -73,6 +73,8 @@ pub(crate) struct NodeStatus {
     pub why: Option<String>,
     /// Of Redis; a Valkey says with which Redis it is compatible.
     pub version: Option<String>,
+    /// Why it takes no writes, or would take none as master.
+    pub refuses_writes: Option<String>,
     /// Of Redis, in seconds.
     pub uptime_seconds: Option<u64>,
     pub keys: Option<u64>,
@@ -122,13 +124,19 @@ pub(crate) fn gather(config: &Config, survey: &mut Survey, transitions: usize) -
         };
         if let Ok(found) = &node.seen {
             status.lag_bytes = lag(&view, *address, found);
+            let soon = Deadline::after(config.timing.command);
+            status.uptime_seconds = up_for(survey, *address, soon);
+            let refusal = survey.refusal(*address, found, soon);
+            status.refuses_writes = refusal.as_ref().map(|refusal| plain(&refusal.to_string()));
             let judged = match &poll {
                 Some(poll) => {
                     let judged = sentinel::eligible(*address, found, poll);
                     (None, judged.eligible, judged.why)
                 }
                 None => {
-                    let judged = pair::eligibility(&from(&view, *address, forgotten));
+                    let there = from(&view, *address, forgotten);
+                    let judged = pair::eligibility(&there);
+                    let judged = ability::unless_it_refuses(judged, &there, refusal.as_ref());
                     (
                         Some(judged.standing.to_string()),
                         Some(judged.eligible),
@@ -138,14 +146,12 @@ pub(crate) fn gather(config: &Config, survey: &mut Survey, transitions: usize) -
             };
             (status.standing, status.eligible, status.why) =
                 (judged.0, judged.1, Some(plain(&judged.2)));
-            status.uptime_seconds = up_for(survey, *address, config.timing.command);
         }
         nodes.push(status);
     }
-    let (troubles, notes) = (
-        troubles(config.vip, &view, vip_at),
-        notes(config, &store, forgotten),
-    );
+    let mut troubles = troubles(config.vip, &view, vip_at);
+    troubles.extend(refusals(&nodes));
+    let notes = notes(config, &store, forgotten);
     let (lines, unread) = tail(
         &config.log_dir.join(TRANSITIONS),
         transitions,
@@ -210,6 +216,7 @@ fn seen(node: &Node) -> NodeStatus {
         eligible: None,
         why: None,
         version: found.map(|found| found.version.to_string()),
+        refuses_writes: None,
         uptime_seconds: None,
         keys: found.map(|found| found.keys),
         offset: found.map(|found| found.replication.lineage.offset),
@@ -277,28 +284,10 @@ fn from(view: &View, address: SocketAddr, forgotten: bool) -> View {
     }
 }
 
-fn notes(config: &Config, store: &Store, forgotten: bool) -> Vec<String> {
-    let mut notes = Vec::new();
-    if forgotten {
-        notes.push(format!(
-            "{} can't be read, so what this node remembers is not known: run it as root",
-            config.memory_dir.display()
-        ));
-    }
-    if let Some(left) = deaths::held_back(store, &config.flap) {
-        notes.push(format!(
-            "the local Redis died again and again; held back for {} s more (check_redis \
-             --forget-failures)",
-            left.as_secs()
-        ));
-    }
-    notes
-}
-
 /// Seconds since Redis was started.
-fn up_for(survey: &mut Survey, node: SocketAddr, command: Duration) -> Option<u64> {
+fn up_for(survey: &mut Survey, node: SocketAddr, deadline: Deadline) -> Option<u64> {
     survey
         .node(node)
         .ok()?
-        .number("server", "uptime_in_seconds", Deadline::after(command))
+        .number("server", "uptime_in_seconds", deadline)
 }

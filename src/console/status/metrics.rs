@@ -94,6 +94,12 @@ pub(crate) fn render(found: &Gathered) -> String {
     out.each(nodes, "node_eligible", eligible, |node| {
         node.eligible.map(flag)
     });
+    let refuses =
+        "It takes no writes, or would take none as master: its disk or its memory is full.";
+    out.each(nodes, "node_refuses_writes", refuses, |node| {
+        node.role?;
+        Some(flag(node.refuses_writes.is_some()))
+    });
     out.each(nodes, "node_keys", "Keys in all databases.", |node| {
         node.keys
     });

@@ -18,6 +18,7 @@ fn node(address: &str) -> NodeStatus {
         eligible: Some(false),
         why: Some("a full copy is being received, 45 %".to_string()),
         version: Some("7.0.15".to_string()),
+        refuses_writes: None,
         uptime_seconds: Some(86_400 * 3 + 4000),
         keys: Some(1_234_567),
         offset: Some(1),

@@ -2,8 +2,12 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+use super::NodeStatus;
+use crate::config::Config;
 use crate::decide::pair;
 use crate::decide::view::{Node, View};
+use crate::node::deaths;
+use crate::node::memory::Store;
 
 /// Whatever is not as it should be, a sentence each.
 pub(crate) fn troubles(vip: IpAddr, view: &View, vip_at: Option<SocketAddr>) -> Vec<String> {
@@ -54,4 +58,35 @@ pub(crate) fn troubles(vip: IpAddr, view: &View, vip_at: Option<SocketAddr>) -> 
         troubles.extend(wrong.map(|wrong| format!("{}: {wrong}", node.address)));
     }
     troubles
+}
+
+/// The nodes that take no writes, a sentence each.
+pub(crate) fn refusals(nodes: &[NodeStatus]) -> Vec<String> {
+    let refusal = |node: &NodeStatus| {
+        Some(format!(
+            "{} {}",
+            node.address,
+            node.refuses_writes.as_ref()?
+        ))
+    };
+    nodes.iter().filter_map(refusal).collect()
+}
+
+/// What else a person should know.
+pub(crate) fn notes(config: &Config, store: &Store, forgotten: bool) -> Vec<String> {
+    let mut notes = Vec::new();
+    if forgotten {
+        notes.push(format!(
+            "{} can't be read, so what this node remembers is not known: run it as root",
+            config.memory_dir.display()
+        ));
+    }
+    if let Some(left) = deaths::held_back(store, &config.flap) {
+        notes.push(format!(
+            "the local Redis died again and again; held back for {} s more (check_redis \
+             --forget-failures)",
+            left.as_secs()
+        ));
+    }
+    notes
 }

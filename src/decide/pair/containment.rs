@@ -2,7 +2,6 @@
 
 use std::net::SocketAddr;
 
-use super::worth::has_lost_its_disk;
 use crate::decide::lineage::{Relation, compare};
 use crate::decide::rule::{Rule, holds};
 use crate::decide::view::View;
@@ -63,4 +62,9 @@ pub(crate) fn stragglers(view: &View, master: SocketAddr) -> Vec<SocketAddr> {
         .filter(|_| wanted)
         .map(|(address, _)| address)
         .collect()
+}
+
+/// No keys and no term. A Redis whose clients have deleted everything still has its term.
+pub(super) fn has_lost_its_disk(seen: &Observation) -> bool {
+    seen.keys == 0 && seen.term.is_none()
 }

@@ -1,6 +1,7 @@
 //! The decisions where these programs move the role themselves.
 
 mod containment;
+pub(crate) mod readable;
 pub(crate) mod reign;
 pub(crate) mod step;
 pub(crate) mod steps;
@@ -10,9 +11,10 @@ pub(crate) mod verdicts;
 pub(crate) mod worth;
 
 pub use self::containment::containment;
-pub(crate) use self::containment::{contains, stragglers};
+pub(crate) use self::containment::contains;
+pub(crate) use self::readable::stragglers;
+pub use self::readable::{serve, yield_role};
 pub use self::step::{Reign, Step};
-pub use self::steps::{serve, yield_role};
 pub(crate) use self::verdicts::well_peer;
 pub use self::verdicts::{Eligibility, Standing, eligibility, wrong_role};
 pub use self::worth::in_sync;

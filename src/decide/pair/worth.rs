@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use super::containment::relation;
+use super::containment::{has_lost_its_disk, relation};
 use crate::decide::lineage::{Relation, compare};
 use crate::decide::rule::{Rule, holds};
 use crate::decide::view::{View, Vip};
@@ -222,11 +222,6 @@ fn by_reign(ours: Held<'_>, other: Held<'_>) -> Option<bool> {
 fn numbers(seen: &Observation) -> String {
     let term = seen.term.as_ref();
     term.map_or("none".to_string(), Term::numbers)
-}
-
-/// No keys and no term. A Redis whose clients have deleted everything still has its term.
-pub(super) fn has_lost_its_disk(seen: &Observation) -> bool {
-    seen.keys == 0 && seen.term.is_none()
 }
 
 /// A master that clients write to, as far as others can see.

@@ -7,6 +7,7 @@ use super::eligible_by_sentinel::{Entitlement, entitlement};
 use super::verdict::{Verdict, silent};
 use crate::config::{Config, Sentinel, SilentSentinels};
 use crate::deadline::Deadline;
+use crate::decide::ability;
 use crate::decide::sentinel::Named;
 use crate::look::sentinels::Sentinels;
 use crate::look::survey::Survey;
@@ -35,7 +36,9 @@ const SENTINELS_SILENT: Duration = Duration::from_secs(3);
 /// 2. at a holder of the VIP that does not see the master, which sentinels do: it can neither serve
 ///    nor take the role, and draws clients away from the master. It fails for as long as that is
 ///    so, the VIP here or not, for it would come back;
-/// 3. with `when_sentinels_silent = "release"` while they are silent.
+/// 3. with `when_sentinels_silent = "release"` while they are silent;
+/// 4. at a master whose disk refuses its writes, where an in-sync replica takes them: whoever gets
+///    the VIP has Sentinel move the role there.
 pub(crate) fn wrong(
     config: &Config,
     sentinel: &Sentinel,
@@ -55,6 +58,9 @@ pub(crate) fn wrong(
     }
     if !seen.is_master() && !holds_vip && !release && store.note(StateFile::CutOff).is_none() {
         return None;
+    }
+    if let Some(wrong) = refuses(config, local, seen, deadline) {
+        return Some(wrong);
     }
     let poll = Sentinels::new(sentinel, &config.timing).ask(deadline.at_most(deadline.left() / 2));
     let another = match poll.named() {
@@ -87,6 +93,25 @@ pub(crate) fn wrong(
     })
 }
 
+/// The everyday answers cost no look at the others.
+fn refuses(
+    config: &Config,
+    local: SocketAddr,
+    seen: &Observation,
+    deadline: Deadline,
+) -> Option<String> {
+    if !seen.is_master() || ability::takes_writes(seen) {
+        return None;
+    }
+    let mut survey = Survey::new(config, local);
+    let view = survey.look(false, deadline.at_most(deadline.left() / 2));
+    let refusal = survey.refusal(local, seen, deadline)?;
+    let able = ability::able(&view, view.local.seen.as_ref().ok()?, &refusal)?;
+    Some(format!(
+        "{local}: alive; ALARM: it {refusal}; {able} has the same data and takes them"
+    ))
+}
+
 /// Its host does not answer, or its Redis does not.
 fn is_unseen(config: &Config, node: SocketAddr, deadline: Deadline) -> bool {
     let found = probe(
@@ -117,7 +142,9 @@ pub(crate) fn eligible(
     });
     let poll = poll.unwrap_or_else(|_| sentinels.silence());
     let store = Store::new(&config.memory_dir);
-    if let Some(verdict) = silent(config, &store, &seen, was && survey.holds_vip()) {
+    // Another node can go on only when Sentinel has made it master.
+    let stays = was && survey.holds_vip();
+    if let Some(verdict) = silent(config, &store, &seen, stays, None) {
         return verdict;
     }
     match seen {

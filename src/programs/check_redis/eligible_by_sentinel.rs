@@ -98,7 +98,7 @@ mod tests {
     use crate::server::access::Access;
     use crate::server::failure::Failure;
     use crate::server::info::Replication;
-    use crate::server::info::{Lineage, Role, Version};
+    use crate::server::info::{Disk, Lineage, Make, Role, Version};
 
     fn node(last: u8) -> SocketAddr {
         SocketAddr::from(([10, 0, 0, last], 6379))
@@ -109,14 +109,17 @@ mod tests {
             role: Role::Master,
             lineage: Lineage::default(),
             replicas: 0,
+            backlog: None,
         };
         let version = Version(7, 0, 15);
         Observation {
             run_id: run.to_string(),
             version,
+            make: Make::Redis,
             loading: false,
             keys: 1,
             changes: 0,
+            disk: Disk::default(),
             replication,
             term: None,
         }

@@ -14,8 +14,8 @@ use std::time::Duration;
 use self::verdict::{Verdict, silent};
 use crate::config::Config;
 use crate::deadline::{Deadline, ms};
-use crate::decide::pair;
 use crate::decide::view::{View, Vip};
+use crate::decide::{ability, pair};
 use crate::look::survey::Survey;
 use crate::node::memory::{StateFile, Store, Synced};
 use crate::node::vrrp_state::VrrpState;
@@ -39,6 +39,9 @@ const UNREPAIRED: u64 = 5;
 
 /// What was known of the data of a Redis that answers nobody counts for so long.
 const SILENT: Duration = Duration::from_secs(5);
+/// A script that runs for longer holds the service up, where another node can go on. Redis says
+/// BUSY after `busy-reply-threshold`, which is 5 s by default, and only then can it be ended.
+const BUSY: Duration = Duration::from_secs(10);
 
 /// Is the local Redis alive, and in the right role on a machine that has these `addresses`?
 pub(crate) fn health(
@@ -184,8 +187,9 @@ pub(crate) fn eligible(
     if config.sentinel.is_some() {
         return chosen(config, local, was, deadline);
     }
-    let view = Survey::new(config, local).look(false, deadline);
-    eligible_in(config, &view, was)
+    let mut survey = Survey::new(config, local);
+    let view = survey.look(false, deadline);
+    eligible_in(config, &mut survey, &view, was, deadline)
 }
 
 /// The same. Where the local Redis serves and its data lacks a term that is due, that is written;
@@ -201,7 +205,7 @@ pub(crate) fn eligible_and_upheld(
     }
     let mut survey = Survey::new(config, local);
     let view = survey.look(false, deadline);
-    let verdict = eligible_in(config, &view, was);
+    let verdict = eligible_in(config, &mut survey, &view, was, deadline);
     match reign::uphold(config, &mut survey, &view, deadline) {
         None => verdict,
         Some(Ok(news)) => Verdict {
@@ -226,18 +230,23 @@ fn chosen(config: &Config, local: SocketAddr, was: bool, deadline: Deadline) -> 
     }
 }
 
-fn eligible_in(config: &Config, view: &View, was: bool) -> Verdict {
+fn eligible_in(
+    config: &Config,
+    survey: &mut Survey,
+    view: &View,
+    was: bool,
+    deadline: Deadline,
+) -> Verdict {
     let store = Store::new(&config.memory_dir);
-    if let Some(verdict) = silent(
-        config,
-        &store,
-        &view.local.seen,
-        was && view.vip == Vip::Here,
-    ) {
+    let stays = was && view.vip == Vip::Here;
+    let another = ability::goes_on_for(view);
+    if let Some(verdict) = silent(config, &store, &view.local.seen, stays, another) {
         return verdict;
     }
     remember(&store, view);
-    let found = pair::eligibility(view);
+    let local = view.local.up().filter(|seen| !seen.loading);
+    let refusal = local.and_then(|seen| survey.refusal(view.local.address, seen, deadline));
+    let found = ability::unless_it_refuses(pair::eligibility(view), view, refusal.as_ref());
     let sentence = format!("{}: {}", found.standing, found.why);
     if found.eligible {
         Verdict::yes(sentence)

@@ -1,6 +1,6 @@
 //! How one field of INFO is parsed.
 
-use super::{Version, short};
+use super::{Make, Version, short};
 
 /// The lines of INFO. Of about a hundred some twenty are looked up, once each: a table would cost
 /// more than it saves.
@@ -59,9 +59,16 @@ pub(super) fn hex_id(fields: &Fields<'_>, name: &str) -> Result<Option<String>, 
     }
 }
 
-pub(super) fn version(fields: &Fields<'_>) -> Version {
+pub(super) fn make(fields: &Fields<'_>) -> Make {
+    match fields.get("valkey_version") {
+        Some(_) => Make::Valkey(version(fields, "valkey_version")),
+        None => Make::Redis,
+    }
+}
+
+pub(super) fn version(fields: &Fields<'_>, name: &str) -> Version {
     let mut parts = fields
-        .get("redis_version")
+        .get(name)
         .unwrap_or("")
         .split('.')
         .map(|part| part.parse().unwrap_or(0));

@@ -4,35 +4,16 @@
 //! demanded.
 
 mod fields;
+mod memory;
+mod software;
 
-use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 
-use self::fields::{Fields, fields, hex_id, keys, number, version};
+use self::fields::{Fields, fields, hex_id, keys, make, number, version};
+pub(crate) use self::memory::Memory;
+pub use self::software::{Make, Version};
 use super::term::Term;
 use crate::terminal::plain;
-
-/// The version of a server; Valkey gives the Redis version that it is compatible with.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Version(pub u32, pub u32, pub u32);
-
-impl Version {
-    /// `CLIENT PAUSE ms WRITE` exists from 6.2 (R12).
-    pub(crate) fn can_pause_writes(self) -> bool {
-        self >= Version(6, 2, 0)
-    }
-
-    /// Function libraries exist from 7.0 (R24).
-    pub(crate) fn has_functions(self) -> bool {
-        self >= Version(7, 0, 0)
-    }
-}
-
-impl fmt::Display for Version {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{}.{}", self.0, self.1, self.2)
-    }
-}
 
 /// The replication role of a Redis.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -100,6 +81,17 @@ pub struct Lineage {
     pub offset: i64,
 }
 
+/// The last bytes of the stream, which a master keeps for those that were away for a moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Backlog {
+    /// The number of its first byte.
+    pub first: i64,
+    /// How many there are.
+    pub bytes: i64,
+    /// How many there may be; then the first are overwritten.
+    pub size: i64,
+}
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Replication {
     pub role: Role,
@@ -107,6 +99,16 @@ pub struct Replication {
     pub lineage: Lineage,
     /// How many replicas are attached, whatever their state.
     pub replicas: u32,
+    pub backlog: Option<Backlog>,
+}
+
+/// What the disk has refused, as INFO says it: a master then refuses writes (R44).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Disk {
+    /// The last write to the AOF failed.
+    pub aof_failed: bool,
+    /// The last save failed. Whether writes are refused for that is a setting.
+    pub save_failed: bool,
 }
 
 /// All that the programs know of one Redis at one moment.
@@ -115,11 +117,13 @@ pub struct Observation {
     /// Changes at every start (R7).
     pub run_id: String,
     pub version: Version,
+    pub make: Make,
     /// The data set is being read from disk or from a master.
     pub loading: bool,
     pub keys: u64,
     /// Writes since it last saved its data; unlike the offset it does not move without them (R5).
     pub changes: u64,
+    pub disk: Disk,
     pub replication: Replication,
     /// Which reign the data is of; not in INFO, and `None` where it can't be read or there is none.
     pub term: Option<Term>,
@@ -141,7 +145,8 @@ impl Observation {
         let run_id = hex_id(&fields, "run_id")?.ok_or("run_id is missing from INFO")?;
         Ok(Observation {
             run_id,
-            version: version(&fields),
+            version: version(&fields, "redis_version"),
+            make: make(&fields),
             loading: fields.get("loading").is_some_and(|v| v != "0")
                 || fields.get("async_loading").is_some_and(|v| v != "0"),
             keys: keys(&fields),
@@ -149,6 +154,7 @@ impl Observation {
                 .ok()
                 .flatten()
                 .unwrap_or(0),
+            disk: disk(&fields),
             replication: Replication::from_fields(&fields)?,
             term: None,
         })
@@ -215,7 +221,26 @@ impl Replication {
                 offset,
             },
             replicas,
+            backlog: backlog(fields),
         })
+    }
+}
+
+fn backlog(fields: &Fields<'_>) -> Option<Backlog> {
+    let number = |name| number::<i64>(fields, name).ok().flatten();
+    fields.get("repl_backlog_active").filter(|v| *v == "1")?;
+    Some(Backlog {
+        first: number("repl_backlog_first_byte_offset")?,
+        bytes: number("repl_backlog_histlen")?,
+        size: number("repl_backlog_size")?,
+    })
+}
+
+fn disk(fields: &Fields<'_>) -> Disk {
+    let failed = |name| fields.get(name) == Some("err");
+    Disk {
+        aof_failed: fields.get("aof_enabled") == Some("1") && failed("aof_last_write_status"),
+        save_failed: failed("rdb_last_bgsave_status"),
     }
 }
 

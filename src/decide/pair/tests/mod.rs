@@ -1,5 +1,7 @@
 //! What the tables of the pair's decisions are built of.
 
+pub(crate) mod ability;
+pub(crate) mod readable;
 pub(crate) mod serve;
 pub(crate) mod terms;
 pub(crate) mod three;
@@ -13,7 +15,9 @@ use super::*;
 use crate::decide::view::*;
 use crate::node::memory::{Memory, Served, Synced};
 use crate::server::failure::Failure;
-use crate::server::info::{Following, Lineage, Observation, Replication, Role, Version};
+use crate::server::info::{
+    Disk, Following, Lineage, Make, Observation, Replication, Role, Version,
+};
 
 const GRACE: Duration = Duration::from_secs(5);
 const LATER: Duration = Duration::from_secs(4);
@@ -35,6 +39,7 @@ fn master(replid: char, offset: i64) -> Observation {
     Observation {
         run_id: id('1'),
         version: Version(7, 0, 15),
+        make: Make::Redis,
         loading: false,
         keys: 10,
         replication: Replication {
@@ -46,8 +51,10 @@ fn master(replid: char, offset: i64) -> Observation {
                 offset,
             },
             replicas: 1,
+            backlog: None,
         },
         changes: 0,
+        disk: Disk::default(),
         term: None,
     }
 }

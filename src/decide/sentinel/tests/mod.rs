@@ -6,7 +6,7 @@ pub(crate) mod words;
 
 use super::*;
 use crate::node::memory::Memory;
-use crate::server::info::{Following, Lineage, Replication, Role, Version};
+use crate::server::info::{Disk, Following, Lineage, Make, Replication, Role, Version};
 
 const A: u8 = 1;
 const B: u8 = 2;
@@ -27,14 +27,17 @@ fn redis(role: Role) -> Observation {
         role,
         lineage: Lineage::default(),
         replicas: 0,
+        backlog: None,
     };
     let run_id = "a".to_string();
     Observation {
         run_id,
         version: Version(7, 0, 15),
+        make: Make::Redis,
         loading: false,
         keys: 1,
         changes: 0,
+        disk: Disk::default(),
         replication,
         term: None,
     }

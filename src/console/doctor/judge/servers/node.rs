@@ -1,6 +1,6 @@
 //! One Redis by itself: does it answer, and how is it set?
 
-use super::settings;
+use super::{ability, settings};
 use crate::config::Config;
 use crate::console::doctor::finding::{Fact, Findings, Fix};
 use crate::console::doctor::look::servers::{AskedNode, Seen};
@@ -39,6 +39,7 @@ pub(crate) fn judge(found: &mut Findings, node: &AskedNode, config: &Config, cli
             fix,
         );
     }
+    ability::judge(found, node, seen, cli);
     if seen.settings.is_none() {
         return found.unseen(
             "redis-settings",

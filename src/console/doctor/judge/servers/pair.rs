@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use super::masterauth;
+use super::{masterauth, versions};
 use crate::config::Config;
 use crate::console::doctor::finding::{Fact, Findings, Fix};
 use crate::console::doctor::look::servers::{AskedNode, Redises, Seen};
@@ -33,7 +33,7 @@ pub(crate) fn judge(
         masterauth::judge(found, login, redises, cli);
     }
     clocks(found, &up);
-    versions(found, &up);
+    versions::judge(found, &up);
     term(found, &up, config);
 }
 
@@ -260,24 +260,6 @@ fn clocks(found: &mut Findings, up: &[(&AskedNode, &Seen)]) {
             (apart * 1000.0).ceil().max(1.0)
         ),
     );
-}
-
-fn versions(found: &mut Findings, up: &[(&AskedNode, &Seen)]) {
-    let oldest = up.iter().min_by_key(|(_, seen)| seen.observation.version);
-    let newest = up.iter().max_by_key(|(_, seen)| seen.observation.version);
-    let (Some((old, below)), Some((new, above))) = (oldest, newest) else {
-        return;
-    };
-    let (below, above) = (below.observation.version, above.observation.version);
-    if (below.0, below.1) != (above.0, above.1) {
-        let says = format!(
-            "{} is Redis {below}, {} is Redis {above}: the older one may not read what the newer \
-             one copies to it",
-            old.address, new.address
-        );
-        let fix = Fix::Do(format!("upgrade {}, the replica first", old.address));
-        found.warn("redis-versions", Fact::NONE, says, fix);
-    }
 }
 
 fn term(found: &mut Findings, up: &[(&AskedNode, &Seen)], config: &Config) {

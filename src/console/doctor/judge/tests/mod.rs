@@ -1,5 +1,6 @@
 //! Every judged line provoked, and judged again after its own advice.
 
+pub(crate) mod ability_rows;
 pub(crate) mod keepalived_case;
 pub(crate) mod keepalived_edits;
 pub(crate) mod keepalived_tables;

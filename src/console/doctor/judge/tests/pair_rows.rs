@@ -87,6 +87,12 @@ pub(crate) const PAIR: &[Row] = &[
         Some(revive),
     ),
     (
+        "redis-versions",
+        Level::Fail,
+        |case| up(case.a()).observation.version = Version(7, 2, 0),
+        Some(revive),
+    ),
+    (
         "replica-read-only",
         Level::Fail,
         |case| set(case.b(), "replica-read-only", "no"),

@@ -14,7 +14,9 @@ use crate::console::doctor::redis_cli::RedisCli;
 use crate::console::doctor::rights::wanted;
 use crate::decide::view::Vip;
 use crate::server::failure::{Denial, Failure};
-use crate::server::info::{Following, Lineage, Observation, Replication, Role, Version};
+use crate::server::info::{
+    Disk, Following, Lineage, Make, Observation, Replication, Role, Version,
+};
 use crate::server::term::Term;
 
 pub(crate) const A: &str = "192.168.158.11:6379";
@@ -70,13 +72,16 @@ pub(crate) fn seen(config: &Config, role: Role) -> Seen {
     let observation = Observation {
         run_id: "r".repeat(40),
         version,
+        make: Make::Redis,
         loading: false,
         keys: 5,
         changes: 0,
+        disk: Disk::default(),
         replication: Replication {
             role,
             lineage: Lineage::default(),
             replicas: 1,
+            backlog: None,
         },
         term: Some(term),
     };
@@ -87,6 +92,7 @@ pub(crate) fn seen(config: &Config, role: Role) -> Seen {
         ("repl-timeout", "60"),
         ("appendonly", "yes"),
         ("save", "3600 1"),
+        ("stop-writes-on-bgsave-error", "yes"),
         ("bind", "* -::*"),
         ("min-replicas-to-write", "0"),
         ("replica-read-only", "yes"),
@@ -96,6 +102,11 @@ pub(crate) fn seen(config: &Config, role: Role) -> Seen {
     let info = [
         ("config_file", "/etc/redis/redis.conf"),
         ("latest_fork_usec", "1000"),
+        ("connected_clients", "20"),
+        ("maxclients", "10000"),
+        ("used_memory", "1000000"),
+        ("maxmemory", "100000000"),
+        ("maxmemory_policy", "noeviction"),
     ];
     Seen {
         observation,

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use super::ability_rows::ABLE;
 use super::pair_rows::PAIR;
 use super::redis_case::*;
 use super::sentinel_rows::BESIDE_SENTINEL;
@@ -13,7 +14,7 @@ use crate::server::info::Version;
 
 #[test]
 fn each_line_on_redis_and_on_sentinel_is_provoked_and_cured_by_its_own_advice() {
-    for (more, rows) in [("", PAIR), (SENTINEL, BESIDE_SENTINEL)] {
+    for (more, rows) in [("", PAIR), ("", ABLE), (SENTINEL, BESIDE_SENTINEL)] {
         let bad = |case: &Case| {
             case.judged()
                 .into_iter()

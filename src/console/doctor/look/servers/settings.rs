@@ -11,7 +11,7 @@ use crate::server::failure::Failure;
 use crate::server::{Server, string};
 
 /// By their newest names; [`settings`] knows the older ones.
-const SETTINGS: [(&str, Option<&str>); 19] = [
+const SETTINGS: [(&str, Option<&str>); 21] = [
     ("masterauth", None),
     ("masteruser", None),
     ("repl-backlog-size", None),
@@ -20,6 +20,8 @@ const SETTINGS: [(&str, Option<&str>); 19] = [
     ("repl-timeout", None),
     ("appendonly", None),
     ("save", None),
+    ("stop-writes-on-bgsave-error", None),
+    ("maxclients", None),
     ("bind", None),
     ("min-replicas-to-write", Some("min-slaves-to-write")),
     ("replica-read-only", Some("slave-read-only")),
