@@ -6,6 +6,7 @@
 
 pub(crate) mod lineage;
 pub mod pair;
+pub(crate) mod retention;
 pub(crate) mod rule;
 pub mod sentinel;
 pub mod view;
