@@ -174,7 +174,7 @@ mod tests {
         look_at(&kept).expect("written");
         clear_unfinished(dir.path(), WHOSE);
         assert_eq!(names(dir.path()).len(), others.len() + 3);
-        assert_eq!(files_of(dir.path(), WHOSE), [kept.clone()]);
+        assert_eq!(files_of(dir.path(), WHOSE), std::slice::from_ref(&kept));
         remove(&kept).expect("removed");
         assert_eq!(names(dir.path()), others);
     }
