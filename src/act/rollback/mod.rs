@@ -66,8 +66,9 @@ pub(crate) fn copy(
         .mode(0o700)
         .create(dir)
         .map_err(|error| trouble(dir, &error))?;
-    shelf::clear_unfinished(dir, whose);
+    // What is cleared then still counts: a name that the journal has is not given twice.
     let name = name::next(dir, whose).map_err(|error| trouble(dir, &error))?;
+    shelf::clear_unfinished(dir, whose);
     let name = format!("{name}.rdb");
     let part = dir.join(format!(".{name}.part"));
     match dump(&part, endpoint, auth, deadline, go_on) {

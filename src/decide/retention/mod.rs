@@ -151,7 +151,7 @@ pub(crate) fn sort_out(files: &[Filed], keep: usize, days: Duration) -> Vec<Verd
                 due = true;
                 Verdict::Goes(Go::Aged)
             }
-            age => Verdict::Stays(Stay::NotLookedAt(age.map(|age| days - age))),
+            age => Verdict::Stays(Stay::NotLookedAt(age.map(|age| days.saturating_sub(age)))),
         };
         settled.push((*at, verdict));
     }
