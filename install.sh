@@ -1004,6 +1004,7 @@ ${off}password_file = "$PASS"     # closed to all but root, or it is refused
 #mode = "auto"              # a copy of data about to be dropped: auto | always | never
 #dir = "$ROLLBACK_DIR"
 #keep = 3
+#days = 14                  # longer, if it may be the only copy and nobody has looked at it
 
 [log]
 #dir = "$LOG_DIR"

@@ -264,6 +264,7 @@ flap = { count = 5, window = "1m", hold = "1h" }
 mode = "never"
 dir = "/srv/rollback"
 keep = 1
+days = 90
 [log]
 dir = "/srv/log"
 [memory]
@@ -304,7 +305,8 @@ dir = "/srv/memory"
         Rollback {
             mode: RollbackMode::Never,
             dir: "/srv/rollback".into(),
-            keep: 1
+            keep: 1,
+            days: 90
         }
     );
     assert_eq!(config.log_dir, Path::new("/srv/log"));
@@ -537,6 +539,10 @@ fn a_wrong_value_is_an_error_with_line_key_value_and_what_is_allowed() {
         (
             "[rollback]\nkeep = \"3\"",
             r#"redis-ha.toml:4: rollback.keep = "3": not a whole number from 1 to 1000"#,
+        ),
+        (
+            "[rollback]\ndays = 0",
+            "redis-ha.toml:4: rollback.days = 0: not a whole number from 1 to 3650",
         ),
         (
             "[rollback]\ndir = \"rollback\"",

@@ -83,12 +83,13 @@ fn the_page_names_the_journals_the_watcher_s_file_and_the_rollback_files() {
         names("The run directory"),
         set(["INSTANCE.watch", ".INSTANCE.watch.new-XXXXXX"])
     );
-    let stem = "TIME-INSTANCE-NODE";
+    let stem = "COUNTER-TIME-INSTANCE-NODE";
     assert_eq!(
         names("The rollback directory"),
         set([
             format!("{stem}.rdb").as_str(),
             &format!("{stem}.json"),
+            &format!("{stem}.seen"),
             &format!(".{stem}.rdb.part")
         ])
     );

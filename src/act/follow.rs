@@ -6,6 +6,7 @@
 
 use std::net::SocketAddr;
 
+use super::in_file::{self, OnDisk};
 use super::keep::Dropping;
 use super::party::{self, Party};
 use super::record;
@@ -94,7 +95,12 @@ fn drop_data(dropping: &mut Dropping<'_>) -> Result<(), Trouble> {
         ));
     }
     let kept_to = dropping.kept_to.unwrap_or(mine.replication.lineage.offset);
-    let mut party = Party::connected(&mut dropping.worker.survey, local, mine.version)?;
+    let worker = &mut *dropping.worker;
+    let mut party = Party::connected(&mut worker.survey, local, mine.version)?;
+    if let Some(Err(why)) = dropping.file.as_ref().map(OnDisk::is_there) {
+        in_file::forget(&mut worker.kept, &worker.store);
+        return Err(not_now(&why));
+    }
     let last = party.follow(peer, command)?.offset;
     // Another program's end of its own pause ends ours too: the last offset tells whether a write
     // came in.

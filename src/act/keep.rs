@@ -3,19 +3,19 @@
 
 use std::fmt::Display;
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use super::copy_delay;
+use super::in_file::{self, OnDisk};
 use super::party::{self, Party};
-use super::rollback::{self, About, History, Kept};
+use super::rollback::{self, About, History, Ids, Kept, Worth};
 use super::trouble::{Trouble, failed};
 use super::worker::Worker;
 use crate::config::RollbackMode;
 use crate::deadline::{Deadline, Stopwatch, ms};
 use crate::decide::pair;
 use crate::node::hook::Event;
-use crate::node::memory::InFile;
+use crate::node::memory::{InFile, Served};
 use crate::node::turn::Turn;
 use crate::server::fence::Fence;
 use crate::server::info::Observation;
@@ -39,11 +39,13 @@ pub(super) struct Dropping<'a> {
     pub stands_alone: bool,
     /// The length of the history that is in the file: whatever comes after it is nowhere else.
     pub kept_to: Option<i64>,
+    /// The file that all of it is in, where there has to be one.
+    pub file: Option<OnDisk>,
 }
 
 /// Keeps the data of the local Redis `mine`, a master that somebody else is about to make a replica
-/// of `peer`, where it is not contained in the peer's. Its writes are not stopped: no client
-/// reaches it through the VIP.
+/// of `peer`, where it is not contained in the peer's; answers with the file, where there has to be
+/// one. Its writes are not stopped: no client reaches it through the VIP.
 ///
 /// # Errors
 /// [`Trouble`]; nothing was kept.
@@ -54,9 +56,11 @@ pub(crate) fn keep_before(
     peer: SocketAddr,
     theirs: &Observation,
     why: &str,
-) -> Result<(), Trouble> {
+) -> Result<Option<OnDisk>, Trouble> {
     let _acting = turn.act()?;
-    Dropping::new(worker, turn, peer, theirs, why).keep(mine)
+    let mut dropping = Dropping::new(worker, turn, peer, theirs, why);
+    dropping.keep(mine)?;
+    Ok(dropping.file)
 }
 
 impl<'a> Dropping<'a> {
@@ -76,6 +80,7 @@ impl<'a> Dropping<'a> {
             fence: None,
             stands_alone: false,
             kept_to: None,
+            file: None,
         }
     }
 
@@ -106,11 +111,11 @@ impl<'a> Dropping<'a> {
             }
             RollbackMode::Auto | RollbackMode::Always => {}
         }
-        if let Some(file) = in_file(self.worker, mine) {
-            self.worker.voice.line(
-                &format!("the local data is in {} already", file.display()),
-                &[],
-            );
+        if let Some(file) = in_file::holding(self.worker, mine) {
+            self.worker
+                .voice
+                .line(&format!("the local data is in {file} already"), &[]);
+            self.file = Some(file);
             return Ok(());
         }
         let clock = Stopwatch::start();
@@ -119,10 +124,11 @@ impl<'a> Dropping<'a> {
             self.stands_alone = true;
             self.stand_alone(mine)?;
         }
-        let kept = self.take_file(self.about(mine, diverged));
+        let kept = self.take_file(self.about(mine, Ids::of(contained, diverged), diverged));
         // What ended it was a newer notification, not the disk.
         self.turn.check()?;
         let kept = kept.map_err(|error| failed("following", peer, format!("{error:#}")))?;
+        self.file = Some(OnDisk::of(&kept));
         self.remember_file(mine, &kept);
         let keys = kept
             .keys
@@ -141,12 +147,41 @@ impl<'a> Dropping<'a> {
         self.worker.voice.line(&sentence, &pairs);
         pairs.extend([("file", &file as &dyn Display), ("peer", &peer)]);
         self.worker.voice.tell(Event::Kept, &sentence, &pairs);
+        self.retire(&kept);
         Ok(())
     }
 
+    /// Lets go of older files that need not stay, and says so of each.
+    fn retire(&self, kept: &Kept) {
+        let config = &self.worker.config;
+        let whose = rollback::whose(&config.instance, self.worker.local);
+        for removal in rollback::retire::retire(&config.rollback, &whose, &kept.path) {
+            match &removal.refused {
+                None => self.worker.voice.line(&removal.to_string(), &[]),
+                Some(_) => self.worker.voice.warn(&removal),
+            }
+        }
+    }
+
     /// What is known of the file before it is there.
-    fn about(&self, mine: &Observation, diverged: Option<u64>) -> About {
+    fn about(&self, mine: &Observation, ids: Ids, diverged: Option<u64>) -> About {
         let (local, peer, why) = (self.worker.local, self.peer, self.why);
+        let served = self.worker.store.get::<Served>();
+        let role = if mine.is_master() {
+            "master"
+        } else {
+            "replica"
+        };
+        let worth = Worth {
+            role: role.to_string(),
+            ids,
+            served: match self.worker.config.sentinel {
+                Some(_) => None,
+                None => Some(served.is_some_and(|served| served.run_id == mine.run_id)),
+            },
+            followed_run_id: self.theirs.run_id.clone(),
+            lineage_after: None,
+        };
         About {
             file: String::new(),
             at: String::new(),
@@ -162,6 +197,7 @@ impl<'a> Dropping<'a> {
             lineage: History::of(mine),
             followed_lineage: History::of(self.theirs),
             look: String::new(),
+            worth: Some(worth),
         }
     }
 
@@ -195,7 +231,7 @@ impl<'a> Dropping<'a> {
         party.promote(command, &|| turn.check()).map(|_| ())
     }
 
-    fn take_file(&mut self, about: About) -> anyhow::Result<Kept> {
+    fn take_file(&mut self, mut about: About) -> anyhow::Result<Kept> {
         let (command, run_id) = (self.worker.config.timing.command, about.run_id.clone());
         let endpoint = self.worker.survey.local_endpoint().clone();
         let needed =
@@ -209,11 +245,11 @@ impl<'a> Dropping<'a> {
         let server = self.worker.survey.local()?;
         let (fence, turn) = (&mut self.fence, self.turn);
         let mut renewed = Stopwatch::start();
-        let kept = rollback::take(
-            &config.rollback,
+        let copied = rollback::copy(
+            &config.rollback.dir,
+            &rollback::whose(&about.instance, about.node),
             &endpoint,
             &config.auth,
-            about,
             Deadline::after(config.timing.sync),
             &mut || {
                 if let Some(fence) = fence.as_mut().filter(|_| renewed.elapsed() >= RENEW) {
@@ -226,7 +262,14 @@ impl<'a> Dropping<'a> {
             },
         );
         copy_delay::put_back(self.worker, &run_id);
-        kept
+        let copied = copied?;
+        let after = self.worker.survey.look_local(Deadline::after(command));
+        if let (Ok(after), Some(worth)) = (after, &mut about.worth)
+            && after.run_id == run_id
+        {
+            worth.lineage_after = Some(History::of(&after));
+        }
+        copied.publish(about)
     }
 
     /// Only where nothing can have been written since: from the dump on every write moves the
@@ -248,28 +291,11 @@ impl<'a> Dropping<'a> {
                 replid: lineage.replid,
                 offset: lineage.offset,
                 path: kept.path.clone(),
+                bytes: kept.bytes,
             };
             // Where it can't be written down the same data is kept twice, should we die.
             let _ = self.worker.store.set(&file);
             self.worker.kept = Some(file);
         }
     }
-}
-
-/// The file that holds just the data that the local Redis has now.
-fn in_file(worker: &Worker, held: &Observation) -> Option<PathBuf> {
-    let lineage = &held.replication.lineage;
-    let same = |file: &InFile| {
-        file.run_id == held.run_id
-            && file.replid == lineage.replid
-            && file.offset == lineage.offset
-            && file.path.exists()
-    };
-    worker
-        .kept
-        .clone()
-        .into_iter()
-        .chain(worker.store.get())
-        .find(same)
-        .map(|file| file.path)
 }

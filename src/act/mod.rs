@@ -6,6 +6,7 @@ pub(crate) mod copy_delay;
 pub(crate) mod copy_progress;
 pub(crate) mod follow;
 pub(crate) mod handover;
+pub(crate) mod in_file;
 pub(crate) mod keep;
 pub(crate) mod local_writes;
 pub(crate) mod move_role;

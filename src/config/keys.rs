@@ -22,7 +22,7 @@ pub const SECTIONS: &[(&str, &[&str])] = &[
     ),
     ("policy", &["max_lag", "term_key"]),
     ("flap", &["count", "window", "hold"]),
-    ("rollback", &["mode", "dir", "keep"]),
+    ("rollback", &["mode", "dir", "keep", "days"]),
     ("log", &["dir"]),
     ("memory", &["dir"]),
     ("hooks", &["on_transition", "timeout"]),

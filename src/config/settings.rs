@@ -160,8 +160,11 @@ impl Default for Flap {
 pub struct Rollback {
     pub mode: RollbackMode,
     pub dir: PathBuf,
-    /// How many of the newest are kept; at least one.
+    /// So many are kept of those that could go; at least one, the newest.
     pub keep: usize,
+    /// For so many days what may be nowhere else is kept beyond those, while nobody has looked at
+    /// it.
+    pub days: usize,
 }
 
 impl Default for Rollback {
@@ -170,6 +173,7 @@ impl Default for Rollback {
             mode: RollbackMode::Auto,
             dir: PathBuf::from("/var/lib/keepalived-redis/rollback"),
             keep: 3,
+            days: 14,
         }
     }
 }

@@ -121,7 +121,7 @@ enum Word {
 
 #[derive(Debug, Subcommand)]
 enum Files {
-    /// All files in rollback.dir, the newest first
+    /// All files in rollback.dir, the newest first, and why each is still there
     List {
         /// One line of JSON
         #[arg(long)]
@@ -129,7 +129,7 @@ enum Files {
     },
     /// All that is known of one file, and whether it is whole (exit code 0) or not (1)
     Show {
-        /// Its name, the beginning of it, a path, or `latest`
+        /// Its name, its counter, the beginning of its name, a path, or `latest`
         file: String,
         /// One line of JSON
         #[arg(long)]
@@ -145,11 +145,24 @@ enum Files {
     /// in the data of the node that serves. Exit code 0: all that is in the file is in the service;
     /// 1: it is not; 3: that could not be told.
     Inspect(Inspect),
+    /// Removes files for good, after asking; only those of this pair that lie in rollback.dir
+    ///
+    /// All that are named or none; each removal is a line of the journal. Exit code 0: they are
+    /// gone; 1: the answer was no; 3: one of them is not there, is not of this pair, or could not
+    /// be removed, or nobody is there to be asked.
+    Discard {
+        /// Their names, counters, beginnings of names, paths, or `latest`
+        #[arg(required = true, value_name = "FILE")]
+        files: Vec<String>,
+        /// Do not ask first
+        #[arg(long)]
+        yes: bool,
+    },
 }
 
 #[derive(Debug, clap::Args)]
 struct Inspect {
-    /// Its name, the beginning of it, a path, or `latest`
+    /// Its name, its counter, the beginning of its name, a path, or `latest`
     file: String,
     /// Name so many keys at most [default: 20, with --json all]
     #[arg(long, value_name = "KEYS")]
@@ -255,6 +268,9 @@ pub fn keepalived_redis() -> ExitCode {
         Word::Rollback(Files::Inspect(words)) => {
             let file = words.file.clone();
             rollback::inspect(&path, &file, &words.wanted(), &terminal)
+        }
+        Word::Rollback(Files::Discard { files, yes }) => {
+            rollback::discard(&path, &files, yes, &terminal)
         }
         Word::FailoverTest { rate, yes } => failover_test::run(&path, rate, yes, &terminal),
     })

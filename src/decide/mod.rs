@@ -7,6 +7,7 @@
 pub(crate) mod ability;
 pub(crate) mod lineage;
 pub mod pair;
+pub(crate) mod retention;
 pub(crate) mod rule;
 pub mod sentinel;
 pub(crate) mod versions;

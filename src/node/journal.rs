@@ -36,6 +36,8 @@ pub(crate) enum Label {
     Watch,
     /// A person moves the role by hand.
     Drain,
+    /// A person lets go of rollback files.
+    Rollback,
 }
 
 impl Display for Label {
@@ -49,6 +51,7 @@ impl Display for Label {
             Label::Eligible => "[Eligible]",
             Label::Watch => "[Watch]",
             Label::Drain => "[Drain]",
+            Label::Rollback => "[Rollback]",
         })
     }
 }

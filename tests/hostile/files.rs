@@ -82,6 +82,7 @@ fn filled(dir: &Path) {
             replid: "b".into(),
             offset: 7,
             path: "/x".into(),
+            bytes: 9,
         })
         .expect("written");
     store

@@ -6,20 +6,23 @@
 
 pub(crate) mod about;
 pub(crate) mod dump;
+pub(crate) mod fate;
+pub(crate) mod name;
+pub(crate) mod retire;
+pub(crate) mod shelf;
 pub(crate) mod sync;
 
 use std::fs::{self, File};
-use std::io::{self, Write};
-use std::net::SocketAddr;
+use std::io::Write;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use anyhow::anyhow;
 
-pub(crate) use self::about::{About, History};
+pub(crate) use self::about::{About, History, Ids, Worth};
 use self::dump::{Dumped, dump};
 pub(crate) use self::dump::{Verified, is_valkeys, verify};
-use crate::config::Rollback;
+pub(crate) use self::name::{Name, whose};
 use crate::deadline::Deadline;
 use crate::node::turn::Ended;
 use crate::server::access::Access;
@@ -36,90 +39,101 @@ pub(crate) struct Kept {
     pub keys: Option<u64>,
 }
 
-/// Takes a rollback file of the Redis at `endpoint`, named by time, instance and node, and removes
-/// all but the newest `settings.keep` of that instance and node. `about` is what is known of it;
-/// file, time, keys and size are filled in.
+/// A copy of the data of a Redis, whole, on the disk and good, that has no name yet; without one
+/// it goes.
+pub(crate) struct Copied {
+    dir: PathBuf,
+    name: String,
+    part: PathBuf,
+    dumped: Dumped,
+}
+
+/// Copies the data of the Redis at `endpoint`, for a rollback file of `whose`.
 ///
 /// # Errors
 /// A sentence with the path and the cause; then the step that would have dropped the data must not
 /// be taken.
-pub(crate) fn take(
-    settings: &Rollback,
+pub(crate) fn copy(
+    dir: &Path,
+    whose: &str,
     endpoint: &Endpoint,
     auth: &Access,
-    about: About,
     deadline: Deadline,
     go_on: GoOn<'_>,
-) -> anyhow::Result<Kept> {
-    let trouble = |error: &dyn std::fmt::Display| {
-        anyhow!(
-            "keeping a rollback file in {}: {error}",
-            settings.dir.display()
-        )
-    };
+) -> anyhow::Result<Copied> {
     fs::DirBuilder::new()
         .recursive(true)
         .mode(0o700)
-        .create(&settings.dir)
-        .map_err(|error| trouble(&error))?;
-    let whose = whose(&about.instance, about.node);
-    let stamp = chrono::Local::now().format("%Y%m%dT%H%M%S%.3f");
-    let name = format!("{stamp}{whose}.rdb");
-    clear_unfinished(&settings.dir, &whose);
-    let part = settings.dir.join(format!(".{name}.part"));
-    let kept = dump(&part, endpoint, auth, deadline, go_on)
-        .and_then(|dumped| publish(&settings.dir, &name, &part, &dumped, about));
-    if kept.is_err() {
-        let _ = fs::remove_file(&part);
+        .create(dir)
+        .map_err(|error| trouble(dir, &error))?;
+    // What is cleared then still counts: a name that the journal has is not given twice.
+    let name = name::next(dir, whose).map_err(|error| trouble(dir, &error))?;
+    shelf::clear_unfinished(dir, whose);
+    let name = format!("{name}.rdb");
+    let part = dir.join(format!(".{name}.part"));
+    match dump(&part, endpoint, auth, deadline, go_on) {
+        Ok(dumped) => Ok(Copied {
+            dir: dir.to_path_buf(),
+            name,
+            part,
+            dumped,
+        }),
+        Err(error) => {
+            let _ = fs::remove_file(&part);
+            Err(trouble(dir, &format!("{error:#}")))
+        }
     }
-    let kept = kept.map_err(|error| trouble(&format!("{error:#}")))?;
-    retire(&settings.dir, &whose, settings.keep);
-    Ok(kept)
 }
 
-/// How the name of a file ends, before `.rdb`: behind the time.
-pub(crate) fn whose(instance: &str, node: SocketAddr) -> String {
-    format!("-{instance}-{node}").replace([':', '[', ']', '/'], "_")
+fn trouble(dir: &Path, error: &dyn std::fmt::Display) -> anyhow::Error {
+    anyhow!("keeping a rollback file in {}: {error}", dir.display())
 }
 
-/// Gives the file its name, the text first: a text without a file says that we died between the
-/// two.
-fn publish(
-    dir: &Path,
-    name: &str,
-    part: &Path,
-    dumped: &Dumped,
-    about: About,
-) -> anyhow::Result<Kept> {
-    let path = dir.join(name);
-    let look = format!(
-        "redis-server --port 7777 --save '' --appendonly no --dir {} --dbfilename {name}",
-        dir.display()
-    );
-    let at = crate::node::clock::now();
-    let about = About {
-        file: name.to_string(),
-        at,
-        keys: dumped.keys,
-        bytes: dumped.bytes,
-        look,
-        ..about
-    };
-    let mut text = fs::OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(path.with_extension("json"))?;
-    text.write_all(serde_json::to_string_pretty(&about)?.as_bytes())?;
-    text.write_all(b"\n")?;
-    text.sync_all()?;
-    fs::rename(part, &path)?;
-    File::open(dir)?.sync_all()?;
-    Ok(Kept {
-        path,
-        bytes: dumped.bytes,
-        keys: dumped.keys,
-    })
+impl Copied {
+    /// Gives the file its name. `about` is what is known of it; file, time, keys and size are
+    /// filled in.
+    ///
+    /// # Errors
+    /// As [`copy`].
+    pub(crate) fn publish(self, about: About) -> anyhow::Result<Kept> {
+        self.publish_under_its_name(about).map_err(|error| {
+            let _ = fs::remove_file(&self.part);
+            trouble(&self.dir, &format!("{error:#}"))
+        })
+    }
+
+    /// The text first: one without a file says that we died between the two.
+    fn publish_under_its_name(&self, about: About) -> anyhow::Result<Kept> {
+        let (dir, name) = (&self.dir, &self.name);
+        let path = dir.join(name);
+        let look = format!(
+            "redis-server --port 7777 --save '' --appendonly no --dir {} --dbfilename {name}",
+            dir.display()
+        );
+        let about = About {
+            file: name.clone(),
+            at: crate::node::clock::now(),
+            keys: self.dumped.keys,
+            bytes: self.dumped.bytes,
+            look,
+            ..about
+        };
+        let mut text = fs::OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(path.with_extension("json"))?;
+        text.write_all(serde_json::to_string_pretty(&about)?.as_bytes())?;
+        text.write_all(b"\n")?;
+        text.sync_all()?;
+        fs::rename(&self.part, &path)?;
+        File::open(dir)?.sync_all()?;
+        Ok(Kept {
+            path,
+            bytes: self.dumped.bytes,
+            keys: self.dumped.keys,
+        })
+    }
 }
 
 /// Room for a dump of `needed` bytes in `dir`, or in the directory that it will be made in?
@@ -146,98 +160,9 @@ pub(crate) fn room_for(dir: &Path, needed: u64) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What a program that was killed at it has left; nobody else is at it, for the right to act is
-/// ours.
-fn clear_unfinished(dir: &Path, whose: &str) {
-    for path in named(dir, &format!("{whose}.rdb.part")) {
-        let _ = fs::remove_file(path);
-    }
-    for text in named(dir, &format!("{whose}.json"))
-        .into_iter()
-        .filter(|text| !text.with_extension("rdb").exists())
-    {
-        let _ = fs::remove_file(text);
-    }
-}
-
-fn named(dir: &Path, ending: &str) -> Vec<PathBuf> {
-    let Ok(entries) = fs::read_dir(dir) else {
-        return Vec::new();
-    };
-    let mut files: Vec<PathBuf> = entries
-        .filter_map(|entry| entry.ok().map(|entry| entry.path()))
-        .filter(|path| {
-            path.file_name()
-                .is_some_and(|name| name.to_string_lossy().ends_with(ending))
-        })
-        .collect();
-    // Named by time, so the newest comes last.
-    files.sort();
-    files
-}
-
-fn retire(dir: &Path, whose: &str, keep: usize) {
-    for old in named(dir, &format!("{whose}.rdb"))
-        .iter()
-        .rev()
-        .skip(keep.max(1))
-    {
-        // The file first: a text that stays behind is cleared the next time.
-        for path in [old.clone(), old.with_extension("json")] {
-            match fs::remove_file(&path) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                    let _ = writeln!(io::stderr(), "removing {}: {error}", path.display());
-                }
-                _ => {}
-            }
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_newest_files_are_kept() {
-        let dir = tempfile::tempdir().expect("a directory");
-        let write = |name: &str| fs::write(dir.path().join(name), "x").expect("a file");
-        for day in 1..=5 {
-            write(&format!("2026010{day}T000000.000-a.rdb"));
-            write(&format!("2026010{day}T000000.000-a.json"));
-        }
-        for other in [
-            "notes.txt",
-            "20250101T000000.000-b.rdb",
-            ".20250101T000000.000-a.rdb.part",
-        ] {
-            write(other);
-        }
-        write("20260109T000000.000-a.json");
-        clear_unfinished(dir.path(), "-a");
-        retire(dir.path(), "-a", 2);
-        let mut left: Vec<_> = fs::read_dir(dir.path())
-            .expect("the directory")
-            .map(|entry| {
-                entry
-                    .expect("an entry")
-                    .file_name()
-                    .to_string_lossy()
-                    .into_owned()
-            })
-            .collect();
-        left.sort();
-        let kept = [
-            "4T000000.000-a.json",
-            "4T000000.000-a.rdb",
-            "5T000000.000-a.json",
-            "5T000000.000-a.rdb",
-        ];
-        let mut expected = vec!["20250101T000000.000-b.rdb".to_string()];
-        expected.extend(kept.iter().map(|name| format!("2026010{name}")));
-        expected.push("notes.txt".to_string());
-        assert_eq!(left, expected);
-    }
 
     #[test]
     fn too_little_disk_is_said_with_both_numbers() {

@@ -242,6 +242,7 @@ fn rollback(file: &File<'_>) -> Result<Rollback, ConfigError> {
         }
     })?;
     let keep = file.optional("rollback", "keep", |field| field.count(1..=1000))?;
+    let days = file.optional("rollback", "days", |field| field.count(1..=3650))?;
     let dir = file.optional("rollback", "dir", |field| {
         field.absolute_path("\"/var/lib/keepalived-redis/rollback\"")
     })?;
@@ -249,5 +250,6 @@ fn rollback(file: &File<'_>) -> Result<Rollback, ConfigError> {
         mode: mode.unwrap_or(default.mode),
         dir: dir.unwrap_or(default.dir),
         keep: keep.unwrap_or(default.keep),
+        days: days.unwrap_or(default.days),
     })
 }

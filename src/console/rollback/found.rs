@@ -1,16 +1,11 @@
 //! A rollback file as it lies there: whose it is, and what is wrong with it.
 
 use std::fs;
-use std::io::{self, Read};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use crate::act::rollback::{About, whose};
-
-/// No text of ours is longer.
-const LONGEST_TEXT: u64 = 1 << 20;
-/// `20261126T052217.123`.
-const STAMP: usize = 19;
+use crate::act::rollback::name::Place;
+use crate::act::rollback::{About, Name, whose};
 
 /// A rollback file, or what is left of one.
 #[derive(Clone, Debug)]
@@ -39,20 +34,17 @@ impl Found {
             name,
             path: path.to_path_buf(),
             bytes,
-            about: read_text(&path.with_extension("json")),
+            about: About::beside(path),
         }
     }
 
-    /// The time in its name, by which it can be asked for; the whole name where there is none.
-    pub(crate) fn stamp(&self) -> &str {
-        let is_stamp = |text: &&str| {
-            text.bytes()
-                .all(|byte| byte.is_ascii_digit() || b"T.".contains(&byte))
-        };
-        self.name
-            .get(..STAMP)
-            .filter(is_stamp)
-            .unwrap_or_else(|| self.name.trim_end_matches(".rdb"))
+    /// The counter and the time in its name, by which it can be asked for; the whole name where
+    /// there are none.
+    pub(crate) fn stamp(&self) -> String {
+        Name::of(&self.path).map_or_else(
+            || self.name.trim_end_matches(".rdb").to_owned(),
+            |name| name.stamp(),
+        )
     }
 
     /// It is of the pair `instance` of these nodes.
@@ -61,11 +53,26 @@ impl Found {
             Ok(about) => about.instance == instance,
             Err(_) => {
                 let stem = self.name.trim_end_matches(".rdb");
-                nodes
-                    .iter()
-                    .any(|node| stem.ends_with(&whose(instance, *node)))
+                let named = Name::of(&self.path).map(|name| name.whose);
+                nodes.iter().any(|node| {
+                    let whose = whose(instance, *node);
+                    named
+                        .as_ref()
+                        .map_or_else(|| stem.ends_with(&whose), |named| *named == whose)
+                })
             }
         }
+    }
+
+    /// A person's `word` is the beginning of its name, of the time in it, or its counter.
+    pub(crate) fn is_called(&self, word: &str) -> bool {
+        let counted = match Name::of(&self.path).map(|name| name.place) {
+            Some(Place::Counted(counter, time)) => {
+                time.starts_with(word) || word.parse() == Ok(counter)
+            }
+            _ => false,
+        };
+        !word.is_empty() && (counted || self.name.starts_with(word))
     }
 
     /// What is wrong with it, as far as a look at it tells.
@@ -84,20 +91,4 @@ impl Found {
             (Some(_), Ok(_)) => None,
         }
     }
-}
-
-fn read_text(path: &Path) -> Result<About, String> {
-    let mut text = String::new();
-    let file = match fs::File::open(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            return Err(
-                "no text beside it (.json): nothing is known of it but its name".to_owned(),
-            );
-        }
-        file => file.map_err(|error| format!("reading its text: {error}"))?,
-    };
-    file.take(LONGEST_TEXT)
-        .read_to_string(&mut text)
-        .map_err(|error| format!("reading its text: {error}"))?;
-    serde_json::from_str(&text).map_err(|error| format!("its text (.json) is damaged: {error}"))
 }

@@ -1,5 +1,6 @@
 //! The files of a rollback directory, and the one of them that a person means.
 
+use std::cmp::Reverse;
 use std::collections::BTreeSet;
 use std::fs;
 use std::io;
@@ -9,6 +10,7 @@ use std::path::Path;
 use anyhow::{Context, anyhow, bail};
 
 use super::found::Found;
+use crate::act::rollback::Name;
 
 /// What is in a rollback directory.
 #[derive(Clone, Debug, Default)]
@@ -51,17 +53,17 @@ pub(crate) fn listing(dir: &Path) -> anyhow::Result<Listing> {
             stems.insert(stem.to_owned());
         }
     }
-    // Named by time.
-    let files = stems
+    let mut files: Vec<Found> = stems
         .iter()
-        .rev()
         .map(|stem| Found::at(&dir.join(format!("{stem}.rdb"))))
         .collect();
+    // What nothing is known of comes last.
+    files.sort_by_cached_key(|file| Reverse((Name::of(&file.path), file.name.clone())));
     Ok(Listing { files, unfinished })
 }
 
-/// The file that a person means by `word`: `latest` (of `instance`), a path, a name, or the
-/// beginning of one name alone.
+/// The file that a person means by `word`: `latest` (of `instance`), a path, a name, its counter,
+/// or the beginning of one name alone, or of the time in it.
 ///
 /// # Errors
 /// There is none, or more than one; a sentence.
@@ -96,7 +98,7 @@ pub(crate) fn pick(
     let stem = word.trim_end_matches(".json").trim_end_matches(".rdb");
     let (exact, mut begun): (Vec<Found>, Vec<Found>) = files
         .into_iter()
-        .filter(|file| file.bytes.is_some() && file.name.starts_with(stem))
+        .filter(|file| file.bytes.is_some() && file.is_called(stem))
         .partition(|file| file.name.trim_end_matches(".rdb") == stem);
     if let Some(file) = exact.into_iter().next() {
         return Ok(file);
@@ -136,8 +138,8 @@ mod tests {
         .to_string()
     }
 
-    /// Three of this pair, of which one has no text and one no file; one damaged, and one of
-    /// another pair.
+    /// Six of this pair, of which one has a counter, one has no text, one no file and one is
+    /// damaged; and one of another pair.
     fn directory() -> tempfile::TempDir {
         let dir = tempfile::tempdir().expect("a directory");
         let write =
@@ -150,6 +152,7 @@ mod tests {
         keep("20260101T000000.001", "redis-ha", 5);
         keep("20260103T000000.000", "other", 5);
         keep("20260101T000000.002", "redis-ha", 9);
+        keep("000007-20250101T000000Z", "redis-ha", 5);
         write(
             "20260102T000000.000-redis-ha-192.168.158.11_6379.rdb",
             "12345",
@@ -180,7 +183,7 @@ mod tests {
         let found = listing(dir.path()).expect("readable");
         assert_eq!(found.unfinished, 1);
         let nodes = [NODE.parse().expect("an address")];
-        let told: Vec<(&str, bool, &str)> = found
+        let told: Vec<(String, bool, &str)> = found
             .files
             .iter()
             .map(|file| (file.stamp(), file.is_of("redis-ha", &nodes), file.trouble()))
@@ -197,6 +200,7 @@ mod tests {
             })
             .collect();
         let expected = [
+            ("000007-20250101T000000Z", true, ""),
             ("20260105T000000.000", true, "damaged: EOF"),
             ("20260104T000000.000", true, "file is not"),
             ("20260103T000000.000", false, ""),
@@ -204,6 +208,10 @@ mod tests {
             ("20260101T000000.002", true, "had 9"),
             ("20260101T000000.001", true, ""),
         ];
+        let told: Vec<(&str, bool, &str)> = told
+            .iter()
+            .map(|(stamp, ours, said)| (stamp.as_str(), *ours, *said))
+            .collect();
         assert_eq!(told, expected);
         assert!(
             listing(Path::new("/no/such/place"))
@@ -217,14 +225,13 @@ mod tests {
     fn a_file_is_found_by_what_a_person_calls_it() {
         let dir = directory();
         let nodes = [NODE.parse().expect("an address")];
-        let pick = |word: &str| {
-            pick(dir.path(), "redis-ha", &nodes, word).map(|found| found.stamp().to_owned())
-        };
+        let pick =
+            |word: &str| pick(dir.path(), "redis-ha", &nodes, word).map(|found| found.stamp());
         let path = dir
             .path()
             .join("20260103T000000.000-other-192.168.158.11_6379.json");
         for (word, stamp) in [
-            ("latest", "20260105T000000.000"),
+            ("latest", "000007-20250101T000000Z"),
             ("20260103", "20260103T000000.000"),
             (
                 "20260101T000000.001-redis-ha-192.168.158.11_6379.rdb",
@@ -234,6 +241,9 @@ mod tests {
                 "20260101T000000.001-redis-ha-192.168.158.11_6379",
                 "20260101T000000.001",
             ),
+            ("7", "000007-20250101T000000Z"),
+            ("000007", "000007-20250101T000000Z"),
+            ("20250101T0000", "000007-20250101T000000Z"),
             (path.to_str().expect("text"), "20260103T000000.000"),
         ] {
             assert_eq!(pick(word).expect(word), stamp);

@@ -63,6 +63,8 @@ pub struct InFile {
     pub replid: String,
     pub offset: i64,
     pub path: PathBuf,
+    /// Its size. A file of another size is none that holds this data.
+    pub bytes: u64,
 }
 
 /// All of it, as it was found.

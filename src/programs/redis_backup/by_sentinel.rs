@@ -4,6 +4,7 @@
 //! in a rollback file.
 
 use crate::act::copy_delay;
+use crate::act::in_file::OnDisk;
 use crate::act::keep::keep_before;
 use crate::act::trouble::Trouble;
 use crate::act::voice::Voice;
@@ -13,6 +14,7 @@ use crate::decide::sentinel::{Named, Poll, Scene};
 use crate::decide::view::Vip;
 use crate::exit::Outcome;
 use crate::node::turn::{Ended, Turn};
+use crate::server::info::Observation;
 
 use super::{LATER, pace};
 
@@ -95,14 +97,28 @@ fn settled(scene: &Scene) -> Option<String> {
     }
 }
 
+/// What was kept: the run, how much had been written to it at that time, and the file. Not its
+/// offset, which moves by itself (R5), and every further file takes its time.
+struct Filed {
+    run_id: String,
+    changes: u64,
+    file: Option<OnDisk>,
+}
+
+impl Filed {
+    /// The local Redis has nothing that is not in it.
+    fn holds(&self, local: &Observation) -> bool {
+        self.run_id == local.run_id && self.changes == local.changes
+    }
+}
+
 /// What is waited for; a master that is about to become a replica is kept in a file first, and once
-/// more if it was written to since: `kept` is its run and how much was written at that time. Not
-/// its offset, which moves by itself (R5), for every further file costs an older one.
+/// more if it was written to since, or if that file is gone.
 fn wait_for(
     worker: &mut Worker,
     turn: &Turn,
     scene: &Scene,
-    kept: &mut Option<(String, u64)>,
+    kept: &mut Option<Filed>,
 ) -> Result<String, Trouble> {
     let (view, poll) = (&scene.view, &scene.poll);
     let local = match &view.local.seen {
@@ -132,14 +148,22 @@ fn wait_for(
         Named::Node(node) => node,
         Named::Nobody | Named::Silent => return Ok(format!("the local Redis is master; {poll}")),
     };
-    let now = Some((local.run_id.clone(), local.changes));
+    let file = kept.as_ref().and_then(|kept| kept.file.as_ref());
+    if let Some(Err(why)) = file.map(OnDisk::is_there) {
+        worker.voice.warn(why);
+        *kept = None;
+    }
     if let Some(Ok(theirs)) = view.seen(master)
         && theirs.is_master()
-        && *kept != now
+        && !kept.as_ref().is_some_and(|kept| kept.holds(local))
     {
         let why = "Sentinel names it, and makes the local Redis its replica soon";
-        keep_before(worker, turn, local, master, theirs, why)?;
-        *kept = now;
+        let file = keep_before(worker, turn, local, master, theirs, why)?;
+        *kept = Some(Filed {
+            run_id: local.run_id.clone(),
+            changes: local.changes,
+            file,
+        });
     }
     Ok(format!(
         "the local Redis is a master that Sentinel makes a replica soon: {poll}"

@@ -200,11 +200,38 @@ fn the_same_data_is_kept_once_however_often_the_program_is_killed() {
     }
     assert_eq!(files(&pair, "rdb").len(), 1, "{}", pair.story());
     assert!(journal(pair.a()).contains("already"), "{}", pair.story());
-    // One write more is other data.
+    // One write more is other data, whose file takes the place of the first.
     ask(pair.a(), &["SET", "only-on-a-too", "1"]);
     ask(pair.a(), &["ACL", "SETUSER", "default", "+slaveof"]);
     follow(&pair);
-    assert_eq!(files(&pair, "rdb").len(), 2, "{}", pair.story());
+    let left = files(&pair, "rdb");
+    assert_eq!(left.len(), 1, "{}", pair.story());
+    let bytes = std::fs::read(&left[0]).expect("readable");
+    let has = |key: &[u8]| bytes.windows(key.len()).any(|part| part == key);
+    assert!(has(b"only-on-a-too"), "{}", pair.story());
+    assert!(
+        journal(pair.a()).contains("removed the rollback file"),
+        "{}",
+        pair.story()
+    );
+}
+
+#[test]
+fn a_file_that_is_gone_before_the_data_is_dropped_is_taken_anew() {
+    let pair = Pair::diverged("");
+    ask(pair.a(), &["ACL", "SETUSER", "default", "-slaveof"]);
+    {
+        let _backup = start(pair.a(), "redis_backup");
+        let refused = || journal(pair.a()).contains("NOPERM");
+        wait::until("refused", 2 * SOON, refused)
+            .unwrap_or_else(|e| panic!("{e}\n{}", pair.story()));
+    }
+    let first = files(&pair, "rdb").pop().expect("a file");
+    std::fs::remove_file(&first).expect("removed");
+    ask(pair.a(), &["ACL", "SETUSER", "default", "+slaveof"]);
+    follow(&pair);
+    let left = files(&pair, "rdb");
+    assert!(left.len() == 1 && left[0] != first, "{}", pair.story());
 }
 
 #[test]

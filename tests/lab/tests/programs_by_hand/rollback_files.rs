@@ -309,7 +309,10 @@ fn list_and_show_tell_of_whole_damaged_and_foreign_files() {
     let ran = rollback(a, &["list"]);
     let lines: Vec<&str> = ran.said.lines().collect();
     assert!(
-        ran.code == Some(0) && lines[1].starts_with("FILE ") && lines[3].contains("serves"),
+        ran.code == Some(0)
+            && lines[1].starts_with("FILE ")
+            && lines[3].contains("[the newest] ")
+            && lines[3].contains("serves"),
         "{}",
         ran.said
     );
@@ -385,6 +388,20 @@ fn list_and_show_tell_of_whole_damaged_and_foreign_files() {
         );
     }
     assert_nothing_is_left(a);
+    for (words, code, why) in [
+        (&["20270101"][..], 3, "give --yes"),
+        (&["20270104", "20270101", "--yes"], 3, "of another instance"),
+        (&["20270101", "--yes"], 0, "discarded by hand"),
+        (&["20270101", "--yes"], 3, "no rollback file"),
+    ] {
+        let ran = rollback(a, &[&["discard"], words].concat());
+        assert!(
+            ran.code == Some(code) && ran.said.contains(why),
+            "{words:?}: {:?} {}",
+            ran.code,
+            ran.said
+        );
+    }
     // Somebody without the rights.
     a.write(
         CONFIG,
