@@ -125,6 +125,7 @@ fn nodes_and_vip_are_enough_and_the_rest_has_defaults() {
     assert_eq!(
         config.policy,
         Policy {
+            outdated_after: None,
             max_lag: 1024 * 1024,
             term_key: None
         }
@@ -258,7 +259,7 @@ fn every_value_of_the_file_arrives() {
 vip = "2001:db8::3"
 local = "unix:/run/redis.sock"
 timing = { check = "900ms", connect = "1s", command = "2s", delay = "15s", sync = "1h 30m", alone_after = "1m", hang = "6s" }
-policy = { max_lag = "10MB", term_key = "ha:term" }
+policy = { max_lag = "10MB", term_key = "ha:term", outdated = "10m" }
 flap = { count = 5, window = "1m", hold = "1h" }
 [rollback]
 mode = "never"
@@ -287,6 +288,7 @@ dir = "/srv/memory"
     assert_eq!(
         config.policy,
         Policy {
+            outdated_after: Some(Duration::from_secs(600)),
             max_lag: 10_000_000,
             term_key: Some("ha:term".into())
         }
@@ -519,6 +521,10 @@ fn a_wrong_value_is_an_error_with_line_key_value_and_what_is_allowed() {
         (
             "[policy]\nmax_lag = \"1048576\"",
             r#"redis-ha.toml:4: policy.max_lag = "1048576": no unit; write it as "512KiB", "1MiB" or "10MB""#,
+        ),
+        (
+            "[policy]\noutdated = \"never\"",
+            r#"redis-ha.toml:4: policy.outdated = "never": not a duration; write it as "400ms" or "2s""#,
         ),
         (
             "[policy]\nmax_lag = \"lots\"",

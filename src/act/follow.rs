@@ -14,7 +14,9 @@ use super::trouble::{Trouble, failed, observed};
 use super::worker::Worker;
 use crate::deadline::Deadline;
 use crate::decide::view::View;
+use crate::node::clock;
 use crate::node::hook::Event;
+use crate::node::memory::{Lacking, Outdated};
 use crate::node::turn::Turn;
 use crate::server::fence;
 
@@ -95,6 +97,17 @@ fn drop_data(dropping: &mut Dropping<'_>) -> Result<(), Trouble> {
         ));
     }
     let kept_to = dropping.kept_to.unwrap_or(mine.replication.lineage.offset);
+    // Whatever becomes of the copy that may begin now: this node knows whose data is newer.
+    let store = dropping.worker.store.clone();
+    let outdated = Outdated {
+        node: peer,
+        why: Lacking::Copy,
+        at: clock::now(),
+    };
+    if let Err(error) = store.set(&outdated) {
+        let voice = &dropping.worker.voice;
+        voice.warn(format_args!("{error}; going on without"));
+    }
     let worker = &mut *dropping.worker;
     let mut party = Party::connected(&mut worker.survey, local, mine.version)?;
     if let Some(Err(why)) = dropping.file.as_ref().map(OnDisk::is_there) {
@@ -106,6 +119,7 @@ fn drop_data(dropping: &mut Dropping<'_>) -> Result<(), Trouble> {
     // came in.
     if dropping.fence.is_some() && last != kept_to {
         let _ = party::park(party.server, command);
+        let _ = store.clear::<Outdated>();
         return Err(not_now("the local writes went on; starting over"));
     }
     Ok(())

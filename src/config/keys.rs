@@ -20,7 +20,7 @@ pub const SECTIONS: &[(&str, &[&str])] = &[
             "hang",
         ],
     ),
-    ("policy", &["max_lag", "term_key"]),
+    ("policy", &["max_lag", "term_key", "outdated"]),
     ("flap", &["count", "window", "hold"]),
     ("rollback", &["mode", "dir", "keep", "days"]),
     ("log", &["dir"]),

@@ -125,6 +125,9 @@ pub struct Policy {
     /// The key that carries the term on servers without functions (before 7.0); `None` writes none
     /// there.
     pub term_key: Option<String>,
+    /// After so long alone a node serves data of which it knows that another one has newer; `None`
+    /// is never.
+    pub outdated_after: Option<Duration>,
 }
 
 impl Default for Policy {
@@ -132,6 +135,7 @@ impl Default for Policy {
         Policy {
             max_lag: 1 << 20,
             term_key: None,
+            outdated_after: None,
         }
     }
 }

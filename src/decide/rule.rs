@@ -55,6 +55,8 @@ pub enum Rule {
     RefusedTermIsTriedAgain,
     /// A term that was erased is put back.
     ErasedTermIsPutBack,
+    /// A node that knows whose data is newer does not serve by itself while that one is away.
+    OutdatedIsHeld,
     /// What this node remembers of the present run counts where nothing else does.
     MemoryCounts,
     /// A master that has renamed its history since it became one is still the one that it was.

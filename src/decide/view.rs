@@ -57,6 +57,9 @@ pub struct View {
     pub alone_for: Duration,
     /// `timing.alone_after`.
     pub alone_after: Duration,
+    /// `policy.outdated`: after so long alone also data that is known to be old is served; `None` is
+    /// never.
+    pub outdated_after: Option<Duration>,
     /// `policy.max_lag`, bytes.
     pub max_lag: u64,
     /// The local Redis died again and again; for how long that still counts.
@@ -189,6 +192,7 @@ impl View {
             .synced
             .as_ref()
             .is_some_and(|s| s.run_id == local.run_id && s.replid == *replid)
+            && (self.memory.outdated.is_none() || !holds(Rule::OutdatedIsHeld))
             && local.following().is_none_or(|f| !f.syncing)
     }
 

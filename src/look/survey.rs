@@ -9,10 +9,11 @@ use std::time::Duration;
 use super::Budgets;
 use crate::config::{Config, Flap};
 use crate::deadline::{Deadline, Stopwatch};
+use crate::decide::pair::outdated::{self, Mark};
 use crate::decide::pair::reign;
 use crate::decide::view::{Node, View, Vip};
 use crate::node::clock::now;
-use crate::node::memory::{StateFile, Store};
+use crate::node::memory::{Outdated, StateFile, Store};
 use crate::node::{addresses, deaths, drain};
 use crate::server::Server;
 use crate::server::access::Access;
@@ -39,9 +40,12 @@ pub struct Survey {
     auth: Access,
     budgets: Budgets,
     alone_after: Duration,
+    outdated_after: Option<Duration>,
     max_lag: u64,
     flap: Flap,
     memory_dir: PathBuf,
+    /// These programs do, and not Sentinel.
+    moves_roles: bool,
 }
 
 impl Survey {
@@ -70,9 +74,11 @@ impl Survey {
             auth: config.auth.clone(),
             budgets: Budgets::of(&config.timing),
             alone_after: config.timing.alone_after,
+            outdated_after: config.policy.outdated_after,
             max_lag: config.policy.max_lag,
             flap: config.flap.clone(),
             memory_dir: config.memory_dir.clone(),
+            moves_roles: config.sentinel.is_none(),
         }
     }
 
@@ -156,14 +162,13 @@ impl Survey {
             memory: store.read(),
             alone_for,
             alone_after: self.alone_after,
+            outdated_after: self.outdated_after,
             max_lag: self.max_lag,
             flapping: deaths::held_back(&store, &self.flap),
             drained: drain::current(&store).map(|drain| drain.to_string()),
         };
-        if let Some(reigns) = reign::learned(&view, &now()) {
-            // A directory that refuses is said by whoever has to write there.
-            let _ = store.set(&reigns);
-            view.memory.reigns = reigns;
+        if self.moves_roles {
+            learn(&store, &mut view);
         }
         view
     }
@@ -229,6 +234,26 @@ impl Survey {
             Some(member) => Ok((local, member.server.open(deadline)?)),
             None => Err(Failure::Network(format!("{peer} is not one of the nodes"))),
         }
+    }
+}
+
+/// Keeps what a look teaches of terms, and of whose data is newer. A directory that refuses is said
+/// by whoever has to write there.
+fn learn(store: &Store, view: &mut View) {
+    match outdated::mark(view, &now()) {
+        Mark::Same => {}
+        Mark::Gone => {
+            let _ = store.clear::<Outdated>();
+            view.memory.outdated = None;
+        }
+        Mark::Set(outdated) => {
+            let _ = store.set(&outdated);
+            view.memory.outdated = Some(outdated);
+        }
+    }
+    if let Some(reigns) = reign::learned(view, &now()) {
+        let _ = store.set(&reigns);
+        view.memory.reigns = reigns;
     }
 }
 

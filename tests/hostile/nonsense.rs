@@ -48,6 +48,7 @@ pub fn view(
         memory,
         alone_for: Duration::from_secs(alone_seconds),
         alone_after: Duration::from_secs(20),
+        outdated_after: None,
         max_lag: 1 << 20,
         flapping: None,
         drained: None,

@@ -1,11 +1,14 @@
 //! Models `src/programs/check_redis/mod.rs`, with and without `--eligible`.
 
+use std::time::Duration;
+
 use super::data::Millis;
 use super::program::Program;
 use super::world::address;
 use crate::decide::pair::reign::Due;
 use crate::decide::pair::{self, Reign};
 use crate::decide::view::{View, Vip};
+use crate::node::memory::{Lacking, Outdated};
 use crate::node::vrrp_state::VrrpState;
 use crate::server::failure::Failure;
 use crate::server::info::{Observation, Role};
@@ -31,9 +34,33 @@ pub async fn run(mut program: Program, instance: u64, is_eligible: bool) {
 async fn eligible(program: &mut Program) -> (bool, String) {
     let view = program.look(false).await;
     remember(program, &view);
+    notice_age(program, &view);
     uphold(program, &view).await;
     let found = pair::eligibility(&view);
     (found.eligible, found.why)
+}
+
+fn notice_age(program: &Program, view: &View) {
+    let Some(master) = pair::cut_off_from(view) else {
+        return;
+    };
+    let mut world = program.world.borrow_mut();
+    let ticket = world.ticket(program.node);
+    let is_backup = ticket.is_some_and(|ticket| ticket.state == VrrpState::Backup);
+    let down = world.spell(program.node, "link down", is_backup);
+    if Duration::from_millis(down) < pair::AGED {
+        return;
+    }
+    let memory = &mut world.nodes[program.node].memory;
+    memory.synced = None;
+    let refused = matches!(view.seen(master), Some(Err(Failure::Refused)));
+    if memory.outdated.is_none() && !refused {
+        memory.outdated = Some(Outdated {
+            node: master,
+            why: Lacking::Link,
+            at: String::new(),
+        });
+    }
 }
 
 /// As `programs::check_redis::reign::uphold`.

@@ -10,6 +10,7 @@ use super::program::{COMMAND, Program, Trouble};
 use super::server::Command;
 use super::world::{NOBODY, address};
 use crate::decide::view::View;
+use crate::node::memory::{Lacking, Outdated};
 use crate::server::info::Observation;
 
 const HOLD: Millis = 5000;
@@ -94,12 +95,19 @@ impl Program {
         if held.lapsed || held.ends.is_some_and(|ends| ends < self.now() + COMMAND) {
             return Err(failed("the local writes went on, or soon may"));
         }
+        let outdated = Outdated {
+            node: peer,
+            why: Lacking::Copy,
+            at: String::new(),
+        };
+        self.world.borrow_mut().nodes[self.node].memory.outdated = Some(outdated);
         self.order(self.node, Command::Slaveof(Some(peer))).await?;
         // Read in the same round trip: no step between.
         let last = self.world.borrow().nodes[self.node].redis.offset;
         let kept_to = held.kept_to.unwrap_or(mine.replication.lineage.offset);
         if held.ends.is_some() && last != kept_to {
             let _ = self.order(self.node, Command::Slaveof(Some(NOBODY))).await;
+            self.world.borrow_mut().nodes[self.node].memory.outdated = None;
             return Err(failed("the local writes went on"));
         }
         if self.ask(self.node).await?.follows(peer) {

@@ -8,6 +8,7 @@ use super::data::Millis;
 use super::processes::{Pid, Shared, step};
 use super::server::Command;
 use super::world::{Contact, address};
+use crate::decide::pair::outdated::{Mark, mark};
 use crate::decide::pair::reign::{Stamp, next_term};
 use crate::decide::pair::{self, Reign};
 use crate::decide::view::{Node, View, Vip};
@@ -256,6 +257,7 @@ impl Program {
             memory: world.nodes[self.node].memory.clone(),
             alone_for: Duration::from_millis(alone),
             alone_after: Duration::from_millis(ALONE_AFTER),
+            outdated_after: None,
             max_lag: MAX_LAG,
             flapping: world.flapping(self.node),
             drained: None,
@@ -264,6 +266,13 @@ impl Program {
 
     /// As `Survey::look` does with what it has seen.
     fn learn(&self, view: &mut View) {
+        let mark = match mark(view, "") {
+            Mark::Same => view.memory.outdated.clone(),
+            Mark::Gone => None,
+            Mark::Set(outdated) => Some(outdated),
+        };
+        self.world.borrow_mut().nodes[self.node].memory.outdated = mark.clone();
+        view.memory.outdated = mark;
         if let Some(reigns) = pair::reign::learned(view, "") {
             self.world.borrow_mut().nodes[self.node].memory.reigns = reigns.clone();
             view.memory.reigns = reigns;

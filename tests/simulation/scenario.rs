@@ -45,12 +45,14 @@ pub struct Scenario {
 impl Scenario {
     pub fn plan(&self, seed: u64) -> Plan {
         let faults = self.faults.clone();
+        let last = faults.iter().map(|timed| timed.until).max();
+        let repair = last.unwrap_or(0).clamp(75_000, 200_000);
         Plan {
             seed,
             setup: self.setup.clone(),
             faults,
-            repair: 75_000,
-            end: 75_000 + 90_000,
+            repair,
+            end: repair + 90_000,
             files: None,
         }
     }

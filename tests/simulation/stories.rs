@@ -577,6 +577,29 @@ pub fn all() -> Vec<Scenario> {
             },
         ),
         scenario(
+            "a node that was cut off for long does not serve its old data when the master is lost",
+            &[OutdatedIsHeld],
+            plain(),
+            &[
+                at(21.0, 119.0, Fault::TcpCut(0, 1)),
+                at(110.0, 30.0, Fault::Power(0)),
+            ],
+            Limits { in_files: 5, ..ANY },
+        ),
+        scenario(
+            "nor does one whose copy was broken off",
+            &[OutdatedIsHeld],
+            Setup {
+                copying: 15_000,
+                ..plain()
+            },
+            &[
+                at(21.0, 5.0, Fault::Power(1)),
+                at(35.0, 30.0, Fault::Power(0)),
+            ],
+            Limits { in_files: 5, ..ANY },
+        ),
+        scenario(
             "a new number does not lift old data above newer",
             &[OldDataBeginsNoReign],
             plain(),

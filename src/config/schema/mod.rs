@@ -183,7 +183,16 @@ fn policy(file: &File<'_>) -> Result<Policy, ConfigError> {
         }
         Ok(key.to_owned())
     })?;
+    let outdated_after = file.optional("policy", "outdated", |field| {
+        match field.string("\"hold\" or a time, such as \"10m\"")? {
+            "hold" => Ok(None),
+            _ => field
+                .duration(Duration::from_secs(60)..=Duration::from_secs(30 * 86_400))
+                .map(Some),
+        }
+    })?;
     Ok(Policy {
+        outdated_after: outdated_after.flatten(),
         max_lag: max_lag.unwrap_or(Policy::default().max_lag),
         term_key,
     })

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::containment::containment;
+use super::outdated::held_back;
 use super::step::{Reign, Step};
 use super::worth::{beside_each_other, better, in_sync, is_clearly_better, loses_to};
 use crate::decide::lineage::compare;
@@ -64,6 +65,9 @@ fn serve_as_master(view: &View, local: &Observation, waited: Duration) -> Step {
     if let Some(why) = view.undecided(local, waited) {
         return Step::Hold(why);
     }
+    if let Some(why) = held_back(view) {
+        return Step::Hold(why);
+    }
     let complete = view.is_complete();
     if (complete || view.is_alone())
         && let Some((address, why)) = better(view, local).filter(|_| holds(Rule::BetterIsRaised))
@@ -115,6 +119,9 @@ fn serve_from_replica(
         return follow(local, address, peer, now);
     }
     if let Some(why) = view.undecided(local, waited) {
+        return Step::Wait(why);
+    }
+    if let Some(why) = held_back(view) {
         return Step::Wait(why);
     }
     if !view.can_compare(local) {

@@ -1,5 +1,6 @@
 //! The verdicts of the checks. Pure.
 
+use super::outdated::held_back;
 use super::steps::clearly_better;
 use super::worth::{better, in_sync, loses_to};
 use crate::decide::rule::{Rule, holds};
@@ -120,6 +121,9 @@ fn judge(view: &View) -> (bool, Standing, String) {
             Standing::InSync,
             "no other node has newer data".into(),
         );
+    }
+    if let Some(why) = held_back(view) {
+        return (false, Standing::Behind, why);
     }
     if view.synced_this_run(local) && holds(Rule::MemoryCounts) {
         return (

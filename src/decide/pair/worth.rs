@@ -142,9 +142,7 @@ fn beside(
     if let Some(wins) = by_reign(ours, other) {
         return (!wins).then(later);
     }
-    let terms = local.term.as_ref().zip(peer.term.as_ref());
     if let Some((ours, others)) = past
-        && terms.is_none_or(|(mine, theirs)| mine.id == theirs.id)
         && ours != others
         && holds(Rule::MorePastTheFork)
     {
@@ -162,6 +160,7 @@ fn beside(
     if serves != other_serves && holds(Rule::ServingStands) {
         return other_serves.then(|| format!("{address} is master and holds the VIP"));
     }
+    let lacks_a_term = local.term.is_none() || peer.term.is_none();
     match (&local.term, &peer.term) {
         (Some(mine), Some(theirs)) if mine.unsure != theirs.unsure => {
             return (mine.unsure < theirs.unsure).then(later);
@@ -186,6 +185,8 @@ fn beside(
                 ));
             }
         }
+        // Nothing here and nothing there: a fresh pair does not swap its roles for that.
+        _ if local.keys == 0 && peer.keys == 0 && lacks_a_term => return None,
         (Some(_), None) if holds(Rule::TermOverNone) => return None,
         (None, Some(_)) if holds(Rule::TermOverNone) => return Some(later()),
         _ => {}
@@ -242,9 +243,8 @@ pub(crate) fn is_clearly_better(ours: Held<'_>, other: Held<'_>) -> bool {
         },
         Relation::Unrelated => None,
     };
-    let terms = local.term.is_some() && peer.term.is_some();
     by_reign(ours, other)
-        .or(past.filter(|_| !terms))
+        .or(past)
         .unwrap_or(has_lost_its_disk(peer) && !has_lost_its_disk(local))
 }
 

@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-pub use self::reigns::{Elsewhere, Pending, Place, Reigns, Shared};
+pub use self::reigns::{Elsewhere, Lacking, Outdated, Pending, Place, Reigns, Shared};
 pub use self::state_file::StateFile;
 use super::clock::now;
 use crate::whole_file::{self, Readers};
@@ -78,6 +78,8 @@ pub struct Memory {
     pub reigns: Reigns,
     /// See [`Pending`].
     pub pending: Option<Pending>,
+    /// See [`Outdated`].
+    pub outdated: Option<Outdated>,
 }
 
 /// Something that has a file of its own.
@@ -118,6 +120,7 @@ impl Store {
             synced: self.get(),
             reigns: self.get().unwrap_or_default(),
             pending: self.get(),
+            outdated: self.get(),
         }
     }
 
@@ -285,7 +288,7 @@ mod tests {
         #[test]
         fn damaged_files_are_unknown(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
             let dir = tempfile::tempdir().expect("a directory");
-            for file in [Served::FILE, Synced::FILE, Reigns::FILE, Pending::FILE] {
+            for file in [Served::FILE, Synced::FILE, Reigns::FILE, Pending::FILE, Outdated::FILE] {
                 fs::write(file.path(dir.path()), &bytes).expect("a write");
             }
             let _ = Store::new(dir.path()).read();

@@ -60,3 +60,44 @@ impl Kept for Reigns {
 impl Kept for Pending {
     const FILE: StateFile = StateFile::PendingTerm;
 }
+
+/// This node knows that another one has newer data: it does not serve by itself while that one is
+/// away.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Outdated {
+    /// Whose data is newer.
+    pub node: SocketAddr,
+    pub why: Lacking,
+    /// When that was first seen, in local time; for people.
+    pub at: String,
+}
+
+/// How a node came to know that it lacks something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Lacking {
+    /// A full copy had begun.
+    Copy,
+    /// The other one's data was seen to be newer.
+    Seen,
+    /// The link was down for longer than VRRP would have been quiet, had the master been gone.
+    Link,
+}
+
+impl std::fmt::Display for Outdated {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Outdated { node, why, at } = self;
+        match why {
+            Lacking::Copy => write!(f, "a full copy from {node} had begun ({at})"),
+            Lacking::Seen => write!(f, "{node} has newer data ({at})"),
+            Lacking::Link => write!(
+                f,
+                "the link to {node} was down while that one served on ({at})"
+            ),
+        }
+    }
+}
+
+impl Kept for Outdated {
+    const FILE: StateFile = StateFile::Outdated;
+}

@@ -51,6 +51,12 @@ pub enum StateFile {
     /// A term that Redis has refused, or that was not yet seen in its data. Without it the data
     /// stays without that term until its next reign.
     PendingTerm = "pending-term.toml",
+    /// Another node has newer data, and which one. Without it this node serves after
+    /// `timing.alone_after` where nobody else answers.
+    Outdated = "outdated.toml",
+    /// Since when the link to a master that says nothing has been down, while this node was BACKUP.
+    /// Without it that time begins anew.
+    LinkDown = "link-down.toml",
     /// The value of `repl-diskless-sync-delay` that a program has set to 0 for a moment. Without it
     /// the 0 stays until Redis is restarted.
     CopyDelay = "copy-delay.toml",

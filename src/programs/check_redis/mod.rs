@@ -17,7 +17,8 @@ use crate::deadline::{Deadline, ms};
 use crate::decide::view::{View, Vip};
 use crate::decide::{ability, pair};
 use crate::look::survey::Survey;
-use crate::node::memory::{StateFile, Store, Synced};
+use crate::node::clock::now;
+use crate::node::memory::{Lacking, Outdated, StateFile, Store, Synced};
 use crate::node::vrrp_state::VrrpState;
 use crate::node::{deaths, drain, ticket};
 use crate::server::endpoint::Endpoint;
@@ -244,6 +245,7 @@ fn eligible_in(
         return verdict;
     }
     remember(&store, view);
+    notice_age(config, &store, view);
     let local = view.local.up().filter(|seen| !seen.loading);
     let refusal = local.and_then(|seen| survey.refusal(view.local.address, seen, deadline));
     let found = ability::unless_it_refuses(pair::eligibility(view), view, refusal.as_ref());
@@ -252,6 +254,30 @@ fn eligible_in(
         Verdict::yes(sentence)
     } else {
         Verdict::no(sentence)
+    }
+}
+
+/// A link that has been down for long, while VRRP was not quiet: the master serves on, and what this
+/// node has is old. Where the master's host says that no Redis is there, that may be why, and it is
+/// only unknown.
+fn notice_age(config: &Config, store: &Store, view: &View) {
+    let Some(master) = pair::cut_off_from(view) else {
+        return;
+    };
+    let ticket = ticket::read(&config.memory_dir).ok().flatten();
+    let is_backup = ticket.is_some_and(|ticket| ticket.state == VrrpState::Backup);
+    let aged = store.spell(StateFile::LinkDown, is_backup) >= pair::AGED;
+    if !aged {
+        return;
+    }
+    let _ = store.clear::<Synced>();
+    let refused = matches!(view.seen(master), Some(Err(Failure::Refused)));
+    if view.memory.outdated.is_none() && !refused {
+        let _ = store.set(&Outdated {
+            node: master,
+            why: Lacking::Link,
+            at: now(),
+        });
     }
 }
 

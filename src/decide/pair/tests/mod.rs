@@ -109,6 +109,7 @@ fn view(local: Observation, peer: Result<Observation, Failure>, vip: Vip) -> Vie
         memory: Memory::default(),
         alone_for: Duration::ZERO,
         alone_after: Duration::from_secs(20),
+        outdated_after: None,
         max_lag: 1 << 20,
         flapping: None,
         drained: None,

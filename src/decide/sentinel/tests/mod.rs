@@ -119,6 +119,7 @@ fn seen_from(local: Node, peers: [Node; 2]) -> View {
         memory: Memory::default(),
         alone_for: Duration::ZERO,
         alone_after: Duration::from_secs(20),
+        outdated_after: None,
         max_lag: 1 << 20,
         flapping: None,
         drained: None,
