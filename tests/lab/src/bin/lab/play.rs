@@ -12,7 +12,7 @@ use lab::sentinel::server;
 use lab::server::Server;
 use lab::suite::Suite;
 use lab::writer::Rate;
-use lab::{bench, campaign, compare, demo, matrix, run, scenario, soak, story};
+use lab::{bench, campaign, clients, compare, demo, matrix, run, scenario, soak, story};
 
 use crate::orders::{Campaign, Cli, Sentinel};
 
@@ -228,6 +228,7 @@ fn hurt(told: &Campaign) -> Result<()> {
         rounds,
         settings,
         suite: if told.fast { Suite::FAST } else { Suite::OURS },
+        client: told.client.unwrap_or(clients::Kind::of_seed(told.seed)),
         rate: told.rate,
         megabytes: told.megabytes,
         stop_at_first: told.stop_at_first,
