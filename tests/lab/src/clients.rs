@@ -49,13 +49,6 @@ impl Clients {
         }
     }
 
-    /// What each of them had acknowledged, and when.
-    pub fn written(&self) -> Vec<Written> {
-        let adding = self.adding.iter().map(Writer::written);
-        let workload = self.workload.iter().map(Workload::written);
-        adding.chain(workload).collect()
-    }
-
     /// Acknowledged so far, by all; and the moment of the last, of the client that has waited for
     /// longest.
     pub fn acknowledged(&self) -> (usize, Duration) {
@@ -71,11 +64,12 @@ impl Clients {
 
     /// The longest time without an acknowledged write of one client, in `from..to`.
     pub fn longest_gap(&self, from: Duration, to: Duration) -> Duration {
-        let gaps = self
-            .written()
-            .into_iter()
-            .map(|written| written.longest_gap(from, to).0);
-        gaps.max().unwrap_or_default()
+        let adding = self
+            .adding
+            .iter()
+            .map(|writer| writer.written().longest_gap(from, to).0);
+        let workload = self.workload.iter().map(|work| work.longest_gap(from, to));
+        adding.chain(workload).max().unwrap_or_default()
     }
 
     /// Ends them; what was written can still be looked at in the workload, and is returned of the

@@ -15,6 +15,7 @@ fn orders(seed: u64, faults: usize) -> Orders {
     Orders {
         seed,
         rounds,
+        wide: false,
         settings,
         suite: Suite::OURS,
         client: Kind::Adding,

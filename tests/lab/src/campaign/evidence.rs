@@ -34,7 +34,7 @@ pub fn report(
     };
     say(&format!(
         "again: lab campaign --seed {} --only {} --boot {} --persistence {} --rate {} --megabytes \
-         {} --client {}{}",
+         {} --client {}{}{}",
         orders.seed,
         round.number,
         name(orders.settings.boot.to_possible_value()),
@@ -42,6 +42,7 @@ pub fn report(
         orders.rate,
         orders.megabytes,
         name(orders.client.to_possible_value()),
+        if orders.wide { " --wide" } else { "" },
         if orders.suite == Suite::FAST {
             " --fast"
         } else {

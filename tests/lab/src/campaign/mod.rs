@@ -20,6 +20,7 @@ mod field;
 mod hunt;
 mod kind;
 mod ledger;
+mod meddle;
 mod pair;
 mod place;
 mod plan;
@@ -27,7 +28,7 @@ mod round;
 mod tally;
 
 use ledger::Ledger;
-pub use plan::{Round, plan};
+pub use plan::{Round, plan, wide_plan};
 pub use tally::{Outcome, Tally};
 
 /// A pair that takes longer to settle has its timeline kept, though it is no failure.
@@ -42,6 +43,8 @@ pub struct Orders {
     pub seed: u64,
     /// The rounds to play.
     pub rounds: Vec<Round>,
+    /// They come from [`wide_plan`].
+    pub wide: bool,
     /// How Redis is set up.
     pub settings: Settings,
     /// Ours, in one of its profiles.

@@ -22,6 +22,8 @@ const SETTLE: Duration = Duration::from_secs(60);
 const STEADY: Duration = Duration::from_secs(1);
 /// After its keepalived the network of a host comes this much later, where it is late.
 const LATE: Duration = Duration::from_secs(3);
+/// A master that was lost in the middle of a copy is away for so long.
+const LONG: Duration = Duration::from_secs(26);
 
 #[derive(Clone, Copy)]
 enum Act {
@@ -44,6 +46,11 @@ fn acts(round: &Round) -> Vec<(Duration, Act, &Fault)> {
                 let apart = Duration::from_millis(fault.salt % 6000);
                 acts.push((fault.end() + apart, Act::Later, fault));
             }
+            // Half of the time longer than a node waits for one that is silent.
+            Kind::LostInCopy => {
+                let away = if fault.salt % 2 == 0 { LATE } else { LONG };
+                acts.push((fault.end() + away, Act::Later, fault));
+            }
             _ => {}
         }
     }
@@ -62,7 +69,7 @@ pub fn play(
     ledger: &mut Ledger,
     round: &Round,
 ) -> Result<Outcome> {
-    let mut field = Field::new(lab, suite)?;
+    let mut field = Field::new(lab, suite, clients)?;
     if round
         .faults
         .iter()

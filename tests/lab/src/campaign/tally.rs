@@ -69,9 +69,9 @@ impl Outcome {
             wrong,
         ] = line.split('\t').collect::<Vec<_>>().try_into().ok()?;
         let named = |name: &str| {
-            Kind::ALL
-                .iter()
-                .map(|(kind, _)| *kind)
+            Kind::wide()
+                .into_iter()
+                .map(|(kind, _)| kind)
                 .find(|kind| kind.name() == name)
         };
         let ms = |text: &str| text.parse().ok().map(Duration::from_millis);

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 
-use super::history::{Life, Missing, Object, Seen, judge};
+use super::history::{Life, Missing, Object, Seen, credit, judge};
 use super::look::look;
 use super::{WORKERS, Workload};
 use crate::lab::Lab;
@@ -36,7 +36,7 @@ pub struct Found {
     pub in_files: usize,
     /// Missing since this look, and nowhere.
     pub lost: usize,
-    /// A sentence for each object of which something is missing.
+    /// A sentence for each object of which something is lost.
     pub told: Vec<String>,
 }
 
@@ -60,7 +60,9 @@ impl Accounts {
             let id = (life.worker, life.number);
             self.retired.insert((id, missing.object));
             found.lost += self.count(id, &missing.lost);
-            found.told.push(sentence(life, missing));
+            if !missing.lost.is_empty() {
+                found.told.push(sentence(life, missing));
+            }
             tell(lab, life, missing);
         }
         // Afterwards, for a step that is lost to one object of two is lost.
@@ -93,7 +95,7 @@ impl Accounts {
         }
         let mut files = none;
         for file in readback::files(lab) {
-            let shown = readback::of_file(&file, lab.settings.server, |redis| {
+            let mut shown = readback::of_file(&file, lab.settings.server, |redis| {
                 look(redis, lives, WORKERS)
             })?;
             let concerns = verdict.iter().any(|(life, _)| {
@@ -101,6 +103,7 @@ impl Accounts {
                 at.and_then(|at| shown.get(at))
                     .is_some_and(|seen| seen.mark > 0)
             });
+            credit(lives, &mut shown);
             if concerns {
                 self.keep(&file, archive)?;
             }

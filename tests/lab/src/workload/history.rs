@@ -102,6 +102,13 @@ pub struct Life {
     pub number: u16,
     /// In the order of time.
     pub steps: Vec<Step>,
+    /// How often everything had been flushed before it began.
+    pub born: u64,
+    /// Which of these flushes has ended it.
+    pub flushed: Option<u64>,
+    /// Whether a flush took it before it was known what its last step had come to: nothing can be
+    /// said of it.
+    pub excused: bool,
     now: BTreeMap<Object, State>,
 }
 
@@ -113,6 +120,13 @@ impl Life {
             number,
             ..Life::default()
         }
+    }
+
+    /// The number of the last step that was acknowledged.
+    pub fn acknowledged(&self) -> u64 {
+        let mut steps = self.steps.iter().rev();
+        let last = steps.find(|step| step.acknowledged);
+        last.map_or(0, |step| step.number)
     }
 
     /// What the step with that number would follow.
@@ -177,12 +191,31 @@ pub struct Missing {
     pub stands_at: Option<u64>,
 }
 
+/// A flush takes the marks, too: a data set that has nothing of a life that was flushed, but a life
+/// that began after that flush, shows the flush.
+pub fn credit(lives: &[Life], data: &mut [Seen]) {
+    let youngest = lives.iter().zip(data.iter());
+    let youngest = youngest.filter(|(_, seen)| seen.mark > 0);
+    let Some(youngest) = youngest.map(|(life, _)| life.born).max() else {
+        return;
+    };
+    for (life, seen) in lives.iter().zip(data) {
+        let bare = seen.mark == 0 && seen.states.values().all(|state| *state == State::Nothing);
+        if bare && life.flushed.is_some_and(|flush| flush <= youngest) {
+            seen.mark = life.acknowledged();
+        }
+    }
+}
+
 /// What the service lacks of what was acknowledged, object by object.
 ///
 /// A step is accounted for where a data set shows its object in the state after this step, or after
 /// a later one, the last one being perhaps a step of which nobody knows whether it was done.
 pub fn judge(life: &Life, service: &Seen, files: &[Seen]) -> Vec<Missing> {
     let mut all = Vec::new();
+    if life.excused {
+        return all;
+    }
     for object in life.objects() {
         let stands_at = position(life, object, service, true);
         let acknowledged = || life.history(object).filter(|(step, _)| step.acknowledged);
@@ -436,6 +469,23 @@ mod tests {
         // What is gone and should be gone harms nobody.
         let nothing = life(KEY, &states, false);
         assert_eq!(verdict(&nothing, &Seen::default(), &[]), (vec![], vec![]));
+    }
+
+    #[test]
+    fn a_flush_of_everything_is_shown_by_a_file_only_with_a_younger_life_in_it() {
+        let mut old = life(KEY, &[Value(1), Nothing], false);
+        old.flushed = Some(1);
+        let young = Life {
+            born: 1,
+            ..life(Object::Counter, &[Value(1)], false)
+        };
+        let lives = [old, young];
+        let service = seen(1, &[(KEY, Value(1))]);
+        for (mark, expected) in [(0, (vec![2], vec![])), (1, (vec![], vec![2]))] {
+            let mut file = [seen(0, &[]), seen(mark, &[])];
+            credit(&lives, &mut file);
+            assert_eq!(verdict(&lives[0], &service, &file[..1]), expected);
+        }
     }
 
     #[test]

@@ -16,11 +16,13 @@ use anyhow::{Result, anyhow};
 
 mod accounts;
 mod draw;
+mod empty;
 mod history;
 mod look;
 mod worker;
 
 pub use accounts::{Accounts, Found};
+pub use empty::Rest;
 pub use history::{Life, Missing, Object, Seen, State, Step, judge};
 pub use look::{DATABASES, look};
 
@@ -36,6 +38,8 @@ const REFUSED: Duration = Duration::from_millis(1);
 
 /// What the threads share with whoever looks.
 struct Shared {
+    client: NetNs,
+    story: Story,
     target: SocketAddr,
     has_functions: bool,
     /// A step holds it to read; whoever looks at what was done holds it to write.
@@ -48,6 +52,10 @@ struct Shared {
     astray: Mutex<Vec<String>>,
     /// Entries of streams that a replica has confirmed.
     waited: AtomicU64,
+    /// How often everything was flushed.
+    flushes: AtomicU64,
+    /// When nothing was to be done.
+    rests: Mutex<Vec<(Duration, Duration)>>,
 }
 
 /// Threads that work until they are stopped.
@@ -70,6 +78,8 @@ impl Workload {
         story: &Story,
     ) -> Workload {
         let shared = Arc::new(Shared {
+            client: client.clone(),
+            story: story.clone(),
             target,
             has_functions,
             gate: RwLock::new(()),
@@ -79,6 +89,8 @@ impl Workload {
             written: Mutex::default(),
             astray: Mutex::default(),
             waited: AtomicU64::new(0),
+            flushes: AtomicU64::new(0),
+            rests: Mutex::default(),
         });
         let threads = (0..WORKERS).map(|number| {
             let (client, shared, story) = (client.clone(), shared.clone(), story.clone());
@@ -121,6 +133,20 @@ impl Workload {
             written.acks.len(),
             written.acks.last().map_or(Duration::ZERO, |ack| ack.at),
         )
+    }
+
+    /// The longest time without an acknowledged step in `from..to`, rests left out.
+    pub fn longest_gap(&self, from: Duration, to: Duration) -> Duration {
+        let (written, mut longest, mut start) = (self.written(), Duration::ZERO, from);
+        let rests = lock(&self.shared.rests).clone();
+        let inside = rests
+            .into_iter()
+            .filter(|(begun, _)| (from..to).contains(begun));
+        for (begun, ended) in inside.chain([(to, to)]) {
+            longest = longest.max(written.longest_gap(start, begun).0);
+            start = ended;
+        }
+        longest
     }
 
     /// Steps that were done to other data than their thread had before it, on one connection. Whose

@@ -103,7 +103,9 @@ impl Worker {
             let mut lives = lock(&self.shared.lives[usize::from(self.number)]);
             if !self.alive {
                 let number = u16::try_from(lives.len()).map_err(|_| "lives".to_owned())?;
-                lives.push(Life::new(self.number, number));
+                let mut life = Life::new(self.number, number);
+                life.born = self.shared.flushes.load(Ordering::Relaxed);
+                lives.push(life);
                 self.alive = true;
             }
             let life = lives.last().ok_or("no life")?;

@@ -142,6 +142,10 @@ pub(crate) struct Campaign {
     /// How many.
     #[arg(long, default_value_t = 200)]
     pub(crate) faults: usize,
+    /// With faults of the term, of TCP alone, of passwords, disks and scripts, and a client that
+    /// leaves nothing.
+    #[arg(long)]
+    pub(crate) wide: bool,
     /// In which role Redis starts.
     #[arg(long, value_enum, default_value_t = Boot::AsReplica)]
     pub(crate) boot: Boot,

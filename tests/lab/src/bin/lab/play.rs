@@ -217,7 +217,10 @@ fn hurt(told: &Campaign) -> Result<()> {
         .iter()
         .max()
         .map_or(told.faults, |round| 5 * round);
-    let mut rounds = campaign::plan(told.seed, faults, settings);
+    let mut rounds = match told.wide {
+        true => campaign::wide_plan(told.seed, faults, settings),
+        false => campaign::plan(told.seed, faults, settings),
+    };
     rounds.retain(|round| told.only.is_empty() || told.only.contains(&round.number));
     if told.plan {
         rounds.iter().for_each(|round| println!("{round}"));
@@ -226,6 +229,7 @@ fn hurt(told: &Campaign) -> Result<()> {
     let orders = campaign::Orders {
         seed: told.seed,
         rounds,
+        wide: told.wide,
         settings,
         suite: if told.fast { Suite::FAST } else { Suite::OURS },
         client: told.client.unwrap_or(clients::Kind::of_seed(told.seed)),
