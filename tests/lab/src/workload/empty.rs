@@ -118,23 +118,19 @@ fn flushed(
     acknowledged: bool,
     (sent, at): (Duration, Duration),
 ) {
-    let open = life
-        .steps
-        .last()
-        .is_some_and(|step| !step.acknowledged && step.number > mark);
-    if life.excused || life.flushed.is_some() || mark < life.acknowledged() {
+    if life.flushed.is_some() || mark < life.acknowledged() {
         return;
     }
-    if open || (!acknowledged && life.acknowledged() != life.next_number() - 1) {
-        life.excused = true;
-        return;
-    }
-    let nothing = |object| (object, State::Nothing);
+    let last = life.steps.last();
+    let open = last.filter(|step| !step.acknowledged && step.number > mark);
+    let open = open.map(|step| step.effects.clone()).unwrap_or_default();
+    life.excused
+        .extend(open.into_iter().map(|(object, _)| object));
     let touched = life.objects().into_iter();
     let effects = touched
         .filter(|object| *life.now(*object) != State::Nothing)
-        .map(nothing);
-    let effects = effects.collect();
+        .map(|object| (object, State::Nothing))
+        .collect();
     life.add(Step {
         number: life.next_number(),
         command: "FLUSHALL".to_owned(),

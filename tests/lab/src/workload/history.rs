@@ -106,9 +106,9 @@ pub struct Life {
     pub born: u64,
     /// Which of these flushes has ended it.
     pub flushed: Option<u64>,
-    /// Whether a flush took it before it was known what its last step had come to: nothing can be
-    /// said of it.
-    pub excused: bool,
+    /// Objects that a flush took before it was known what had come of the last step on them:
+    /// nothing can be said of these.
+    pub excused: BTreeSet<Object>,
     now: BTreeMap<Object, State>,
 }
 
@@ -213,10 +213,7 @@ pub fn credit(lives: &[Life], data: &mut [Seen]) {
 /// a later one, the last one being perhaps a step of which nobody knows whether it was done.
 pub fn judge(life: &Life, service: &Seen, files: &[Seen]) -> Vec<Missing> {
     let mut all = Vec::new();
-    if life.excused {
-        return all;
-    }
-    for object in life.objects() {
+    for object in life.objects().difference(&life.excused).copied() {
         let stands_at = position(life, object, service, true);
         let acknowledged = || life.history(object).filter(|(step, _)| step.acknowledged);
         let Some(newest) = acknowledged().next_back().map(|(step, _)| step.number) else {
@@ -277,6 +274,10 @@ mod tests {
     use super::*;
 
     const KEY: Object = Object::Register(0);
+
+    /// An object, its history, whether its last step was not answered, what the service shows, and
+    /// which steps are lost.
+    type Row<'a> = (Object, &'a [State], bool, State, &'a [u64]);
 
     /// One object's history, a step each; the last one was not answered if `maybe`.
     fn life(object: Object, states: &[State], maybe: bool) -> Life {
@@ -344,9 +345,7 @@ mod tests {
             Object::Stream,
             Object::Database,
         );
-        // Object, history, whether its last step was not answered, what the service shows, and
-        // which steps are lost.
-        let table: &[(Object, &[State], bool, State, &[u64])] = &[
+        let table: &[Row] = &[
             (KEY, &deleted, false, Nothing, &[]),
             (KEY, &deleted, false, Value(1), &[2]),
             (KEY, &deleted, true, Nothing, &[]),
