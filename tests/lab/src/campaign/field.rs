@@ -149,8 +149,7 @@ impl<'a> Field<'a> {
             }
             Kind::NoDisk => {
                 place.wrong = true;
-                place.read_only(meddle::DATA)?;
-                meddle::snapshot_at_once(&host)?;
+                meddle::fill_disk(&host)?;
             }
             Kind::EndlessScript => {
                 place.script = true;
@@ -208,9 +207,7 @@ impl<'a> Field<'a> {
             Kind::CableOut => host.link(true)?,
             Kind::SlowLink => host.rate(None)?,
             Kind::KillPrograms | Kind::FreezeProgram | Kind::CrashLoop => place.hunts.clear(),
-            Kind::TermRefused | Kind::WrongPassword => place.wrong = !meddle::restore(&host)?,
-            Kind::NoDisk => {
-                place.writable()?;
+            Kind::TermRefused | Kind::WrongPassword | Kind::NoDisk => {
                 place.wrong = !meddle::restore(&host)?;
             }
             Kind::EndlessScript => place.script = !meddle::kill_script(&host),

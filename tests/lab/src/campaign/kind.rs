@@ -67,8 +67,7 @@ pub enum Kind {
     TcpCut,
     /// Redis wants another password than it did, or offers another to its master.
     WrongPassword,
-    /// Nothing new can be written where Redis keeps its data, and it finds out at once: writes are
-    /// refused (MISCONF).
+    /// Redis can write no snapshot, and finds out at once: writes are refused (MISCONF).
     NoDisk,
     /// A script that never ends (BUSY); killed at the end.
     EndlessScript,

@@ -9,8 +9,8 @@ use crate::host::Host;
 use crate::redis_client::Connection;
 use crate::redis_server::{self, PASSWORD, PORT};
 
-/// Where Redis keeps its data.
-pub(super) const DATA: &str = "/var/lib/redis";
+/// What Redis writes its snapshots to.
+const DUMP: &str = "/var/lib/redis/dump.rdb";
 const CONFIG: &str = "/etc/redis/redis.conf";
 const WRONG: &str = "somebody mistyped it";
 /// What Redis itself has for `save`.
@@ -49,9 +49,18 @@ pub(super) fn wrong_password(host: &Host, dice: &mut Dice) -> Result<()> {
     told(host, &["CONFIG", "SET", which, WRONG])
 }
 
-/// So that a disk on which nothing can be written is found out within a second or two.
-pub(super) fn snapshot_at_once(host: &Host) -> Result<()> {
+/// No snapshot can be written, nor a copy taken, and Redis finds it out within a second or two. It
+/// works in its directory, so that a mount above that would change nothing for it.
+pub(super) fn fill_disk(host: &Host) -> Result<()> {
+    host.tell(format!("{DUMP} can't be written"));
+    let out = host.sh(&format!("rm -rf {DUMP} && mkdir -p {DUMP}/full"))?;
+    ensure!(out.status.success(), "{DUMP} of {}", host.name);
     told(host, &["CONFIG", "SET", "save", "1 1"])
+}
+
+fn free_disk(host: &Host) -> Result<()> {
+    host.sh(&format!("if test -d {DUMP}; then rm -rf {DUMP}; fi"))?;
+    Ok(())
 }
 
 pub(super) fn copy_slowly(host: &Host) -> Result<()> {
@@ -75,6 +84,7 @@ pub(super) fn restore(host: &Host) -> Result<bool> {
     let Some(net) = host.net() else {
         return Ok(false);
     };
+    free_disk(host)?;
     let restored = net.within(|| {
         let address = (std::net::Ipv4Addr::LOCALHOST, PORT).into();
         let open = |password| Connection::open(address, password, PATIENCE);
@@ -106,8 +116,9 @@ pub(super) fn restore(host: &Host) -> Result<bool> {
     Ok(restored)
 }
 
-/// The same in redis.conf, for a Redis that is down.
+/// The same on the disk and in redis.conf, for a Redis that is down.
 pub(super) fn repair_conf(host: &Host) -> Result<()> {
+    free_disk(host)?;
     let file = host.file(CONFIG);
     let text = std::fs::read_to_string(&file).context(CONFIG)?;
     let right = |line: &str| match line.split(' ').next() {

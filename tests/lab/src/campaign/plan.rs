@@ -166,7 +166,7 @@ fn is_fair(kind: Kind, settings: Settings) -> bool {
         settings.boot == Boot::AsReplica,
     );
     match kind {
-        Kind::ColdStart | Kind::LostInCopy => aof,
+        Kind::ColdStart | Kind::LostInCopy | Kind::NoDisk => aof,
         Kind::CrashLoop => aof && as_replica,
         Kind::RestartRedis => aof || as_replica,
         Kind::ReadOnlyRedisConf => as_replica,

@@ -201,7 +201,8 @@ fn tell(lab: &Lab, life: &Life, missing: &Missing) {
         let text = format!("acknowledged here, {what}: {}", sentence(life, missing));
         lab.story.add_at(first.at, "client", "missing", text);
         if numbers.len() > 1 {
-            let text = format!("the last of these, step {} of its life", last.number);
+            let (object, worker, number) = (missing.object, life.worker, last.number);
+            let text = format!("the last of these, step {number}: {object} of worker {worker}");
             lab.story.add_at(last.at, "client", "missing", text);
         }
     }
