@@ -284,6 +284,28 @@ impl Host {
         })
     }
 
+    /// TCP that it sends to these addresses gets lost on the way, or does so no more; everything
+    /// else still arrives. Its own addresses are not on the way.
+    pub fn lose_tcp(&self, to: &[IpAddr], lost: bool) -> Result<()> {
+        let net = self
+            .net()
+            .with_context(|| format!("{} is off", self.name))?;
+        self.tell(match lost {
+            true => "TCP to the others gets lost",
+            false => "TCP to the others arrives again",
+        });
+        // Nobody has that MAC address, and the switch says nothing of it.
+        let mut script = "ip rule flush pref 77; ip route flush table 77 || true\n".to_owned();
+        if lost {
+            script += "ip neigh replace 192.168.158.254 lladdr 02:ff:ff:ff:ff:ff dev eth0 nud \
+                       permanent\nip route replace default via 192.168.158.254 dev eth0 table 77\n";
+            for address in to {
+                script += &format!("ip rule add pref 77 ipproto tcp to {address} lookup 77\n");
+            }
+        }
+        net.sh(&script)
+    }
+
     /// Limits its cable to megabits a second, both ways.
     pub fn rate(&self, mbit: Option<u32>) -> Result<()> {
         let net = self

@@ -8,6 +8,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use tempfile::TempDir;
 
+use crate::clients::{Clients, Kind};
 use crate::host::{Cable, Host};
 use crate::netns::NetNs;
 use crate::observer::{Observer, Role, Seen};
@@ -17,6 +18,7 @@ use crate::sentinel;
 use crate::story::{self, Event, Story};
 use crate::switch::Switch;
 use crate::wait;
+use crate::workload::Workload;
 use crate::writer::{Rate, Writer};
 
 /// The virtual IP of every lab with [`Family::V4`].
@@ -208,6 +210,18 @@ impl Lab {
     /// Starts a writer at the client.
     pub fn write(&self, rate: Rate) -> Writer {
         Writer::start(&self.client, self.target(), rate, &self.story)
+    }
+
+    /// Starts clients of that kind, each with the whole rate.
+    pub fn write_as(&self, kind: Kind, rate: Rate) -> Clients {
+        Clients::start(self, kind, rate)
+    }
+
+    /// Starts a workload at the client. Every Redis must have [`crate::workload::DATABASES`].
+    pub fn work(&self, rate: Rate) -> Workload {
+        let has_functions = self.settings.server.has_functions();
+        let target = self.target();
+        Workload::start(&self.client, target, rate, has_functions, &self.story)
     }
 
     /// What happened, from all sources, in the order of time. Of keepalived's log only what

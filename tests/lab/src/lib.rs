@@ -1,5 +1,6 @@
 //! The lab: hosts as namespaces on one bridge, each with real keepalived and real Redis, and a
-//! client that writes numbered keys through the virtual IP and reads back what was acknowledged.
+//! client that writes through the virtual IP and reads back what was acknowledged: numbered keys
+//! that are only ever added, or the steps of a workload that lives like an application.
 //!
 //! Needs root, and Linux with network, mount, pid and uts namespaces, overlayfs and bridges.
 #![forbid(unsafe_code)]
@@ -7,6 +8,7 @@
 pub mod bench;
 pub mod boot;
 pub mod campaign;
+pub mod clients;
 pub mod cluster;
 pub mod compare;
 pub mod demo;
@@ -35,4 +37,5 @@ pub mod tls;
 pub mod trial;
 pub mod wait;
 pub mod watcher;
+pub mod workload;
 pub mod writer;

@@ -15,6 +15,7 @@ use crate::redis_client::Connection;
 use crate::redis_server::{self, PASSWORD};
 use crate::server::Server;
 use crate::wait;
+use crate::workload::DATABASES;
 use crate::writer::{Ack, Written, key};
 
 /// Where install.sh lets the programs put rollback files.
@@ -39,42 +40,70 @@ pub struct Fate {
 
 /// Reads everything back.
 pub fn read_back(lab: &Lab, written: &Written) -> Result<Fate> {
+    let (mut gone, asked) = of_service(lab, |redis| missing(redis, &written.acks))?;
     let mut fate = Fate {
         acknowledged: written.acks.len(),
+        asked,
         ..Fate::default()
     };
-    let timeout = Duration::from_secs(5);
-    let through_vip = lab.client.within(|| {
-        anyhow::ensure!(!lab.holders().is_empty(), "nobody has the VIP");
-        let mut redis = Connection::open(lab.target(), PASSWORD, timeout)?;
-        missing(&mut redis, &written.acks)
-    });
-    let mut gone = match through_vip {
-        Ok(gone) => {
-            fate.asked = "the VIP".to_owned();
-            gone
+    for file in files(lab) {
+        if gone.is_empty() {
+            break;
         }
-        Err(_) => from_a_host(lab, written, &mut fate)?,
-    };
-    for host in &lab.hosts {
-        let Ok(files) = std::fs::read_dir(host.file(ROLLBACK)) else {
-            continue;
-        };
-        for file in files.flatten().map(|entry| entry.path()) {
-            if gone.is_empty() || file.extension().is_none_or(|e| e != "rdb") {
-                continue;
-            }
-            let left = search(&file, &gone, lab.settings.server)?;
-            fate.files.push((file, gone.len() - left.len()));
-            let left: HashSet<u64> = left.iter().map(|ack| ack.number).collect();
-            let (still, found) = gone.into_iter().partition(|ack| left.contains(&ack.number));
-            gone = still;
-            let found: Vec<Ack> = found;
-            fate.in_files.extend(found);
-        }
+        let left = of_file(&file, lab.settings.server, |redis| missing(redis, &gone))?;
+        fate.files.push((file, gone.len() - left.len()));
+        let left: HashSet<u64> = left.iter().map(|ack| ack.number).collect();
+        let (still, found) = gone.into_iter().partition(|ack| left.contains(&ack.number));
+        gone = still;
+        let found: Vec<Ack> = found;
+        fate.in_files.extend(found);
     }
     fate.lost = gone;
     Ok(fate)
+}
+
+/// What `ask` learns through the VIP, or of a master where the VIP does not answer; and who was
+/// asked.
+pub fn of_service<T: Send>(
+    lab: &Lab,
+    ask: impl Fn(&mut Connection) -> Result<T> + Sync,
+) -> Result<(T, String)> {
+    let timeout = Duration::from_secs(5);
+    let through_vip = lab.client.within(|| {
+        anyhow::ensure!(!lab.holders().is_empty(), "nobody has the VIP");
+        ask(&mut Connection::open(lab.target(), PASSWORD, timeout)?)
+    });
+    if let Ok(told) = through_vip {
+        return Ok((told, "the VIP".to_owned()));
+    }
+    let masters = lab.masters();
+    let host = lab.hosts.iter().find(|host| masters.contains(&host.name));
+    let host = host.context("nothing to read back from: no VIP that answers, and no master")?;
+    Ok((of_host(host, ask)?, host.name.clone()))
+}
+
+/// What `ask` learns of the Redis of `host`.
+fn of_host<T: Send>(host: &Host, ask: impl Fn(&mut Connection) -> Result<T> + Sync) -> Result<T> {
+    let net = host.net().context("off")?;
+    net.within(|| {
+        let address = (std::net::Ipv4Addr::LOCALHOST, redis_server::PORT).into();
+        ask(&mut Connection::open(
+            address,
+            PASSWORD,
+            Duration::from_secs(5),
+        )?)
+    })
+}
+
+/// The rollback files of all hosts.
+pub fn files(lab: &Lab) -> Vec<PathBuf> {
+    let dirs = lab
+        .hosts
+        .iter()
+        .filter_map(|host| std::fs::read_dir(host.file(ROLLBACK)).ok());
+    dirs.flat_map(|files| files.flatten().map(|entry| entry.path()))
+        .filter(|file| file.extension().is_some_and(|kind| kind == "rdb"))
+        .collect()
 }
 
 /// How many of the keys of [`redis_server::fill`] the VIP does not have.
@@ -89,24 +118,9 @@ pub fn bulk_missing(lab: &Lab, count: usize) -> Result<usize> {
     Ok(count.saturating_sub(there.parse().with_context(|| format!("EXISTS: {there}"))?))
 }
 
-fn from_a_host(lab: &Lab, written: &Written, fate: &mut Fate) -> Result<Vec<Ack>> {
-    let masters = lab.masters();
-    let host = lab.hosts.iter().find(|host| masters.contains(&host.name));
-    let host = host.context("nothing to read back from: no VIP that answers, and no master")?;
-    fate.asked = host.name.clone();
-    missing_on(host, &written.acks)
-}
-
 /// Those of `acks` that the Redis of `host` does not have.
 pub fn missing_on(host: &Host, acks: &[Ack]) -> Result<Vec<Ack>> {
-    let net = host.net().context("off")?;
-    net.within(|| {
-        let address = (std::net::Ipv4Addr::LOCALHOST, redis_server::PORT).into();
-        missing(
-            &mut Connection::open(address, PASSWORD, Duration::from_secs(5))?,
-            acks,
-        )
-    })
+    of_host(host, |redis| missing(redis, acks))
 }
 
 /// Those of `acks` that the client does not find at `target`.
@@ -134,8 +148,12 @@ fn missing(redis: &mut Connection, acks: &[Ack]) -> Result<Vec<Ack>> {
     Ok(gone)
 }
 
-/// Those of `acks` that are not in the RDB `file`, which `server` has written.
-fn search(file: &Path, acks: &[Ack], server: Server) -> Result<Vec<Ack>> {
+/// What `ask` learns of the RDB `file`, which `server` has written: a private server loads it.
+pub fn of_file<T>(
+    file: &Path,
+    server: Server,
+    ask: impl Fn(&mut Connection) -> Result<T>,
+) -> Result<T> {
     let dir = tempfile::Builder::new().prefix("lab-rdb-").tempdir()?;
     std::fs::copy(file, dir.path().join("dump.rdb"))?;
     let socket = dir.path().join("s");
@@ -145,7 +163,9 @@ fn search(file: &Path, acks: &[Ack], server: Server) -> Result<Vec<Ack>> {
         .arg(server.program()?)
         .args(["--port", "0", "--unixsocket"])
         .arg(&socket)
-        .args(["--save", "", "--appendonly", "no", "--dir"])
+        .args(["--save", "", "--appendonly", "no", "--databases"])
+        .arg(DATABASES.to_string())
+        .arg("--dir")
         .arg(dir.path())
         .stdin(Stdio::null())
         .stdout(Stdio::null())
@@ -161,7 +181,7 @@ fn search(file: &Path, acks: &[Ack], server: Server) -> Result<Vec<Ack>> {
                 .is_ok_and(|r| r.text() == "PONG")
         },
     )?;
-    missing(&mut open()?, acks)
+    ask(&mut open()?)
 }
 
 struct Loaded(Child);

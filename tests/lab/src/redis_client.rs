@@ -41,6 +41,14 @@ impl Reply {
         self.0 == Value::Okay
     }
 
+    /// Of an error its first word.
+    pub fn code(&self) -> Option<&str> {
+        match &self.0 {
+            Value::ServerError(error) => Some(error.code()),
+            _ => None,
+        }
+    }
+
     /// The items of a list.
     pub fn items(self) -> Option<Vec<Reply>> {
         match self.0 {

@@ -56,6 +56,11 @@ impl Server {
         }
     }
 
+    /// Whether it knows FCALL.
+    pub fn has_functions(self) -> bool {
+        !matches!(self, Server::Redis5 | Server::Redis6)
+    }
+
     /// The program, on this machine; fetched where it is not there yet.
     pub fn program(self) -> Result<PathBuf> {
         let Some(name) = self.fetched() else {

@@ -2,6 +2,7 @@
 //! tell.
 
 use lab::campaign::{Orders, campaign, plan};
+use lab::clients::Kind;
 use lab::redis_server::{Boot, Settings};
 use lab::suite::Suite;
 
@@ -14,8 +15,10 @@ fn orders(seed: u64, faults: usize) -> Orders {
     Orders {
         seed,
         rounds,
+        wide: false,
         settings,
         suite: Suite::OURS,
+        client: Kind::Adding,
         rate: 200,
         megabytes: 0,
         stop_at_first: true,

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use lab::host::{Cable, Host};
 use lab::lab::{Lab, NODES};
 use lab::redis_server::{self, PORT, Persistence, Settings};
+use lab::workload::{Accounts, DATABASES};
 use lab::writer::{Rate, key};
 use lab::{readback, run, wait};
 use nix::sys::signal::{Signal, kill};
@@ -247,6 +248,74 @@ fn writes_that_vanish_are_found_in_files_or_counted_as_lost() {
     );
     assert_eq!(fate.in_files.len(), 15, "the next fifteen are in the file");
     assert_eq!(fate.files.len(), 1);
+}
+
+#[test]
+fn a_workload_finds_what_came_back_with_an_old_copy_unless_a_file_shows_that_it_had_gone() {
+    let lab = Lab::new(Settings {
+        persistence: Persistence::Rdb,
+        ..Settings::default()
+    })
+    .expect("a lab can be set up (root?)");
+    let a = lab.a();
+    redis_server::add_line(a, &format!("databases {DATABASES}")).expect("configured");
+    redis_server::start(a).expect("Redis can be started");
+    redis_server::until_up(a).expect("Redis comes up");
+    has_vip(&lab, a);
+    let workload = lab.work(Rate::PerSecond(600));
+    let works = || {
+        let before = workload.acknowledged().0;
+        wait::until("600 more steps", Duration::from_secs(20), || {
+            workload.acknowledged().0 >= before + 600
+        })
+        .expect("the workload goes on");
+    };
+    let save = |to: &str| {
+        let _held = workload.hold();
+        let saved = redis_server::call(a, &["SAVE"]).expect("an answer");
+        assert!(saved.is_ok(), "{}", saved.text());
+        a.sh(&format!("cp /var/lib/redis/dump.rdb {to}"))
+            .expect("copied");
+    };
+    let archive = lab.dir();
+    works();
+    let mut accounts = Accounts::default();
+    let found = accounts.check(&lab, &workload, archive).expect("read back");
+    assert_eq!((found.lost, found.in_files), (0, 0), "{:?}", found.told);
+    save("/tmp/old.rdb");
+    works();
+    save("/tmp/late.rdb");
+    redis_server::kill(a).expect("killed");
+    a.sh("cp /tmp/old.rdb /var/lib/redis/dump.rdb")
+        .expect("an old copy is put in place");
+    redis_server::start(a).expect("Redis can be started");
+    redis_server::until_up(a).expect("Redis comes up");
+    works();
+    let found = accounts.check(&lab, &workload, archive).expect("read back");
+    assert!(found.lost > 100 && found.in_files == 0, "{found:?}");
+    // Each of them has gone back in one way or another.
+    for object in ["register", "queue", "counter", "stream", "database"] {
+        let told = found.told.iter().any(|told| told.starts_with(object));
+        assert!(told, "no {object} in {:?}", found.told);
+    }
+    let again = accounts.check(&lab, &workload, archive).expect("read back");
+    assert_eq!((again.lost, again.in_files), (0, 0), "counted twice");
+    // The same loss, with what was in the data when it was dropped.
+    let rollback = "/var/lib/keepalived-redis/rollback";
+    a.sh(&format!("mkdir -p {rollback}; cp /tmp/late.rdb {rollback}"))
+        .expect("copied");
+    let excused = Accounts::default()
+        .check(&lab, &workload, archive)
+        .expect("read back");
+    assert!(excused.lost <= 3, "one step of each thread: {excused:?}");
+    assert!(excused.in_files > 100, "{excused:?}");
+    // A file that is as old as the copy excuses nothing.
+    a.sh(&format!("rm {rollback}/*; cp /tmp/old.rdb {rollback}"))
+        .expect("copied");
+    let old = Accounts::default()
+        .check(&lab, &workload, archive)
+        .expect("read back");
+    assert_eq!((old.lost, old.in_files), (found.lost, 0), "{old:?}");
 }
 
 #[test]

@@ -34,13 +34,15 @@ pub fn report(
     };
     say(&format!(
         "again: lab campaign --seed {} --only {} --boot {} --persistence {} --rate {} --megabytes \
-         {}{}",
+         {} --client {}{}{}",
         orders.seed,
         round.number,
         name(orders.settings.boot.to_possible_value()),
         name(orders.settings.persistence.to_possible_value()),
         orders.rate,
         orders.megabytes,
+        name(orders.client.to_possible_value()),
+        if orders.wide { " --wide" } else { "" },
         if orders.suite == Suite::FAST {
             " --fast"
         } else {

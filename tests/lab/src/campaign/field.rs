@@ -1,5 +1,6 @@
 //! The pair while it is being hurt: each fault is done, undone, and at the end all is healed.
 
+use std::net::IpAddr;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -9,38 +10,50 @@ use nix::sys::signal::Signal;
 use super::dice::Dice;
 use super::hunt::{Hunt, Way};
 use super::kind::Kind;
+use super::meddle;
 use super::place::{MEMORY, Place, STATE};
 use super::plan::Fault;
+use crate::clients::Clients;
 use crate::host::{Cable, Host};
 use crate::keepalived;
 use crate::lab::{Lab, VIP};
 use crate::redis_server::{self, PORT};
 use crate::suite::Suite;
 use crate::wait;
+use crate::workload::{Rest, Workload};
 
 const REDIS_CONFIG: &str = "/etc/redis";
 /// Nobody has this address.
 const NOBODY: &str = "192.168.158.77";
+
+/// All is healed, and a client that has emptied the service rests for so long.
+const EMPTY: Duration = Duration::from_secs(6);
 
 /// The pair.
 pub struct Field<'a> {
     lab: &'a Lab,
     suite: Suite,
     places: Vec<Place>,
+    clients: &'a Clients,
     cut: bool,
+    tcp_cut: bool,
     stopping: Vec<JoinHandle<()>>,
+    rest: Option<Rest<'a>>,
 }
 
 impl<'a> Field<'a> {
     /// A settled pair.
-    pub fn new(lab: &'a Lab, suite: Suite) -> Result<Field<'a>> {
+    pub fn new(lab: &'a Lab, suite: Suite, clients: &'a Clients) -> Result<Field<'a>> {
         let places = lab.hosts.iter().map(Place::new).collect::<Result<_>>()?;
         Ok(Field {
             lab,
             suite,
             places,
+            clients,
             cut: false,
+            tcp_cut: false,
             stopping: Vec::new(),
+            rest: None,
         })
     }
 
@@ -51,10 +64,20 @@ impl<'a> Field<'a> {
             self.cut = true;
             return self.lab.partition(true);
         }
+        if fault.kind == Kind::TcpCut {
+            self.tcp_cut = true;
+            return self.all_lose_tcp(true);
+        }
         if fault.kind == Kind::ColdStart {
             return self.places.iter_mut().try_for_each(Place::power_off);
         }
-        let other = self.lab.hosts[1 - index].address;
+        if fault.kind == Kind::Emptied {
+            let workload = self.clients.workload.as_ref();
+            self.rest = workload.map(Workload::empty).transpose()?;
+            return Ok(());
+        }
+        let peer = self.lab.hosts[1 - index].clone();
+        let other = peer.address;
         let place = &mut self.places[index];
         let host = place.host.clone();
         let mut dice = Dice::new(fault.salt, 0);
@@ -115,7 +138,40 @@ impl<'a> Field<'a> {
             }
             Kind::ReadOnlyRedisConf => place.read_only(REDIS_CONFIG)?,
             Kind::RemoveMemory => place.hide_memory()?,
-            Kind::Partition | Kind::ColdStart => {}
+            Kind::TermErased => meddle::erase_term(&host)?,
+            Kind::TermRefused => {
+                place.wrong = true;
+                meddle::refuse_term(&host)?;
+            }
+            Kind::WrongPassword => {
+                place.wrong = true;
+                meddle::wrong_password(&host, &mut dice)?;
+            }
+            Kind::NoDisk => {
+                place.wrong = true;
+                meddle::fill_disk(&host)?;
+            }
+            Kind::EndlessScript => {
+                place.script = true;
+                meddle::endless_script(&host);
+            }
+            Kind::LostInCopy => {
+                place.wrong = true;
+                meddle::copy_slowly(&host)?;
+                redis_server::kill(&peer)?;
+                redis_server::wipe(&peer)?;
+                redis_server::start(&peer)?;
+            }
+            Kind::CrashLoop => place.hunts.push(Hunt::start(&host, Way::Crash, dice)),
+            Kind::HandBoth => {
+                // Who serves first: nothing is acknowledged any more that the other one drops.
+                for (host, other) in [(&host, &peer), (&peer, &host)] {
+                    let to = [host.address, other.address, VIP, NOBODY.parse()?];
+                    let to = dice.weighted(&to.map(|to| (to, 1))).unwrap_or(VIP);
+                    slaveof(host, &to.to_string(), &PORT.to_string())?;
+                }
+            }
+            Kind::Partition | Kind::ColdStart | Kind::TcpCut | Kind::Emptied => {}
         }
         Ok(())
     }
@@ -125,6 +181,9 @@ impl<'a> Field<'a> {
     pub fn end(&mut self, fault: &Fault, index: usize) -> Result<()> {
         if fault.kind == Kind::Partition {
             return self.join();
+        }
+        if fault.kind == Kind::TcpCut {
+            return self.join_tcp();
         }
         let mut dice = Dice::new(fault.salt, 1);
         let place = &mut self.places[index];
@@ -147,7 +206,12 @@ impl<'a> Field<'a> {
             }
             Kind::CableOut => host.link(true)?,
             Kind::SlowLink => host.rate(None)?,
-            Kind::KillPrograms | Kind::FreezeProgram => place.hunts.clear(),
+            Kind::KillPrograms | Kind::FreezeProgram | Kind::CrashLoop => place.hunts.clear(),
+            Kind::TermRefused | Kind::WrongPassword | Kind::NoDisk => {
+                place.wrong = !meddle::restore(&host)?;
+            }
+            Kind::EndlessScript => place.script = !meddle::kill_script(&host),
+            Kind::LostInCopy => redis_server::kill(&host)?,
             Kind::ReadOnlyMemory | Kind::ReadOnlyRedisConf => place.writable()?,
             _ => {}
         }
@@ -160,6 +224,7 @@ impl<'a> Field<'a> {
         match fault.kind {
             Kind::LateNetwork if host.is_on() => host.hear(),
             Kind::ColdStart => self.boot(1 - index, Cable::Ready, true),
+            Kind::LostInCopy if host.is_on() && !redis_runs(host) => redis_server::start(host),
             _ => Ok(()),
         }
     }
@@ -167,7 +232,7 @@ impl<'a> Field<'a> {
     /// Everything is started, thawed, joined and repaired. What goes wrong is told, for it may have
     /// to be tried again.
     pub fn heal(&mut self) {
-        let joined = self.join();
+        let joined = self.join().and(self.join_tcp());
         self.tell_if_failed(joined);
         for stopping in self.stopping.drain(..) {
             let _ = stopping.join();
@@ -175,6 +240,11 @@ impl<'a> Field<'a> {
         for index in 0..self.places.len() {
             let healed = self.heal_place(index);
             self.tell_if_failed(healed);
+        }
+        if let Some(rest) = self.rest.take() {
+            // Whoever comes back now meets a service that has nothing.
+            std::thread::sleep(EMPTY);
+            drop(rest);
         }
     }
 
@@ -202,6 +272,12 @@ impl<'a> Field<'a> {
     pub fn revive(&mut self) -> Result<()> {
         for place in &mut self.places {
             let host = &place.host;
+            if place.script {
+                place.script = !meddle::kill_script(host);
+            }
+            if place.wrong && redis_runs(host) {
+                place.wrong = !meddle::restore(host)?;
+            }
             if !redis_runs(host) {
                 redis_server::start(host)?;
             }
@@ -231,6 +307,28 @@ impl<'a> Field<'a> {
             .try_for_each(|host| host.cut(false))
     }
 
+    fn all_lose_tcp(&self, lost: bool) -> Result<()> {
+        let mut on = self.lab.hosts.iter().filter(|host| host.is_on());
+        on.try_for_each(|host| self.lose_tcp(host, lost))
+    }
+
+    fn lose_tcp(&self, host: &Host, lost: bool) -> Result<()> {
+        let others = self
+            .lab
+            .hosts
+            .iter()
+            .filter(|other| other.name != host.name);
+        let to: Vec<IpAddr> = others.map(|other| other.address).chain([VIP]).collect();
+        host.lose_tcp(&to, lost)
+    }
+
+    fn join_tcp(&mut self) -> Result<()> {
+        match std::mem::take(&mut self.tcp_cut) {
+            true => self.all_lose_tcp(false),
+            false => Ok(()),
+        }
+    }
+
     /// Everything starts as at boot, Redis first; its unit may be called started before it answers.
     fn boot(&mut self, index: usize, cable: Cable, until_up: bool) -> Result<()> {
         let place = &mut self.places[index];
@@ -241,8 +339,14 @@ impl<'a> Field<'a> {
         place.return_memory(true)?;
         host.power_on(cable)?;
         (place.stopped, place.frozen) = (false, false);
+        if place.wrong {
+            meddle::repair_conf(&host)?;
+        }
         if self.cut {
             host.cut(true)?;
+        }
+        if self.tcp_cut {
+            self.lose_tcp(&host, true)?;
         }
         redis_server::start(&host)?;
         if until_up {

@@ -59,6 +59,27 @@ pub enum Kind {
     RemoveMemory,
     /// `CONFIG REWRITE` fails.
     ReadOnlyRedisConf,
+    /// `FUNCTION FLUSH`: the term is gone, and what the client had loaded.
+    TermErased,
+    /// No term can be written, nor read: the ACL forbids it.
+    TermRefused,
+    /// TCP between the hosts, and to the virtual IP, gets lost; VRRP gets through.
+    TcpCut,
+    /// Redis wants another password than it did, or offers another to its master.
+    WrongPassword,
+    /// Redis can write no snapshot, and finds out at once: writes are refused (MISCONF).
+    NoDisk,
+    /// A script that never ends (BUSY); killed at the end.
+    EndlessScript,
+    /// The replica has lost its data and copies slowly; at the end the master is killed, and some
+    /// time later it is back.
+    LostInCopy,
+    /// Redis dies again and again soon after it was started.
+    CrashLoop,
+    /// A person: `SLAVEOF` on both, each of something.
+    HandBoth,
+    /// The client flushes all that there is, and does nothing more until the end.
+    Emptied,
 }
 
 /// What may overlap what.
@@ -121,6 +142,25 @@ impl Kind {
         (ReadOnlyRedisConf, 2),
     ];
 
+    /// All of them, and those that only a wide campaign has.
+    pub fn wide() -> Vec<(Kind, u64)> {
+        Kind::ALL.into_iter().chain(Kind::MORE).collect()
+    }
+
+    /// Only in a wide campaign: other plans stay what they are for their seeds.
+    const MORE: [(Kind, u64); 10] = [
+        (TermErased, 5),
+        (TermRefused, 5),
+        (TcpCut, 6),
+        (WrongPassword, 5),
+        (NoDisk, 5),
+        (EndlessScript, 5),
+        (LostInCopy, 6),
+        (CrashLoop, 5),
+        (HandBoth, 4),
+        (Emptied, 12),
+    ];
+
     /// For the lines and the summary.
     pub fn name(self) -> &'static str {
         match self {
@@ -151,6 +191,16 @@ impl Kind {
             ReadOnlyMemory => "read-only memory",
             RemoveMemory => "memory away",
             ReadOnlyRedisConf => "read-only redis.conf",
+            TermErased => "term erased",
+            TermRefused => "term refused",
+            TcpCut => "TCP cut, VRRP goes on",
+            WrongPassword => "wrong password",
+            NoDisk => "no disk",
+            EndlessScript => "endless script",
+            LostInCopy => "master lost in a copy",
+            CrashLoop => "crash loop",
+            HandBoth => "by hand: both of something",
+            Emptied => "emptied by the client",
         }
     }
 
@@ -158,16 +208,25 @@ impl Kind {
     pub fn lasts(self) -> bool {
         !matches!(
             self,
-            RestartRedis | EmptyRedis | KillVrrpChild | KillKeepalived | DamageMemory
-        ) && self.class() != Class::Hand
+            RestartRedis
+                | EmptyRedis
+                | KillVrrpChild
+                | KillKeepalived
+                | DamageMemory
+                | TermErased
+                | HandBoth
+        ) && (self.class() != Class::Hand || matches!(self, LostInCopy | NoDisk))
     }
 
     /// What may overlap it.
     pub fn class(self) -> Class {
         match self {
-            HandNoOne | HandSelf | HandVip | HandDead | HandMutual | EmptyRedis => Class::Hand,
-            KillPrograms | FreezeProgram | BreakConfig | DamageMemory | ReadOnlyMemory
-            | RemoveMemory | ReadOnlyRedisConf | SlowLink => Class::Quiet,
+            HandNoOne | HandSelf | HandVip | HandDead | HandMutual | EmptyRedis | HandBoth
+            | LostInCopy | NoDisk => Class::Hand,
+            TermErased | TermRefused | Emptied | KillPrograms | FreezeProgram | BreakConfig
+            | DamageMemory | ReadOnlyMemory | RemoveMemory | ReadOnlyRedisConf | SlowLink => {
+                Class::Quiet
+            }
             _ => Class::Loud,
         }
     }
@@ -175,10 +234,11 @@ impl Kind {
     /// What it is done to.
     pub fn part(self) -> Part {
         match self {
-            KillRedis | StopRedis | RestartRedis | HangRedis | EmptyRedis => Part::Redis,
+            KillRedis | StopRedis | RestartRedis | HangRedis | EmptyRedis | EndlessScript
+            | LostInCopy | CrashLoop | WrongPassword | NoDisk => Part::Redis,
             KillKeepalived | KillVrrpChild | StopKeepalived => Part::Keepalived,
             PowerLoss | LateNetwork | ColdStart => Part::Machine,
-            Partition | CableOut => Part::Network,
+            Partition | CableOut | TcpCut => Part::Network,
             other => Part::Own(other),
         }
     }
@@ -186,7 +246,10 @@ impl Kind {
     /// Redis ends, and what only its memory has is gone.
     pub fn ends_redis(self) -> bool {
         matches!(self.part(), Part::Machine)
-            || matches!(self, KillRedis | StopRedis | RestartRedis | EmptyRedis)
+            || matches!(
+                self,
+                KillRedis | StopRedis | RestartRedis | EmptyRedis | LostInCopy | CrashLoop
+            )
     }
 
     /// Whom it may befall, and how often.
@@ -196,7 +259,9 @@ impl Kind {
             HandNoOne => &[(Other, 1)],
             HandMutual => &[(Serving, 1)],
             HandSelf | HandVip | HandDead | EmptyRedis => &[(Serving, 1), (Other, 1)],
-            Partition => &[(Both, 1)],
+            Partition | TcpCut => &[(Both, 1)],
+            TermErased | LostInCopy | HandBoth | Emptied => &[(Serving, 1)],
+            WrongPassword | NoDisk | EndlessScript | CrashLoop => &[(Serving, 1), (Other, 1)],
             // Of the two this one boots first.
             ColdStart => &[(Serving, 1), (Other, 1)],
             KillPrograms | BreakConfig | ReadOnlyRedisConf => {

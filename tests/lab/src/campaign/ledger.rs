@@ -6,9 +6,11 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 
+use crate::clients::Clients;
 use crate::lab::Lab;
 use crate::readback::{Fate, ROLLBACK, read_back};
 use crate::run::tell_of;
+use crate::workload::Accounts;
 use crate::writer::{Ack, Written};
 
 /// The writes of one pair that are not in its data set any more.
@@ -18,6 +20,8 @@ pub struct Ledger {
     /// Rollback files that hold such writes.
     archive: PathBuf,
     archived: usize,
+    /// The same of a workload.
+    accounts: Accounts,
 }
 
 /// What one look found.
@@ -27,6 +31,8 @@ pub struct Found {
     pub in_files: usize,
     /// Missing since this look, and nowhere.
     pub lost: usize,
+    /// What the workload misses, in sentences.
+    pub told: Vec<String>,
 }
 
 impl Ledger {
@@ -39,12 +45,28 @@ impl Ledger {
             lost: HashSet::new(),
             archive,
             archived: 0,
+            accounts: Accounts::default(),
         })
     }
 
     /// Asks the pair for everything that was acknowledged, and looks for what is missing since the
     /// last time in the files of this time. No program may be at work.
-    pub fn check(&mut self, lab: &Lab, written: &Written) -> Result<Found> {
+    pub fn check(&mut self, lab: &Lab, clients: &Clients) -> Result<Found> {
+        let mut found = Found::default();
+        if let Some(adding) = &clients.adding {
+            found = self.check_added(lab, &adding.written())?;
+        }
+        if let Some(workload) = &clients.workload {
+            let worked = self.accounts.check(lab, workload, &self.archive)?;
+            found.in_files += worked.in_files;
+            found.lost += worked.lost;
+            found.told = worked.told;
+        }
+        clear(lab)?;
+        Ok(found)
+    }
+
+    fn check_added(&mut self, lab: &Lab, written: &Written) -> Result<Found> {
         let known =
             |ack: &&Ack| !self.in_files.contains(&ack.number) && !self.lost.contains(&ack.number);
         let acks: Vec<Ack> = written.acks.iter().filter(known).copied().collect();
@@ -56,7 +78,6 @@ impl Ledger {
                 std::fs::copy(file, &copy).with_context(|| file.display().to_string())?;
             }
         }
-        clear(lab)?;
         tell_of(&lab.story, &fate.lost, "lost");
         tell_of(&lab.story, &fate.in_files, "in a rollback file only");
         self.lost.extend(fate.lost.iter().map(|ack| ack.number));
@@ -65,6 +86,7 @@ impl Ledger {
         Ok(Found {
             in_files: fate.in_files.len(),
             lost: fate.lost.len(),
+            told: Vec::new(),
         })
     }
 

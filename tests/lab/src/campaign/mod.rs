@@ -8,10 +8,11 @@ use std::time::Duration;
 
 use anyhow::Result;
 
+use crate::clients::{self, Clients};
 use crate::lab::Lab;
 use crate::redis_server::Settings;
 use crate::suite::Suite;
-use crate::writer::{Rate, Writer};
+use crate::writer::Rate;
 
 pub(crate) mod dice;
 mod evidence;
@@ -19,6 +20,7 @@ mod field;
 mod hunt;
 mod kind;
 mod ledger;
+mod meddle;
 mod pair;
 mod place;
 mod plan;
@@ -26,7 +28,7 @@ mod round;
 mod tally;
 
 use ledger::Ledger;
-pub use plan::{Round, plan};
+pub use plan::{Round, plan, wide_plan};
 pub use tally::{Outcome, Tally};
 
 /// A pair that takes longer to settle has its timeline kept, though it is no failure.
@@ -41,11 +43,15 @@ pub struct Orders {
     pub seed: u64,
     /// The rounds to play.
     pub rounds: Vec<Round>,
+    /// They come from [`wide_plan`].
+    pub wide: bool,
     /// How Redis is set up.
     pub settings: Settings,
     /// Ours, in one of its profiles.
     pub suite: Suite,
-    /// Writes a second.
+    /// Who writes.
+    pub client: clients::Kind,
+    /// Writes a second, of each client.
     pub rate: u32,
     /// The data begins with so many megabytes, so that copies and rollback files take their time.
     pub megabytes: usize,
@@ -69,12 +75,12 @@ pub fn campaign(orders: &Orders, say: &dyn Fn(&str)) -> Result<Tally> {
     let mut again = 0;
     while rounds.peek().is_some() {
         let lab = pair::bring_up(orders)?;
-        let writer = lab.write(Rate::PerSecond(orders.rate));
+        let clients = lab.write_as(orders.client, Rate::PerSecond(orders.rate));
         let mut ledger = Ledger::new(&lab)?;
         let mut usable = true;
         while usable && let Some(round) = rounds.next() {
             let from = lab.story.now();
-            let outcome = round::play(&lab, orders.suite, &writer, &mut ledger, round)?;
+            let outcome = round::play(&lab, orders.suite, &clients, &mut ledger, round)?;
             if let Some(file) = &orders.record {
                 let mut file = OpenOptions::new().create(true).append(true).open(file)?;
                 file.write_all(outcome.line().as_bytes())?;
@@ -84,6 +90,10 @@ pub fn campaign(orders: &Orders, say: &dyn Fn(&str)) -> Result<Tally> {
                 chrono::Local::now().format("%H:%M:%S")
             ));
             usable = outcome.settled.is_some();
+            outcome
+                .told
+                .iter()
+                .for_each(|told| say(&format!("    {told}")));
             let good = outcome.is_good();
             if good && (orders.timelines || outcome.settled.is_some_and(|took| took > SLOW)) {
                 evidence::quiet(orders, &lab, round, say);
@@ -100,31 +110,48 @@ pub fn campaign(orders: &Orders, say: &dyn Fn(&str)) -> Result<Tally> {
             }
         }
         if usable {
-            last_look(&lab, writer, &ledger, &mut tally, say)?;
+            last_look(&lab, clients, &mut ledger, &mut tally, say)?;
         }
     }
     Ok(tally)
 }
 
-/// Ends the writer and asks for everything once more.
+/// Ends the clients and asks for everything once more.
 fn last_look(
     lab: &Lab,
-    writer: Writer,
-    ledger: &Ledger,
+    mut clients: Clients,
+    ledger: &mut Ledger,
     tally: &mut Tally,
     say: &dyn Fn(&str),
 ) -> Result<()> {
-    let fate = ledger.check_all(lab, &writer.stop()?)?;
-    let (all, kept, lost) = (fate.acknowledged, fate.in_files.len(), fate.lost.len());
-    say(&format!(
-        "at the end: of {all} acknowledged writes {kept} are only in {} files, {lost} lost",
-        fate.files.len()
-    ));
-    let before = ledger.lost();
-    if lost > before
+    let added = clients.stop()?;
+    let mut late = 0;
+    if let Some(workload) = &clients.workload {
+        let found = ledger.check(lab, &clients)?;
+        found.told.iter().for_each(|told| say(told));
+        late += found.lost;
+        say(&format!(
+            "at the end: {} lives of the workload, {} entries that a replica confirmed, {} steps \
+             astray, {} lost since the last look",
+            workload.lives().len(),
+            workload.waited(),
+            workload.astray().len(),
+            found.lost
+        ));
+    }
+    if let Some(written) = added {
+        let fate = ledger.check_all(lab, &written)?;
+        let (all, kept, lost) = (fate.acknowledged, fate.in_files.len(), fate.lost.len());
+        say(&format!(
+            "at the end: of {all} acknowledged writes {kept} are only in {} files, {lost} lost",
+            fate.files.len()
+        ));
+        late += lost.saturating_sub(ledger.lost());
+    }
+    if late > 0
         && let Some(last) = tally.0.last_mut()
     {
-        last.lost += lost - before;
+        last.lost += late;
         last.wrong = Some("lost only at the end".to_owned());
     }
     Ok(())

@@ -7,10 +7,12 @@ use anyhow::{Context, Result};
 
 use super::Orders;
 use super::field;
+use crate::clients::Kind;
 use crate::host::Host;
 use crate::lab::Lab;
 use crate::redis_server;
 use crate::wait;
+use crate::workload::DATABASES;
 
 /// For so long it must stay settled.
 const STEADY: Duration = Duration::from_secs(1);
@@ -27,7 +29,13 @@ pub fn bring_up(orders: &Orders) -> Result<Lab> {
         // not.
         append(
             &host.file("/etc/redis/redis.conf"),
-            "appendfsync no\nrepl-diskless-sync-delay 1\n",
+            &format!(
+                "appendfsync no\nrepl-diskless-sync-delay 1\n{}",
+                match orders.client {
+                    Kind::Adding => String::new(),
+                    _ => format!("databases {DATABASES}\n"),
+                }
+            ),
         )?;
         redis_server::start(host)?;
     }

@@ -26,6 +26,10 @@ pub struct Place {
     pub(super) mounts: Vec<&'static str>,
     pub(super) away: bool,
     pub(super) hunts: Vec<Hunt>,
+    /// Settings of its Redis are wrong, in its memory and perhaps in redis.conf.
+    pub(super) wrong: bool,
+    /// A script may still run in its Redis.
+    pub(super) script: bool,
 }
 
 impl Place {
@@ -41,6 +45,8 @@ impl Place {
             mounts,
             away: false,
             hunts,
+            wrong: false,
+            script: false,
         })
     }
 

@@ -81,6 +81,16 @@ impl std::fmt::Display for Round {
 
 /// Rounds with `faults` faults in all, or one or two more.
 pub fn plan(seed: u64, faults: usize, settings: Settings) -> Vec<Round> {
+    plan_of(&Kind::ALL, seed, faults, settings)
+}
+
+/// The same with faults that [`plan`] has not: of the term, of TCP alone, of passwords, disks and
+/// scripts, and a client that leaves nothing.
+pub fn wide_plan(seed: u64, faults: usize, settings: Settings) -> Vec<Round> {
+    plan_of(&Kind::wide(), seed, faults, settings)
+}
+
+fn plan_of(kinds: &[(Kind, u64)], seed: u64, faults: usize, settings: Settings) -> Vec<Round> {
     let mut rounds: Vec<Round> = Vec::new();
     let mut planned = 0;
     while planned < faults {
@@ -88,7 +98,7 @@ pub fn plan(seed: u64, faults: usize, settings: Settings) -> Vec<Round> {
         let mut dice = Dice::new(seed, u64::try_from(number).unwrap_or_default());
         let round = Round {
             number,
-            faults: round(&mut dice, settings),
+            faults: round(&mut dice, kinds, settings),
         };
         planned += round.faults.len();
         rounds.push(round);
@@ -96,9 +106,9 @@ pub fn plan(seed: u64, faults: usize, settings: Settings) -> Vec<Round> {
     rounds
 }
 
-fn round(dice: &mut Dice, settings: Settings) -> Vec<Fault> {
+fn round(dice: &mut Dice, kinds: &[(Kind, u64)], settings: Settings) -> Vec<Fault> {
     let wanted = dice.weighted(&[(1, 3), (2, 4), (3, 3)]).unwrap_or(1);
-    let mut faults = vec![fault(dice, settings, Duration::ZERO)];
+    let mut faults = vec![fault(dice, kinds, settings, Duration::ZERO)];
     // One that changes nothing by itself comes with one that does.
     while faults.len() < wanted
         || faults
@@ -107,7 +117,7 @@ fn round(dice: &mut Dice, settings: Settings) -> Vec<Fault> {
     {
         let after = dice.millis(DELAY);
         let found = (0..TRIES)
-            .map(|_| fault(dice, settings, after))
+            .map(|_| fault(dice, kinds, settings, after))
             .find(|new| goes_with(&faults, new, settings));
         let Some(found) = found else { break };
         faults.push(found);
@@ -115,9 +125,10 @@ fn round(dice: &mut Dice, settings: Settings) -> Vec<Fault> {
     faults
 }
 
-fn fault(dice: &mut Dice, settings: Settings, after: Duration) -> Fault {
-    let kinds: Vec<(Kind, u64)> = Kind::ALL
-        .into_iter()
+fn fault(dice: &mut Dice, kinds: &[(Kind, u64)], settings: Settings, after: Duration) -> Fault {
+    let kinds: Vec<(Kind, u64)> = kinds
+        .iter()
+        .copied()
         .filter(|(kind, _)| is_fair(*kind, settings))
         .collect();
     let kind = dice.weighted(&kinds).unwrap_or(Kind::KillRedis);
@@ -155,7 +166,8 @@ fn is_fair(kind: Kind, settings: Settings) -> bool {
         settings.boot == Boot::AsReplica,
     );
     match kind {
-        Kind::ColdStart => aof,
+        Kind::ColdStart | Kind::LostInCopy | Kind::NoDisk => aof,
+        Kind::CrashLoop => aof && as_replica,
         Kind::RestartRedis => aof || as_replica,
         Kind::ReadOnlyRedisConf => as_replica,
         _ => true,
@@ -216,20 +228,27 @@ mod tests {
             boot: Boot::AsReplica,
             ..Settings::default()
         };
-        let rounds = plan(1, 1200, settings);
-        for (kind, _) in Kind::ALL {
-            let times = rounds
-                .iter()
-                .flat_map(|round| &round.faults)
-                .filter(|fault| fault.kind == kind)
-                .count();
-            assert!(times > 3, "{} only {times} times", kind.name());
+        let plans = [
+            (plan(1, 1200, settings), Kind::ALL.to_vec()),
+            (wide_plan(1, 1200, settings), Kind::wide()),
+        ];
+        for (rounds, kinds) in plans {
+            for (kind, _) in kinds {
+                let times = rounds
+                    .iter()
+                    .flat_map(|round| &round.faults)
+                    .filter(|fault| fault.kind == kind)
+                    .count();
+                assert!(times > 3, "{} only {times} times", kind.name());
+            }
         }
     }
 
     #[test]
     fn what_a_person_does_begins_a_round_and_nothing_moves_beside_it() {
-        for round in plan(2, 600, Settings::default()) {
+        let usual = plan(2, 600, Settings::default());
+        let wide = wide_plan(2, 600, Settings::default());
+        for round in usual.into_iter().chain(wide) {
             let hand = round
                 .faults
                 .iter()

@@ -9,12 +9,12 @@ use super::kind::{Class, Kind};
 use super::ledger::Ledger;
 use super::plan::{Fault, Round, Victim};
 use super::tally::Outcome;
+use crate::clients::Clients;
 use crate::lab::Lab;
 use crate::redis_client::Reply;
 use crate::redis_server;
 use crate::suite::Suite;
 use crate::wait;
-use crate::writer::Writer;
 
 /// Healed, a pair has this long to settle.
 const SETTLE: Duration = Duration::from_secs(60);
@@ -22,6 +22,8 @@ const SETTLE: Duration = Duration::from_secs(60);
 const STEADY: Duration = Duration::from_secs(1);
 /// After its keepalived the network of a host comes this much later, where it is late.
 const LATE: Duration = Duration::from_secs(3);
+/// A master that was lost in the middle of a copy is away for so long.
+const LONG: Duration = Duration::from_secs(26);
 
 #[derive(Clone, Copy)]
 enum Act {
@@ -44,6 +46,11 @@ fn acts(round: &Round) -> Vec<(Duration, Act, &Fault)> {
                 let apart = Duration::from_millis(fault.salt % 6000);
                 acts.push((fault.end() + apart, Act::Later, fault));
             }
+            // Half of the time longer than a node waits for one that is silent.
+            Kind::LostInCopy => {
+                let away = if fault.salt % 2 == 0 { LATE } else { LONG };
+                acts.push((fault.end() + away, Act::Later, fault));
+            }
             _ => {}
         }
     }
@@ -58,11 +65,11 @@ fn acts(round: &Round) -> Vec<(Duration, Act, &Fault)> {
 pub fn play(
     lab: &Lab,
     suite: Suite,
-    writer: &Writer,
+    clients: &Clients,
     ledger: &mut Ledger,
     round: &Round,
 ) -> Result<Outcome> {
-    let mut field = Field::new(lab, suite)?;
+    let mut field = Field::new(lab, suite, clients)?;
     if round
         .faults
         .iter()
@@ -76,7 +83,7 @@ pub fn play(
         "does",
         format!("round {round}; {} serves", lab.hosts[serving].name),
     );
-    let (before, _) = writer.acknowledged();
+    let (before, _) = clients.acknowledged();
     let (from, start) = (lab.story.now(), Instant::now());
     for (at, act, fault) in acts(round) {
         std::thread::sleep(at.saturating_sub(start.elapsed()));
@@ -105,23 +112,25 @@ pub fn play(
     field.heal();
     let healed = lab.story.now();
     lab.story.add("lab", "does", "all is healed");
-    let settled = until_settled(lab, writer, &mut field, healed);
+    let settled = until_settled(lab, clients, &mut field, healed);
     let to = lab.story.now();
-    let written = writer.written();
-    let (gap, _) = written.longest_gap(from, to);
     let mut outcome = Outcome {
         number: round.number,
         kinds: round.faults.iter().map(|fault| fault.kind).collect(),
-        gap,
-        acknowledged: written.acks.len().saturating_sub(before),
+        gap: clients.longest_gap(from, to),
+        acknowledged: clients.acknowledged().0.saturating_sub(before),
         in_files: 0,
         lost: 0,
         settled: settled.then(|| to.saturating_sub(healed + STEADY)),
         took: Duration::ZERO,
         wrong: None,
+        told: Vec::new(),
     };
-    match ledger.check(lab, &written) {
-        Ok(found) if settled => (outcome.in_files, outcome.lost) = (found.in_files, found.lost),
+    match ledger.check(lab, clients) {
+        Ok(found) if settled => {
+            (outcome.in_files, outcome.lost) = (found.in_files, found.lost);
+            outcome.told = found.told;
+        }
         // No verdict on a pair that is not at rest: its files may be under way.
         Ok(found) => outcome.wrong = Some(format!("{} are missing for now", found.lost)),
         Err(e) => outcome.wrong = Some(format!("{e:#}")),
@@ -133,7 +142,7 @@ pub fn play(
     Ok(outcome)
 }
 
-fn until_settled(lab: &Lab, writer: &Writer, field: &mut Field<'_>, healed: Duration) -> bool {
+fn until_settled(lab: &Lab, clients: &Clients, field: &mut Field<'_>, healed: Duration) -> bool {
     let mut looked = Instant::now();
     let settled = wait::until_steady("settled", STEADY, SETTLE + STEADY, || {
         if looked.elapsed() > Duration::from_secs(1) {
@@ -142,7 +151,7 @@ fn until_settled(lab: &Lab, writer: &Writer, field: &mut Field<'_>, healed: Dura
                 lab.story.add("lab", "does", format!("in vain: {e:#}"));
             }
         }
-        let (_, last) = writer.acknowledged();
+        let (_, last) = clients.acknowledged();
         let now = lab.story.now();
         last > healed
             && now.saturating_sub(last) < Duration::from_millis(500)

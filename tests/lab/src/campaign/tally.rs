@@ -30,6 +30,8 @@ pub struct Outcome {
     pub took: Duration,
     /// What else is wrong.
     pub wrong: Option<String>,
+    /// What a workload misses, in sentences; no part of a record.
+    pub told: Vec<String>,
 }
 
 impl Outcome {
@@ -67,9 +69,9 @@ impl Outcome {
             wrong,
         ] = line.split('\t').collect::<Vec<_>>().try_into().ok()?;
         let named = |name: &str| {
-            Kind::ALL
-                .iter()
-                .map(|(kind, _)| *kind)
+            Kind::wide()
+                .into_iter()
+                .map(|(kind, _)| kind)
                 .find(|kind| kind.name() == name)
         };
         let ms = |text: &str| text.parse().ok().map(Duration::from_millis);
@@ -83,6 +85,7 @@ impl Outcome {
             in_files: kept.parse().ok()?,
             lost: lost.parse().ok()?,
             wrong: (wrong != "-").then(|| wrong.to_owned()),
+            told: Vec::new(),
         })
     }
 }
@@ -258,6 +261,7 @@ mod tests {
             lost: 1,
             settled: None,
             wrong,
+            told: Vec::new(),
         };
         let good = Outcome {
             settled: Some(took),

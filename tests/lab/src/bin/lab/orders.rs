@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Parser;
+use lab::clients;
 use lab::cluster::{Profile, Shape};
 use lab::redis_server::{Boot, Persistence, Settings};
 use lab::server::Server;
@@ -141,13 +142,20 @@ pub(crate) struct Campaign {
     /// How many.
     #[arg(long, default_value_t = 200)]
     pub(crate) faults: usize,
+    /// With faults of the term, of TCP alone, of passwords, disks and scripts, and a client that
+    /// leaves nothing.
+    #[arg(long)]
+    pub(crate) wide: bool,
     /// In which role Redis starts.
     #[arg(long, value_enum, default_value_t = Boot::AsReplica)]
     pub(crate) boot: Boot,
     /// What outlives a restart of it.
     #[arg(long, value_enum, default_value_t)]
     pub(crate) persistence: Persistence,
-    /// Writes a second.
+    /// Who writes; when this is not given an odd seed has `adding`, an even one `workload`.
+    #[arg(long, value_enum)]
+    pub(crate) client: Option<clients::Kind>,
+    /// Writes a second, of each client.
     #[arg(long, default_value_t = 200)]
     pub(crate) rate: u32,
     /// Megabytes that are there before the first fault.

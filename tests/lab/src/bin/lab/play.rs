@@ -12,7 +12,7 @@ use lab::sentinel::server;
 use lab::server::Server;
 use lab::suite::Suite;
 use lab::writer::Rate;
-use lab::{bench, campaign, compare, demo, matrix, run, scenario, soak, story};
+use lab::{bench, campaign, clients, compare, demo, matrix, run, scenario, soak, story};
 
 use crate::orders::{Campaign, Cli, Sentinel};
 
@@ -217,7 +217,10 @@ fn hurt(told: &Campaign) -> Result<()> {
         .iter()
         .max()
         .map_or(told.faults, |round| 5 * round);
-    let mut rounds = campaign::plan(told.seed, faults, settings);
+    let mut rounds = match told.wide {
+        true => campaign::wide_plan(told.seed, faults, settings),
+        false => campaign::plan(told.seed, faults, settings),
+    };
     rounds.retain(|round| told.only.is_empty() || told.only.contains(&round.number));
     if told.plan {
         rounds.iter().for_each(|round| println!("{round}"));
@@ -226,8 +229,10 @@ fn hurt(told: &Campaign) -> Result<()> {
     let orders = campaign::Orders {
         seed: told.seed,
         rounds,
+        wide: told.wide,
         settings,
         suite: if told.fast { Suite::FAST } else { Suite::OURS },
+        client: told.client.unwrap_or(clients::Kind::of_seed(told.seed)),
         rate: told.rate,
         megabytes: told.megabytes,
         stop_at_first: told.stop_at_first,
