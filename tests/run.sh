@@ -50,10 +50,17 @@ step() {
     code=${PIPESTATUS[0]}
     if [ "$code" != 0 ]; then
         sed 's/^/    /' "$scratch/$name.log"
+        what_failed "$scratch/$name.log"
         say "FAILED in $name (exit code $code) after $SECONDS s: $2"
         exit 1
     fi
     say "   $name: ok ($((SECONDS - began)) s)"
+}
+
+# what_failed LOG: what each failed test said, once more at the end: of a long log the end is what a
+# person reads first, and what many a machine keeps.
+what_failed() {
+    awk '/^---- .* stdout ----$/ { lines = 40; print "" } lines-- > 0' "$1" | cut -c -220
 }
 
 # run_tests DIR THREADS BESIDE CARGO-ARGUMENT...: cargo builds the tests as the
@@ -136,7 +143,7 @@ step_lab() {
     export LAB_BIN_DIR=$programs TMPDIR=$scratch/hosts
     # More than most machines have processors: hosts mostly wait.
     run_tests "$tree/tests/lab" 3 'sentinel sentinel_itself' \
-        'servers migration drained failover_test doctor two_instances other_addresses three_nodes' --release --package lab
+        'servers migration drained failover_test doctor two_instances other_addresses three_nodes worth' --release --package lab
 }
 
 install_packages keepalived:keepalived redis-server:redis-server redis-cli:redis-tools redis-sentinel:redis-sentinel \

@@ -49,6 +49,13 @@ pub(crate) fn promote(
         ],
     );
     unwritten.warn(&worker.voice);
+    if reign == Reign::Unsure {
+        worker.voice.line(
+            "ALARM: this node serves without knowing whether another one has newer data; when that \
+             one is back, what one of them lacks is kept in a rollback file",
+            &[],
+        );
+    }
     if let Some(drained) = &view.drained {
         worker.voice.line(
             &format!("{drained}, and serves all the same: no other node does"),

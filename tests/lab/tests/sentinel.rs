@@ -90,8 +90,10 @@ fn sentinel_alone_loses_what_was_written_while_two_were_masters() {
         },
     );
     let lost = played.side("client").map_or(0, |fate| fate.lost.len());
+    // How many goes by how soon the client leaves the old master: a single answer that comes late
+    // sends it to the sentinels for a new address.
     assert!(
-        lost > 1000,
+        lost > 100,
         "the lab sees no loss where one is certain: {played}"
     );
 }

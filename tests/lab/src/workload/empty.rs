@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Result, anyhow, bail};
 
-use super::history::{Life, State, Step};
+use super::history::{Life, Object, Seen, State, Step};
 use super::look::look;
 use super::worker::lock;
 use super::{Held, WORKERS, Workload};
@@ -98,7 +98,7 @@ impl Workload {
         for ((worker, number), seen) in shown {
             let mut lives = lock(&self.shared.lives[usize::from(worker)]);
             if let Some(life) = lives.get_mut(usize::from(number)) {
-                flushed(life, seen.mark, flush, acknowledged, (sent, story.now()));
+                flushed(life, &seen, flush, acknowledged, (sent, story.now()));
             }
         }
         self.begin_anew();
@@ -110,14 +110,21 @@ impl Workload {
 }
 
 /// A life of which the flushed service has everything is nothing from then on. One that it has not
-/// as a whole is another history's, and the flush is no step of it.
+/// as a whole is another history's, and the flush is no step of it; but those of its objects that
+/// were as they should be are gone with it.
 fn flushed(
     life: &mut Life,
-    mark: u64,
+    seen: &Seen,
     flush: u64,
     acknowledged: bool,
     (sent, at): (Duration, Duration),
 ) {
+    let mark = seen.mark;
+    if life.flushed.is_none() && mark < life.acknowledged() {
+        let right = |object: &Object| seen.state(*object) == life.now(*object);
+        let right: Vec<Object> = life.objects().into_iter().filter(right).collect();
+        life.excused.extend(right);
+    }
     if life.flushed.is_some() || mark < life.acknowledged() {
         return;
     }

@@ -170,7 +170,7 @@ pub struct Seen {
 }
 
 impl Seen {
-    fn state(&self, object: Object) -> &State {
+    pub fn state(&self, object: Object) -> &State {
         self.states.get(&object).unwrap_or(&State::Nothing)
     }
 }
