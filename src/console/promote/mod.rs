@@ -69,8 +69,7 @@ pub(crate) fn run(path: &Path, yes: bool, terminal: &Terminal) -> u8 {
 fn look(worker: &mut Worker) -> anyhow::Result<Outdated> {
     ensure!(
         worker.config.sentinel.is_none(),
-        "Sentinel gives out the roles here; ask a sentinel for it (SENTINEL \
-         FAILOVER)"
+        "Sentinel gives out the roles here; ask a sentinel for it (SENTINEL FAILOVER)"
     );
     let view = worker.look(true);
     may_be_overridden(&view)
@@ -79,20 +78,19 @@ fn look(worker: &mut Worker) -> anyhow::Result<Outdated> {
 fn may_be_overridden(view: &View) -> anyhow::Result<Outdated> {
     let Some(outdated) = view.memory.outdated.clone() else {
         bail!(
-            "nothing to do: this node does not know of newer data elsewhere \
-             (keepalived-redis explain says what is waited for)"
+            "nothing to do: this node does not know of newer data elsewhere (keepalived-redis \
+             explain says what is waited for)"
         );
     };
     match view.vip {
         Vip::Here => {}
         Vip::At(node) => bail!(
-            "{node} holds the VIP, and only the node that holds it can \
-             serve; see keepalived-redis status there"
+            "{node} holds the VIP, and only the node that holds it can serve; see \
+             keepalived-redis status there"
         ),
         Vip::Unknown => bail!(
-            "the VIP is not here, and only the node that holds it can \
-             serve: does keepalived run here, \
-             and what does check_redis say?"
+            "the VIP is not here, and only the node that holds it can serve: does keepalived run \
+             here, and what does check_redis say?"
         ),
     }
     if let Some(why) = is_there(view, &outdated) {
@@ -119,8 +117,8 @@ fn is_there(view: &View, outdated: &Outdated) -> Option<String> {
              keepalived-redis explain says what it waits for"
         )),
         Err(failure @ (Failure::Denied(_) | Failure::Tls(_))) => Some(format!(
-            "{node}, whose data is newer, is alive, but {failure}: mend that, or stop that Redis if \
-             its newer data is to be left"
+            "{node}, whose data is newer, is alive, but {failure}: mend that, or stop that Redis \
+             if its newer data is to be left"
         )),
         Err(_) => None,
     }
@@ -133,8 +131,8 @@ fn is_wanted(worker: &Worker, outdated: &Outdated, terminal: &Terminal) -> anyho
         format!("What {node} has beyond it is not served until that node is back."),
         match worker.config.rollback.mode {
             RollbackMode::Never => format!(
-                "When {node} is back its data stands, and what is written here until then is dropped \
-                 (rollback.mode is never)."
+                "When {node} is back its data stands, and what is written here until then is \
+                 dropped (rollback.mode is never)."
             ),
             _ => format!(
                 "When {node} is back its data stands, and what is written here until then is in a \
@@ -185,22 +183,21 @@ fn until_served(worker: &mut Worker, outdated: &Outdated, path: &Path) -> anyhow
         }
         ensure!(
             view.vip == Vip::Here,
-            "the VIP has left this node meanwhile; see keepalived-redis \
-             status"
+            "the VIP has left this node meanwhile; see keepalived-redis status"
         );
         if let Some(why) = is_there(&view, outdated) {
             bail!("{why}");
         }
         ensure!(
             at_work,
-            "nothing holds this node back any more, but no redis_master is \
-             at work that would make it master: run {}",
+            "nothing holds this node back any more, but no redis_master is at work that would \
+             make it master: run {}",
             redis_master(path)
         );
         ensure!(
             limit.pause(TICK),
-            "the local Redis is not master after {} s; keepalived-redis \
-             explain says what is waited for",
+            "the local Redis is not master after {} s; keepalived-redis explain says what is \
+             waited for",
             most.as_secs()
         );
     }
