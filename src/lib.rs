@@ -2,8 +2,8 @@
 //! decide, take one step, look again. This is the map, from the top down; a wing leans only on
 //! those below it, and `tests/architecture.rs` sees to that.
 
-/// `keepalived-redis`, the program for people: status, explain, doctor, drain, rollback files,
-/// failover-test.
+/// `keepalived-redis`, the program for people: status, explain, doctor, drain, promote, rollback
+/// files, failover-test.
 pub mod console;
 
 /// What keepalived runs, each by its name in keepalived.conf: the notify programs, the check, the

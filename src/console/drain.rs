@@ -116,7 +116,7 @@ pub(crate) fn answer(path: &Path, work: impl FnOnce(&mut Worker) -> anyhow::Resu
 ///
 /// # Errors
 /// The configuration is wrong, or none of its nodes is this machine.
-fn worker(path: &Path) -> anyhow::Result<Worker> {
+pub(super) fn worker(path: &Path) -> anyhow::Result<Worker> {
     let config = Config::load(path)?;
     let local = local_node(&config)?;
     let journal = Journal::new(

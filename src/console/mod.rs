@@ -3,6 +3,7 @@
 //!
 //! Exit codes: as all programs, see [`crate::exit::code`].
 
+mod asked;
 pub(crate) mod columns;
 pub(crate) mod configuration;
 pub(crate) mod doctor;
@@ -11,6 +12,7 @@ pub(crate) mod explain;
 pub(crate) mod failover_test;
 pub(crate) mod interrupt;
 pub(crate) mod memory_copy;
+pub(crate) mod promote;
 pub(crate) mod rollback;
 pub(crate) mod status;
 
@@ -43,8 +45,8 @@ struct Console {
 enum Word {
     /// Shows all nodes: roles, the VIP, how far behind, what their data is worth
     ///
-    /// The exit code says whether all is well: one master, at the VIP, and all others in sync with
-    /// it.
+    /// The exit code says whether all is well: one master, at the VIP, all others in sync with it,
+    /// and this node does not know of newer data elsewhere.
     Status {
         /// Go on, and refresh in place
         #[arg(long)]
@@ -98,6 +100,18 @@ enum Word {
     },
     /// Ends a drain
     Resume,
+    /// Serves what is here, though a node that is away is known to have newer data; after asking
+    ///
+    /// Exit code 0: the local Redis serves; 1: it does not, or the answer was no; 3: the
+    /// configuration can't be read, or nobody is there to be asked.
+    Promote {
+        /// There is no other kind: all else is promoted by itself
+        #[arg(long, required = true)]
+        outdated: bool,
+        /// Do not ask first
+        #[arg(long)]
+        yes: bool,
+    },
     /// The rollback files: data that was kept before it was dropped
     #[command(subcommand)]
     Rollback(Files),
@@ -261,6 +275,7 @@ pub fn keepalived_redis() -> ExitCode {
         ),
         Word::Drain { lasting, force } => drain::run(&path, Wish { lasting, force }),
         Word::Resume => drain::resume(&path),
+        Word::Promote { yes, .. } => promote::run(&path, yes, &terminal),
         Word::Rollback(Files::List { json }) => rollback::list(&path, json, &terminal),
         Word::Rollback(Files::Show { file, json, budget }) => {
             rollback::show(&path, &file, json, budget, &terminal)

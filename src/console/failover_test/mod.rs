@@ -9,7 +9,7 @@ mod moves;
 pub(crate) mod writer;
 pub(crate) mod written;
 
-use std::io::{self, IsTerminal, Write};
+use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
 
@@ -22,6 +22,7 @@ use self::written::{delete, missing};
 use super::drain as draining;
 use super::interrupt::Interrupt;
 use crate::act::worker::Worker;
+use crate::console::asked::is_agreed;
 use crate::decide::pair;
 use crate::decide::view::{View, Vip};
 use crate::exit::say;
@@ -42,7 +43,7 @@ fn test(program: &mut Worker, rate: u32, yes: bool, terminal: &Terminal) -> anyh
     let view = program.look(true);
     let other = may_begin(program, &view)?;
     let vip = SocketAddr::new(program.config.vip, program.local.port());
-    if !yes && !is_agreed(vip, other, rate, terminal)? {
+    if !yes && !is_wanted(vip, other, rate, terminal)? {
         bail!("failover-test: nothing was done");
     }
     let interrupt = Interrupt::armed();
@@ -155,17 +156,13 @@ fn may_begin(program: &Worker, view: &View) -> anyhow::Result<SocketAddr> {
     )
 }
 
-fn is_agreed(
+fn is_wanted(
     vip: SocketAddr,
     other: SocketAddr,
     rate: u32,
     terminal: &Terminal,
 ) -> anyhow::Result<bool> {
-    ensure!(
-        io::stdin().is_terminal() && terminal.is_terminal,
-        "failover-test: it moves the VIP and the role, and nobody is there to be asked; give --yes"
-    );
-    for line in [
+    let about = [
         format!(
             "This moves the VIP {} and the role to {other} and back.",
             vip.ip()
@@ -176,14 +173,7 @@ fn is_agreed(
             "Meanwhile {rate} writes a second go through the VIP, to keys that are deleted at the \
              end."
         ),
-    ] {
-        terminal.line(&line);
-    }
-    let _ = write!(io::stdout(), "Go on? [y/N] ");
-    let _ = io::stdout().flush();
-    let mut answer = String::new();
-    io::stdin()
-        .read_line(&mut answer)
-        .context("reading the answer")?;
-    Ok(matches!(answer.trim().to_lowercase().as_str(), "y" | "yes"))
+    ];
+    let nobody = "failover-test: it moves the VIP and the role";
+    is_agreed(terminal, nobody, &about, "Go on?")
 }

@@ -1,7 +1,6 @@
 //! `rollback discard`: a person lets go of files.
 
 use std::fs;
-use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 
 use anyhow::{Context, ensure};
@@ -12,6 +11,7 @@ use super::listing::pick;
 use super::tally::counted;
 use crate::act::rollback::{Name, shelf};
 use crate::config::Config;
+use crate::console::asked::is_agreed;
 use crate::node::journal::{Journal, Label, TRANSITIONS};
 use crate::terminal::{Terminal, plain};
 
@@ -36,7 +36,7 @@ pub(crate) fn discard(
             files.push(file);
         }
     }
-    if !yes && !is_agreed(&files, terminal)? {
+    if !yes && !is_wanted(&files, terminal)? {
         terminal.line("nothing was removed");
         return Ok(false);
     }
@@ -94,13 +94,8 @@ fn is_ours(config: &Config, file: &Found) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn is_agreed(files: &[Found], terminal: &Terminal) -> anyhow::Result<bool> {
-    ensure!(
-        io::stdin().is_terminal() && terminal.is_terminal,
-        "discarding rollback files: they may hold what nobody else has, and nobody is there to be \
-         asked; give --yes"
-    );
-    for file in files {
+fn is_wanted(files: &[Found], terminal: &Terminal) -> anyhow::Result<bool> {
+    let about = |file: &Found| {
         let size = ByteSize(file.bytes.unwrap_or_default()).display().si();
         let keys = match &file.about {
             Ok(about) => about
@@ -114,16 +109,16 @@ fn is_agreed(files: &[Found], terminal: &Terminal) -> anyhow::Result<bool> {
             (false, true) => "it may hold what nobody else has",
             (false, false) => "it may hold what nobody else has, and nobody has looked at it",
         };
-        terminal.line(&plain(&format!("{}  {size}{keys}: {worth}", file.name)));
-    }
+        plain(&format!("{}  {size}{keys}: {worth}", file.name))
+    };
+    let about: Vec<String> = files.iter().map(about).collect();
     let count = counted(files.len() as u64, "file");
-    let _ = write!(io::stdout(), "Remove {count} for good? [y/N] ");
-    let _ = io::stdout().flush();
-    let mut answer = String::new();
-    io::stdin()
-        .read_line(&mut answer)
-        .context("reading the answer")?;
-    Ok(matches!(answer.trim().to_lowercase().as_str(), "y" | "yes"))
+    is_agreed(
+        terminal,
+        "discarding rollback files: they may hold what nobody else has",
+        &about,
+        &format!("Remove {count} for good?"),
+    )
 }
 
 #[cfg(test)]

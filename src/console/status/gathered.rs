@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::journal_tail::tail;
-use super::troubles::{notes, refusals, troubles};
+use super::troubles::{lacks, notes, refusals, troubles};
 use crate::config::Config;
 use crate::deadline::Deadline;
 use crate::decide::view::{Node, View, Vip};
@@ -30,13 +30,15 @@ pub(crate) struct Gathered {
     pub vip: IpAddr,
     /// The node that holds it, as far as can be seen.
     pub vip_at: Option<SocketAddr>,
-    /// One master, at the VIP, and all others in sync with it.
+    /// One master, at the VIP, all others in sync with it, and this node not outdated.
     pub healthy: bool,
     pub troubles: Vec<String>,
     /// What else a person should know.
     pub notes: Vec<String>,
     /// This node is kept out by hand; until when.
     pub drained: Option<String>,
+    /// What this node knows that it lacks: it does not serve by itself while that is away.
+    pub outdated: Option<String>,
     /// The local Redis died again and again; for so many seconds this node is held back.
     pub held_back_seconds: Option<u64>,
     /// What the sentinels say, where there are some.
@@ -151,6 +153,11 @@ pub(crate) fn gather(config: &Config, survey: &mut Survey, transitions: usize) -
     }
     let mut troubles = troubles(config.vip, &view, vip_at);
     troubles.extend(refusals(&nodes));
+    // Where Sentinel gives out the roles nothing goes by it.
+    let outdated = view.memory.outdated.as_ref();
+    let outdated = outdated.filter(|_| config.sentinel.is_none());
+    let outdated = outdated.map(|outdated| plain(&outdated.to_string()));
+    troubles.extend(lacks(outdated.as_deref()));
     let notes = notes(config, &store, forgotten);
     let (lines, unread) = tail(
         &config.log_dir.join(TRANSITIONS),
@@ -170,6 +177,7 @@ pub(crate) fn gather(config: &Config, survey: &mut Survey, transitions: usize) -
             .map(|note| plain(&note))
             .collect(),
         drained: view.drained.as_deref().map(plain),
+        outdated,
         held_back_seconds: deaths::held_back(&store, &config.flap).map(|left| left.as_secs()),
         sentinels: poll.map(|poll| plain(&poll.to_string())),
         nodes,

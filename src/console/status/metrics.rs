@@ -17,7 +17,7 @@ pub(crate) fn render(found: &Gathered) -> String {
     let flag = |yes: bool| u8::from(yes);
     out.one(
         "healthy",
-        "One master, at the VIP, and all other nodes in sync with it.",
+        "One master, at the VIP, all other nodes in sync with it, and this node not outdated.",
         flag(found.healthy),
     );
     out.one(
@@ -41,6 +41,11 @@ pub(crate) fn render(found: &Gathered) -> String {
         "drained",
         "This node is kept out of service by hand.",
         flag(found.drained.is_some()),
+    );
+    out.one(
+        "outdated",
+        "This node knows that another one has newer data, and does not serve by itself without it.",
+        flag(found.outdated.is_some()),
     );
     let held = found.held_back_seconds.unwrap_or(0);
     out.one(

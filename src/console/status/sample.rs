@@ -55,6 +55,7 @@ pub(crate) fn pair() -> Gathered {
         troubles: vec!["192.168.158.12:6379: a full copy is being received, 45 %".to_string()],
         notes: vec!["a-word-that-is-longer-than-any-terminal-of-forty-columns".to_string()],
         drained: None,
+        outdated: None,
         held_back_seconds: None,
         sentinels: None,
         nodes: vec![master, node("192.168.158.12:6379"), gone],

@@ -72,6 +72,11 @@ pub(crate) fn refusals(nodes: &[NodeStatus]) -> Vec<String> {
     nodes.iter().filter_map(refusal).collect()
 }
 
+/// This node knows that its data is old.
+pub(crate) fn lacks(outdated: Option<&str>) -> Option<String> {
+    outdated.map(|outdated| format!("this node: outdated: {outdated}"))
+}
+
 /// What else a person should know.
 pub(crate) fn notes(config: &Config, store: &Store, forgotten: bool) -> Vec<String> {
     let mut notes = Vec::new();
