@@ -76,6 +76,11 @@ impl Line {
         })
     }
 
+    /// The server did not accept the password.
+    pub(crate) fn was_refused(&self) -> bool {
+        self.auth_denied.is_some()
+    }
+
     /// All `commands` in one write, and their answers.
     pub(crate) fn exchange(
         &mut self,

@@ -128,7 +128,10 @@ impl Server {
     ) -> Result<Vec<Result<Value, Denial>>, Failure> {
         let mut line = self.take_line(deadline)?;
         let answers = line.exchange(commands, deadline)?;
-        self.line = Some(line);
+        // Whoever was refused at the door logs in anew with the next command: a person may have
+        // put the password right meanwhile.
+        let shut_out = line.was_refused() && answers.iter().any(Result::is_err);
+        self.line = Some(line).filter(|_| !shut_out);
         Ok(answers)
     }
 
@@ -247,11 +250,40 @@ pub fn string(value: Value) -> Result<String, Failure> {
 
 #[cfg(test)]
 mod tests {
+    use std::io::{Read, Write};
     use std::os::unix::net::UnixListener;
     use std::sync::Arc;
     use std::sync::atomic::{AtomicU32, Ordering};
 
     use super::*;
+
+    #[test]
+    fn whoever_was_refused_logs_in_anew() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = dir.path().join("peer");
+        let listener = UnixListener::bind(&path).expect("a socket");
+        std::thread::spawn(move || {
+            let answers = ["-WRONGPASS no\r\n-NOAUTH no\r\n", "+OK\r\n+PONG\r\n"];
+            for (stream, answers) in listener.incoming().zip(answers) {
+                let mut stream = stream.expect("a client");
+                let mut heard = [0; 256];
+                let _ = stream.read(&mut heard);
+                stream.write_all(answers.as_bytes()).expect("written");
+            }
+        });
+        let access = Access {
+            password: Some(access::Secret::new("secret".to_string())),
+            ..Access::default()
+        };
+        let mut server = Server::new(Endpoint::Unix(path), access);
+        let soon = Deadline::after(Duration::from_secs(5));
+        let refused = server.call(&cmd("PING"), soon);
+        assert!(matches!(refused, Err(Failure::Denied(_))), "{refused:?}");
+        assert_eq!(
+            server.call(&cmd("PING"), soon),
+            Ok(Value::SimpleString("PONG".to_string()))
+        );
+    }
 
     #[test]
     fn it_connects_at_first_use_and_only_a_connection_that_was_there_before_is_made_again() {
