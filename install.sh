@@ -999,6 +999,7 @@ ${off}password_file = "$PASS"     # closed to all but root, or it is refused
 
 [policy]
 #max_lag = "1MiB"           # a replica that is further behind is not in sync
+#outdated = "hold"          # data known to be old is not served alone; or after a time: "10m"
 
 [rollback]
 #mode = "auto"              # a copy of data about to be dropped: auto | always | never

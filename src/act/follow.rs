@@ -97,30 +97,41 @@ fn drop_data(dropping: &mut Dropping<'_>) -> Result<(), Trouble> {
         ));
     }
     let kept_to = dropping.kept_to.unwrap_or(mine.replication.lineage.offset);
-    // Whatever becomes of the copy that may begin now: this node knows whose data is newer.
-    let store = dropping.worker.store.clone();
-    let outdated = Outdated {
-        node: peer,
-        why: Lacking::Copy,
-        at: clock::now(),
-    };
-    if let Err(error) = store.set(&outdated) {
-        let voice = &dropping.worker.voice;
-        voice.warn(format_args!("{error}; going on without"));
-    }
     let worker = &mut *dropping.worker;
     let mut party = Party::connected(&mut worker.survey, local, mine.version)?;
     if let Some(Err(why)) = dropping.file.as_ref().map(OnDisk::is_there) {
         in_file::forget(&mut worker.kept, &worker.store);
         return Err(not_now(&why));
     }
-    let last = party.follow(peer, command)?.offset;
+    // Whatever becomes of the copy that may begin now: this node knows whose data is newer.
+    let before: Option<Outdated> = worker.store.get();
+    let outdated = Outdated {
+        node: peer,
+        why: Lacking::Copy,
+        at: clock::now(),
+    };
+    if let Err(error) = worker.store.set(&outdated) {
+        let voice = &worker.voice;
+        voice.warn(format_args!("{error}; going on without"));
+    }
+    let followed = party.follow(peer, command);
     // Another program's end of its own pause ends ours too: the last offset tells whether a write
     // came in.
-    if dropping.fence.is_some() && last != kept_to {
-        let _ = party::park(party.server, command);
-        let _ = store.clear::<Outdated>();
-        return Err(not_now("the local writes went on; starting over"));
+    let went_on = |last: i64| dropping.fence.is_some() && last != kept_to;
+    let dropped = match followed {
+        Ok(lineage) if went_on(lineage.offset) => {
+            let _ = party::park(party.server, command);
+            Err(not_now("the local writes went on; starting over"))
+        }
+        Ok(_) => Ok(()),
+        Err(trouble) => Err(trouble),
+    };
+    if dropped.is_err() {
+        // If a copy has begun all the same, the next look finds that.
+        let _ = match &before {
+            Some(before) => worker.store.set(before),
+            None => worker.store.clear::<Outdated>(),
+        };
     }
-    Ok(())
+    dropped
 }

@@ -41,7 +41,7 @@ test_without_a_password_none_is_named() {
 test_every_key_of_redis_ha_toml_can_be_taken_into_use() {
     run 0 install_pair --names redis-a,redis-b
     sed -i 's/^#\([a-z_]* = \)/\1/' /etc/keepalived/redis-ha.toml
-    is 18 "$(grep -c '^[a-z_]* = ' /etc/keepalived/redis-ha.toml)" "keys in use"
+    is 20 "$(grep -c '^[a-z_]* = ' /etc/keepalived/redis-ha.toml)" "keys in use"
     # 1: there is no Redis. 3 would be: the configuration can't be read.
     rm -rf /var/lib/keepalived-redis/redis-ha
     run 1 /usr/libexec/keepalived/check_redis -v
