@@ -38,9 +38,14 @@ pub(crate) fn promote(
             );
         }
     }
+    let (event, word) = if seen.is_master() {
+        (Event::Serving, "serving")
+    } else {
+        (Event::Promoted, "promoted")
+    };
     worker.voice.transition(
-        Event::Promoted,
-        &format!("promoted: {why}"),
+        event,
+        &format!("{word}: {why}"),
         &[
             ("took_ms", &step),
             ("since_start_ms", &total),

@@ -131,6 +131,9 @@ async fn take(
             Ok(false)
         }
         Step::Promote(reign, _) => {
+            if std::mem::take(held) {
+                let _ = program.order(node, Command::Unpause).await;
+            }
             let seen = observed(view, local)?;
             let acting = program.act().await?;
             let replid = program.promote(node).await?;

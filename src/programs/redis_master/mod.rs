@@ -121,6 +121,8 @@ fn take(
             worker.voice.waiting(&format!("{why}; its writes are held"));
         }
         Step::Promote(reign, why) => {
+            // A term is a write, too.
+            writes.release(worker);
             promote(worker, turn, view, *reign, why)?;
             return Ok(Some(Outcome::Yes));
         }
