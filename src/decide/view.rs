@@ -52,13 +52,13 @@ pub struct View {
     pub peers: Vec<Node>,
     pub vip: Vip,
     pub memory: Memory,
-    /// For how long those peers that can't be compared with have said nothing of their data, without
-    /// a break: of several the one that was heard last counts.
+    /// For how long those peers that can't be compared with have said nothing of their data,
+    /// without a break: of several the one that was heard last counts.
     pub alone_for: Duration,
     /// `timing.alone_after`.
     pub alone_after: Duration,
-    /// `policy.outdated`: after so long alone also data that is known to be old is served; `None` is
-    /// never.
+    /// `policy.outdated`: after so long alone also data that is known to be old is served; `None`
+    /// is never.
     pub outdated_after: Option<Duration>,
     /// `policy.max_lag`, bytes.
     pub max_lag: u64,

@@ -1,6 +1,6 @@
 //! What `check_redis` does: is the local Redis alive and in the role that this node's VRRP state
-//! demands, and, with `--eligible`, may this node take the VIP? Read-only towards Redis, but for the
-//! term of a reign.
+//! demands, and, with `--eligible`, may this node take the VIP? Read-only towards Redis, but for
+//! the term of a reign.
 
 pub(crate) mod answer;
 pub(crate) mod by_sentinel;
@@ -257,8 +257,8 @@ fn eligible_in(
     }
 }
 
-/// A link that has been down for long, while VRRP was not quiet: the master serves on, and what this
-/// node has is old. Where the master's host says that no Redis is there, that may be why, and it is
+/// A link that has been down for long, while VRRP was not quiet: the master serves on, and what
+/// this node has is old. Where the master's host says that no Redis is there, that may be why, and it is
 /// only unknown.
 fn notice_age(config: &Config, store: &Store, view: &View) {
     let Some(master) = pair::cut_off_from(view) else {
