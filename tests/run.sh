@@ -143,7 +143,8 @@ step_lab() {
     export LAB_BIN_DIR=$programs TMPDIR=$scratch/hosts
     # More than most machines have processors: hosts mostly wait.
     run_tests "$tree/tests/lab" 3 'sentinel sentinel_itself' \
-        'servers migration drained failover_test doctor two_instances other_addresses three_nodes worth' --release --package lab
+        'servers migration drained failover_test doctor two_instances other_addresses three_nodes worth' \
+        --release --package lab
 }
 
 install_packages keepalived:keepalived redis-server:redis-server redis-cli:redis-tools redis-sentinel:redis-sentinel \

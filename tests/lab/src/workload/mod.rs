@@ -4,7 +4,8 @@
 //!
 //! Unlike keys that are only ever added, this shows when something comes back: a deleted key, a
 //! popped job, an old count, what was flushed. Each thread has objects of its own and knows what
-//! each of them is after each step (`history`), so that what a data set shows can be judged exactly.
+//! each of them is after each step (`history`), so that what a data set shows can be judged
+//! exactly.
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
